@@ -1,0 +1,600 @@
+"""What can be done with bytes: `BytesOperations`.
+
+Each writing operation reads the same way: a ledger row is drawn up, and inside one transaction
+the bytes are moved or the order is refused, and the row is recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.expressions import Q
+
+from . import inputs, ledger, rules, sql
+from .errors import (
+    BalanceOverflowError,
+    DailyAlreadyClaimedError,
+    IdempotencyConflictError,
+    InvalidPageError,
+    InvalidSnowflakeError,
+    TransferCooldownError,
+    TransferLimitError,
+)
+from .ids import uuid7
+from .models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
+from .rules import MAX_BYTES, utc_now
+from .schemas import (
+    BytesConfigUpdate,
+    BytesTransactionCreate,
+    DailyClaim,
+    LeaderboardEntry,
+    LedgerDiscrepancy,
+    LedgerReport,
+)
+from .transaction import in_transaction, leave_trace, operation, operation_id, reading
+
+
+class BytesOperations:
+    """A guild's currency: balances, transfers, daily rewards, the ledger.
+
+    An instance holds nothing but its clock; make as many as you like. Every ``guild_id`` and
+    ``user_id`` is a Discord snowflake, as ``str`` or ``int``; anything else is refused with
+    `InvalidSnowflakeError`. Every operation may raise `StorageUnavailableError` (nothing happened)
+    and, when it writes, `OutcomeUnknownError`.
+
+    Args:
+        clock: Gives the time of operations, timezone-aware. Its UTC date decides on daily claims.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._clock = clock
+
+    @operation
+    async def get_balance(
+        self, guild_id: str | int, user_id: str | int, username: str = ""
+    ) -> BytesBalance:
+        """A member's balance; a new member receives the guild's starting balance.
+
+        Args:
+            guild_id: The guild.
+            user_id: The member.
+            username: For the ledger row of the starting bytes, up to 100 characters.
+
+        Raises:
+            InvalidSnowflakeError: An id is none.
+            InvalidTextError: The username is refused.
+        """
+        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
+        name = inputs.username(username)
+        async with reading() as db:
+            balance = await BytesBalance.get_or_none(guild_id=guild, user_id=user, using_db=db)
+        if balance is not None:
+            return balance
+        async with in_transaction() as db:
+            config = await ledger.config_of(db, guild)
+            await ledger.welcome(db, config, [(user, name)], inputs.instant(self._clock))
+            return await BytesBalance.get(guild_id=guild, user_id=user, using_db=db)
+
+    @operation
+    async def create_transaction(self, data: BytesTransactionCreate) -> BytesTransaction:
+        """Transfer bytes from one member to another; new members are created.
+
+        Args:
+            data: Guild, parties, amount in whole bytes, reason and idempotency key.
+
+        Returns:
+            The ledger row; with a repeated idempotency key the first one.
+
+        Raises:
+            TransferLimitError: More than the guild's ``max_transfer``.
+            InsufficientBalanceError: The giver has fewer bytes.
+            TransferCooldownError: The giver's last transfer was less than the guild's
+                ``transfer_cooldown_hours`` ago.
+            BalanceOverflowError: The receiver's total would pass 2⁶³−1.
+            IdempotencyConflictError: The key was used for another order.
+        """
+        row = ledger.entry("transfer", **data.model_dump(), created_at=inputs.instant(self._clock))
+        async with in_transaction() as db:
+            if first := await ledger.earlier(db, row.guild_id, row.idempotency_key):
+                return ledger.same_movement(first, row)
+            config = await ledger.config_of(db, row.guild_id)
+            if row.amount > config.max_transfer:
+                raise TransferLimitError(row.amount, config.max_transfer)
+            await ledger.move(db, config, row)
+            # The giver's row is locked now: nobody else's transfer can slip in between.
+            await self._refuse_in_cooldown(db, config, row)
+            await ledger.record(db, row)
+        return row
+
+    async def _refuse_in_cooldown(
+        self, db: BaseDBAsyncClient, config: BytesConfig, row: BytesTransaction
+    ) -> None:
+        if config.transfer_cooldown_hours == 0:
+            return
+        last = (
+            await BytesTransaction.filter(
+                guild_id=row.guild_id, giver_id=row.giver_id, kind="transfer"
+            )
+            .order_by("-created_at")
+            .using_db(db)
+            .first()
+        )
+        if last is not None:
+            available_at = rules.cooldown_ends(last.created_at, config.transfer_cooldown_hours)
+            if available_at > row.created_at:
+                raise TransferCooldownError(available_at)
+
+    @operation
+    async def claim_daily(
+        self,
+        guild_id: str | int,
+        user_id: str | int,
+        username: str = "",
+        *,
+        idempotency_key: str | None = None,
+    ) -> DailyClaim:
+        """Pay the daily reward, once per UTC date of the clock.
+
+        A claim on the day after the last one makes the streak a day longer, any other begins a new
+        one. The pay is the guild's ``daily_amount`` times the multiplier of the highest threshold
+        in ``streak_bonuses`` that the streak has reached.
+
+        Args:
+            guild_id: The guild.
+            user_id: The member.
+            username: For the ledger row, up to 100 characters.
+            idempotency_key: Up to 100 characters.
+
+        Returns:
+            What was paid; with a repeated idempotency key the first answer.
+
+        Raises:
+            DailyAlreadyClaimedError: Claimed on this date, or on a later one.
+            BalanceOverflowError: The member's total would pass 2⁶³−1.
+            IdempotencyConflictError: The key was used for something else.
+            InvalidSnowflakeError: An id is none.
+            InvalidTextError: The username or the key is refused.
+        """
+        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
+        name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
+        now = inputs.instant(self._clock)
+        today = now.date()
+        async with in_transaction() as db:
+            if first := await ledger.earlier(db, guild, key):
+                return self._same_claim(first, user, str(key))
+            config = await ledger.config_of(db, guild)
+            member = await self._lock(db, guild, user)
+            if member is None:
+                await ledger.welcome(db, config, [(user, name)], now)
+                member = await self._lock(db, guild, user)
+                assert member is not None
+            if member.last_daily is not None and member.last_daily >= today:
+                raise DailyAlreadyClaimedError(
+                    member.last_daily, rules.next_claim_at(member.last_daily)
+                )
+            streak = rules.next_streak(member.last_daily, member.streak_count, today)
+            multiplier = rules.streak_multiplier(streak, config.streak_bonuses)
+            pay = config.daily_amount * multiplier
+            if pay > MAX_BYTES - member.total_received:
+                raise BalanceOverflowError(member.total_received, pay)
+            claim = DailyClaim(
+                amount=pay,
+                multiplier=multiplier,
+                streak=streak,
+                claimed_on=today,
+                balance=member.balance + pay,
+                transaction_id=operation_id() if pay else None,
+            )
+            unpaid = (None, None) if pay else (key, json.dumps(_claim_details(claim)))
+            stamp = utc_now()
+            await sql.CLAIM.rows(db, guild, user, today, streak, pay, *unpaid, stamp)
+            leave_trace(db, sql.CLAIMED, guild, user, stamp)
+            if pay:
+                row = ledger.entry(
+                    "daily",
+                    guild_id=guild,
+                    receiver_id=user,
+                    receiver_username=name,
+                    amount=pay,
+                    created_at=now,
+                    idempotency_key=key,
+                )
+                row.details = _claim_details(claim)
+                await ledger.record(db, row)
+        return claim
+
+    async def _lock(self, db: BaseDBAsyncClient, guild: str, user: str) -> BytesBalance | None:
+        members = BytesBalance.filter(guild_id=guild, user_id=user)
+        return await members.select_for_update().using_db(db).first()
+
+    def _same_claim(
+        self, first: BytesTransaction | BytesBalance | SquadMembership, user: str, key: str
+    ) -> DailyClaim:
+        if isinstance(first, BytesTransaction):
+            if first.kind == "daily" and first.receiver_id == user:
+                return _claim(first.details, first.amount, first.id)
+        elif isinstance(first, BytesBalance) and first.user_id == user:
+            return _claim(first.claim_details, 0, None)
+        raise IdempotencyConflictError(key)
+
+    @operation
+    async def grant(
+        self,
+        guild_id: str | int,
+        user_id: str | int,
+        amount: int,
+        *,
+        username: str = "",
+        reason: str | None = None,
+        actor_id: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> BytesTransaction:
+        """Create bytes for a member.
+
+        Args:
+            guild_id: The guild.
+            user_id: The member; created when new.
+            amount: Whole bytes, 1 … 2⁶³−1.
+            username: For the ledger row, up to 100 characters.
+            reason: Up to 200 characters.
+            actor_id: Who ordered it (snowflake).
+            idempotency_key: Up to 100 characters.
+
+        Returns:
+            The ledger row; with a repeated idempotency key the first one.
+
+        Raises:
+            BalanceOverflowError: The member's total would pass 2⁶³−1.
+            IdempotencyConflictError: The key was used for another order.
+            InvalidSnowflakeError: An id is none.
+            InvalidAmountError: The amount is refused.
+            InvalidTextError: A text is refused.
+        """
+        row = ledger.entry(
+            "grant",
+            guild_id=inputs.snowflake(guild_id),
+            receiver_id=inputs.snowflake(user_id),
+            receiver_username=inputs.username(username),
+            amount=inputs.whole_bytes(amount),
+            reason=inputs.reason(reason),
+            actor_id=inputs.optional_snowflake(actor_id),
+            idempotency_key=inputs.idempotency_key(idempotency_key),
+            created_at=inputs.instant(self._clock),
+        )
+        return await self._settle_with_system(row)
+
+    @operation
+    async def charge(
+        self,
+        guild_id: str | int,
+        user_id: str | int,
+        amount: int,
+        *,
+        username: str = "",
+        reason: str | None = None,
+        actor_id: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> BytesTransaction:
+        """Retire bytes of a member, never below zero.
+
+        The parameters and the result are those of `grant`.
+
+        Raises:
+            InsufficientBalanceError: The member has fewer bytes.
+            IdempotencyConflictError: The key was used for another order.
+            InvalidSnowflakeError: An id is none.
+            InvalidAmountError: The amount is refused.
+            InvalidTextError: A text is refused.
+        """
+        row = ledger.entry(
+            "charge",
+            guild_id=inputs.snowflake(guild_id),
+            giver_id=inputs.snowflake(user_id),
+            giver_username=inputs.username(username),
+            amount=inputs.whole_bytes(amount),
+            reason=inputs.reason(reason),
+            actor_id=inputs.optional_snowflake(actor_id),
+            idempotency_key=inputs.idempotency_key(idempotency_key),
+            created_at=inputs.instant(self._clock),
+        )
+        return await self._settle_with_system(row)
+
+    async def _settle_with_system(self, row: BytesTransaction) -> BytesTransaction:
+        async with in_transaction() as db:
+            if first := await ledger.earlier(db, row.guild_id, row.idempotency_key):
+                return ledger.same_movement(first, row)
+            config = await ledger.config_of(db, row.guild_id)
+            await ledger.move(db, config, row)
+            await ledger.record(db, row)
+        return row
+
+    @operation
+    async def grant_many(
+        self,
+        guild_id: str | int,
+        amounts: Mapping[str, int] | Mapping[int, int] | Mapping[str | int, int],
+        *,
+        reason: str | None = None,
+        actor_id: str | int | None = None,
+        idempotency_key: str | None = None,
+    ) -> int:
+        """Create bytes for many members, all or nothing, in a fixed number of statements.
+
+        Args:
+            guild_id: The guild.
+            amounts: Whole bytes by member, 1 … 2⁶³−1 each; new members are created.
+            reason: Up to 200 characters, on each ledger row.
+            actor_id: Who ordered it (snowflake).
+            idempotency_key: Up to 100 characters, for the whole of it.
+
+        Returns:
+            How many members were paid; the same when the key is repeated.
+
+        Raises:
+            BalanceOverflowError: A member's total would pass 2⁶³−1 (the first by user id).
+            IdempotencyConflictError: The key was used for another order.
+            InvalidSnowflakeError: An id is none, or names a member twice (as str and as int).
+            InvalidAmountError: An amount is refused.
+            InvalidTextError: A text is refused.
+        """
+        guild = inputs.snowflake(guild_id)
+        pay: dict[str, int] = {}
+        for user_id, amount in amounts.items():
+            user = inputs.snowflake(user_id)
+            if user in pay:
+                raise InvalidSnowflakeError(user_id)
+            pay[user] = inputs.whole_bytes(amount)
+        why, actor = inputs.reason(reason), inputs.optional_snowflake(actor_id)
+        key = inputs.idempotency_key(idempotency_key)
+        now = inputs.instant(self._clock)
+        if not pay:
+            return 0
+        starts = {user: str(uuid7()) for user in pay}
+        ids = {user: str(uuid7()) for user in pay}
+        bearer = min(pay)  # the member whose ledger row has the operation's id and the key
+        ids[bearer] = str(operation_id())
+        batch = json.dumps(
+            [
+                {"user_id": user, "amount": amount, "id": ids[user], "start_id": starts[user]}
+                for user, amount in sorted(pay.items())
+            ]
+        )
+        details = {"members": len(pay), "digest": _digest(pay, why)}
+        async with in_transaction() as db:
+            if first := await ledger.earlier(db, guild, key):
+                if isinstance(first, BytesTransaction) and first.details == details:
+                    return len(pay)
+                raise IdempotencyConflictError(str(key))
+            config = await ledger.config_of(db, guild)
+            new = await sql.WELCOME_MANY.rows(db, guild, batch, config.starting_balance, utc_now())
+            if new and config.starting_balance:
+                arrivals = json.dumps(
+                    [{"user_id": m["user_id"], "start_id": starts[m["user_id"]]} for m in new]
+                )
+                await sql.RECORD_STARTING.rows(db, guild, arrivals, config.starting_balance, now)
+            paid = await sql.PAY_MANY.rows(db, guild, batch, utc_now())
+            if len(paid) != len(pay):
+                refused = min(pay.keys() - {member["user_id"] for member in paid})
+                member = await BytesBalance.get(guild_id=guild, user_id=refused, using_db=db)
+                raise BalanceOverflowError(member.total_received, pay[refused])
+            await sql.RECORD_MANY.rows(
+                db, guild, batch, why, now, actor, UUID(ids[bearer]), key, json.dumps(details)
+            )
+            leave_trace(db, sql.LEDGER_ROW_EXISTS, guild, operation_id())
+        return len(pay)
+
+    @operation
+    async def get_leaderboard(
+        self, guild_id: str | int, limit: int = 10, offset: int = 0
+    ) -> list[LeaderboardEntry]:
+        """The members with the most bytes, by balance descending, then by user id as text.
+
+        Costs O(offset + limit) through an index.
+
+        Args:
+            guild_id: The guild.
+            limit: How many entries, 1 … 10,000.
+            offset: How many to leave out before them, from 0.
+
+        Raises:
+            InvalidSnowflakeError: The id is none.
+            InvalidPageError: Limit or offset is refused.
+        """
+        guild = inputs.snowflake(guild_id)
+        size, start = inputs.limit(limit), inputs.offset(offset)
+        async with reading() as db:
+            rows = (
+                await BytesBalance.filter(guild_id=guild)
+                .order_by("-balance", "user_id")
+                .offset(start)
+                .limit(size)
+                .using_db(db)
+                .values_list("user_id", "balance")
+            )
+        return [
+            LeaderboardEntry(rank, str(user), int(balance))
+            for rank, (user, balance) in enumerate(rows, start + 1)
+        ]
+
+    @operation
+    async def get_rank(self, guild_id: str | int, user_id: str | int) -> LeaderboardEntry | None:
+        """A member's place in the order of `get_leaderboard`, None for one without a balance.
+
+        Costs O(rank): the members above are counted through an index.
+
+        Raises:
+            InvalidSnowflakeError: An id is none.
+        """
+        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
+        async with reading() as db:
+            rows = await sql.RANK.rows(db, guild, user)
+        if not rows:
+            return None
+        return LeaderboardEntry(int(rows[0]["rank"]), user, int(rows[0]["balance"]))
+
+    @operation
+    async def get_transaction_history(
+        self,
+        guild_id: str | int,
+        user_id: str | int | None = None,
+        limit: int = 20,
+        before: BytesTransaction | None = None,
+    ) -> list[BytesTransaction]:
+        """A page of the ledger, newest first (by ``created_at``, then by id).
+
+        Args:
+            guild_id: The guild.
+            user_id: Only rows with this member as giver or receiver; None for the whole guild.
+            limit: How many rows, 1 … 10,000.
+            before: The last row of the page before; the rows after it follow, none skipped and
+                none repeated, whatever was added meanwhile.
+
+        Raises:
+            InvalidSnowflakeError: An id is none.
+            InvalidPageError: The limit is refused, or ``before`` is no ledger row.
+        """
+        guild, user = inputs.snowflake(guild_id), inputs.optional_snowflake(user_id)
+        size = inputs.limit(limit)
+        rows = BytesTransaction.filter(guild_id=guild)
+        if user is not None:
+            rows = rows.filter(Q(giver_id=user) | Q(receiver_id=user))
+        if before is not None:
+            if not isinstance(before, BytesTransaction):
+                raise InvalidPageError(before)
+            rows = rows.filter(
+                Q(created_at__lt=before.created_at)
+                | Q(created_at=before.created_at, id__lt=before.id)
+            )
+        async with reading() as db:
+            return await rows.order_by("-created_at", "-id").limit(size).using_db(db)
+
+    @operation
+    async def get_earned_roles(self, guild_id: str | int, user_id: str | int) -> set[str]:
+        """The role ids of the guild's ``role_rewards`` that the member's total has reached.
+
+        Raises:
+            InvalidSnowflakeError: An id is none.
+        """
+        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
+        async with reading() as db:
+            config = await BytesConfig.get_or_none(guild_id=guild, using_db=db)
+            member = await BytesBalance.get_or_none(guild_id=guild, user_id=user, using_db=db)
+        if config is None or member is None:
+            return set()
+        return rules.earned_roles(member.total_received, config.role_rewards)
+
+    @operation
+    async def verify(self, guild_id: str | int | None = None) -> LedgerReport:
+        """Recompute every balance from the ledger, in the database, and compare.
+
+        Costs a pass over the ledger, O(rows). Safe at any time: what moves meanwhile is seen as a
+        whole or not at all.
+
+        Args:
+            guild_id: Only this guild; None for all.
+
+        Returns:
+            Whether everything agrees, what was counted, and each number that does not.
+
+        Raises:
+            InvalidSnowflakeError: The id is none.
+        """
+        guild = inputs.optional_snowflake(guild_id)
+        async with reading() as db:
+            wrong = await sql.VERIFY.rows(db, guild)
+            counts = (await sql.COUNTS.rows(db, guild))[0]
+        return LedgerReport(
+            members=int(counts["members"]),
+            transactions=int(counts["transactions"]),
+            discrepancies=tuple(
+                discrepancy for member in wrong for discrepancy in _discrepancies(member)
+            ),
+        )
+
+    @operation
+    async def get_config(self, guild_id: str | int) -> BytesConfig:
+        """The guild's config, made with the defaults when there is none.
+
+        Raises:
+            InvalidSnowflakeError: The id is none.
+        """
+        guild = inputs.snowflake(guild_id)
+        async with reading() as db:
+            config = await BytesConfig.get_or_none(guild_id=guild, using_db=db)
+        if config is not None:
+            return config
+        async with in_transaction() as db:
+            return await ledger.config_of(db, guild)
+
+    @operation
+    async def update_config(self, guild_id: str | int, changes: BytesConfigUpdate) -> BytesConfig:
+        """Change the fields that are given; the others stay, also under concurrent changes.
+
+        Args:
+            guild_id: The guild.
+            changes: The fields to change.
+
+        Raises:
+            InvalidSnowflakeError: The id is none.
+        """
+        guild = inputs.snowflake(guild_id)
+        async with in_transaction() as db:
+            config = await ledger.config_of(db, guild)
+            if not changes.changes():
+                return config
+            stamp = utc_now()
+            await (
+                BytesConfig.filter(guild_id=guild)
+                .using_db(db)
+                .update(**changes.changes(), updated_at=stamp)
+            )
+            leave_trace(db, sql.CONFIG_CHANGED, guild, stamp)
+            return await BytesConfig.get(guild_id=guild, using_db=db)
+
+
+def _claim_details(claim: DailyClaim) -> dict[str, Any]:
+    """What a ledger row does not say of a claim, as JSON has it."""
+    return {
+        "streak": claim.streak,
+        "multiplier": claim.multiplier,
+        "claimed_on": claim.claimed_on.isoformat(),
+        "balance": claim.balance,
+    }
+
+
+def _claim(details: dict[str, Any] | None, amount: int, transaction_id: UUID | None) -> DailyClaim:
+    assert details is not None
+    return DailyClaim(
+        amount=amount,
+        multiplier=int(details["multiplier"]),
+        streak=int(details["streak"]),
+        claimed_on=datetime.fromisoformat(details["claimed_on"]).date(),
+        balance=int(details["balance"]),
+        transaction_id=transaction_id,
+    )
+
+
+def _digest(pay: Mapping[str, int], reason: str | None) -> str:
+    """A fingerprint of who gets what and why, to tell a repeated order from another one."""
+    return hashlib.sha256(json.dumps([sorted(pay.items()), reason]).encode()).hexdigest()
+
+
+def _discrepancies(row: Mapping[str, Any]) -> list[LedgerDiscrepancy]:
+    received = sql.whole(int(row["received_high"]), int(row["received_low"]))
+    sent = sql.whole(int(row["sent_high"]), int(row["sent_low"]))
+    expected = {
+        "balance": received - sent,
+        "total_received": received,
+        "total_sent": sent,
+    }
+    return [
+        LedgerDiscrepancy(row["guild_id"], row["user_id"], field, value, int(row[field]))
+        for field, value in expected.items()
+        if int(row[field]) != value
+    ]

@@ -1,0 +1,190 @@
+"""How bytes move: used by both kinds of operations, inside their transactions.
+
+Every function takes ``db``, the transaction it is a part of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from . import sql
+from .errors import BalanceOverflowError, IdempotencyConflictError, InsufficientBalanceError
+from .ids import uuid7
+from .models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
+from .rules import MAX_BYTES, SYSTEM_ID, utc_now
+from .transaction import leave_trace, operation_id, retried
+
+
+def entry(
+    kind: str,
+    *,
+    guild_id: str,
+    giver_id: str = SYSTEM_ID,
+    giver_username: str = SYSTEM_ID,
+    receiver_id: str = SYSTEM_ID,
+    receiver_username: str = SYSTEM_ID,
+    amount: int,
+    created_at: datetime,
+    reason: str | None = None,
+    actor_id: str | None = None,
+    idempotency_key: str | None = None,
+) -> BytesTransaction:
+    """The running operation's ledger row, not stored yet; a party not named is SYSTEM.
+
+    Its id is the operation's, the same in each attempt: so an attempt whose COMMIT broke can be
+    told from one that never happened.
+    """
+    return BytesTransaction(
+        id=operation_id(),
+        guild_id=guild_id,
+        giver_id=giver_id,
+        giver_username=giver_username,
+        receiver_id=receiver_id,
+        receiver_username=receiver_username,
+        amount=amount,
+        reason=reason,
+        created_at=created_at,
+        kind=kind,
+        actor_id=actor_id,
+        idempotency_key=idempotency_key,
+    )
+
+
+async def config_of(db: BaseDBAsyncClient, guild_id: str) -> BytesConfig:
+    """The guild's config, made with the defaults when there is none."""
+    config = await BytesConfig.get_or_none(guild_id=guild_id, using_db=db)
+    if config is None:
+        # Two that come at once both insert; the second one's row is ignored.
+        await BytesConfig.bulk_create(
+            [BytesConfig(guild_id=guild_id)], ignore_conflicts=True, using_db=db
+        )
+        config = await BytesConfig.get(guild_id=guild_id, using_db=db)
+        leave_trace(db, sql.CONFIG_CHANGED, guild_id, config.updated_at)
+    return config
+
+
+async def welcome(
+    db: BaseDBAsyncClient,
+    config: BytesConfig,
+    members: Iterable[tuple[str, str]],
+    created_at: datetime,
+) -> None:
+    """Give each member who is new a balance row and the starting bytes.
+
+    Args:
+        db: The transaction.
+        config: The guild's config.
+        members: User id and username of each.
+        created_at: The operation's clock.
+    """
+    for user_id, username in sorted(members):  # in one order, so that two cannot deadlock
+        new = await sql.WELCOME.rows(
+            db, config.guild_id, user_id, config.starting_balance, utc_now()
+        )
+        if not new:
+            continue
+        leave_trace(db, sql.MEMBER_EXISTS, config.guild_id, user_id)
+        if config.starting_balance:
+            await BytesTransaction.create(
+                id=uuid7(),
+                guild_id=config.guild_id,
+                giver_id=SYSTEM_ID,
+                giver_username=SYSTEM_ID,
+                receiver_id=user_id,
+                receiver_username=username,
+                amount=config.starting_balance,
+                created_at=created_at,
+                kind="starting",
+                using_db=db,
+            )
+
+
+async def move(db: BaseDBAsyncClient, config: BytesConfig, row: BytesTransaction) -> int:
+    """Move the bytes of a ledger row between the parties' balances, both or neither.
+
+    New members are given their balance first.
+
+    Returns:
+        The giver's new balance, or the receiver's where SYSTEM gives, in whole bytes.
+
+    Raises:
+        InsufficientBalanceError: The giver has fewer bytes.
+        BalanceOverflowError: The receiver's total has no room for them.
+    """
+    parties = (
+        (row.giver_id, row.giver_username),
+        (row.receiver_id, row.receiver_username),
+    )
+    members = [party for party in parties if party[0] != SYSTEM_ID]
+    order = (row.guild_id, row.giver_id, row.receiver_id, row.amount, len(members))
+    moved = await sql.MOVE.rows(db, *order, utc_now())
+    if not moved:
+        await welcome(db, config, members, row.created_at)
+        await _refuse(db, row, [user_id for user_id, _ in members])
+        moved = await sql.MOVE.rows(db, *order, utc_now())
+    balances = {member["user_id"]: int(member["balance"]) for member in moved}
+    return balances[members[0][0]]
+
+
+async def _refuse(db: BaseDBAsyncClient, row: BytesTransaction, members: list[str]) -> None:
+    """Lock the members' rows and say why the bytes cannot move, if that is still so."""
+    locked = (
+        BytesBalance.filter(guild_id=row.guild_id, user_id__in=members)
+        .order_by("user_id")
+        .select_for_update()
+        .using_db(db)
+    )
+    for member in await locked:
+        if member.user_id == row.giver_id:
+            if member.balance < row.amount:
+                raise InsufficientBalanceError(member.balance, row.amount)
+        elif member.total_received > MAX_BYTES - row.amount:
+            raise BalanceOverflowError(member.total_received, row.amount)
+
+
+async def record(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
+    """Write the ledger row of bytes that moved in this transaction."""
+    await row.save(using_db=db, force_create=True)
+    leave_trace(db, sql.LEDGER_ROW_EXISTS, row.guild_id, row.id)
+
+
+async def earlier(
+    db: BaseDBAsyncClient, guild_id: str, key: str | None
+) -> BytesTransaction | BytesBalance | SquadMembership | None:
+    """What an earlier order with this key wrote, or an earlier attempt at the running operation.
+
+    Returns:
+        The ledger row; the member's balance row after a claim, or the membership after a joining,
+        that moved no bytes; or None.
+    """
+    if key is None and not retried():
+        return None
+    used = await sql.KEY_USED.rows(db, guild_id, key, operation_id() if retried() else None)
+    if not used:
+        return None
+    tables: dict[str, type[BytesTransaction | BytesBalance | SquadMembership]] = {
+        "ledger": BytesTransaction,
+        "claim": BytesBalance,
+        "membership": SquadMembership,
+    }
+    return await tables[used[0]["place"]].get(guild_id=guild_id, id=used[0]["id"], using_db=db)
+
+
+def same_movement(
+    first: BytesTransaction | BytesBalance | SquadMembership, row: BytesTransaction
+) -> BytesTransaction:
+    """The first order's ledger row, if it moved what this row would.
+
+    Raises:
+        IdempotencyConflictError: It did not. What counts is kind, parties, amount and reason;
+            usernames do not.
+    """
+    if isinstance(first, BytesTransaction) and all(
+        getattr(first, name) == getattr(row, name)
+        for name in ("kind", "giver_id", "receiver_id", "amount", "reason")
+    ):
+        return first
+    raise IdempotencyConflictError(str(row.idempotency_key))

@@ -1,0 +1,69 @@
+"""The rules of the economy as pure functions of numbers and dates; no clock, no database.
+
+Amounts are whole bytes, dates are UTC dates, points in time are timezone-aware UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+
+SYSTEM_ID = "SYSTEM"
+"""The counterparty, by id and by username, where bytes are created or retired."""
+
+MAX_BYTES = 2**63 - 1
+"""The largest balance, total or amount: a signed 64-bit integer, in whole bytes."""
+
+
+def utc_now() -> datetime:
+    """The wall clock, timezone-aware UTC: the default clock of every operation."""
+    return datetime.now(UTC)
+
+
+def next_streak(last_claim: date | None, streak: int, today: date) -> int:
+    """The streak after a claim today: one longer after yesterday's claim, otherwise 1.
+
+    Args:
+        last_claim: UTC date of the member's last claim, None before the first.
+        streak: Length of the streak at that claim, in days.
+        today: UTC date of this claim.
+    """
+    if last_claim is not None and last_claim + timedelta(days=1) == today:
+        return streak + 1
+    return 1
+
+
+def streak_multiplier(streak: int, bonuses: Mapping[int, int]) -> int:
+    """The multiplier of the highest threshold that the streak has reached, 1 below the lowest.
+
+    Args:
+        streak: Length of the streak, in days.
+        bonuses: Multiplier by threshold in days, as in ``BytesConfig.streak_bonuses``.
+    """
+    reached = [threshold for threshold in bonuses if threshold <= streak]
+    return bonuses[max(reached)] if reached else 1
+
+
+def next_claim_at(claimed_on: date) -> datetime:
+    """The midnight (UTC) that ends the date of a claim, from which the next one is accepted."""
+    return datetime.combine(claimed_on + timedelta(days=1), time.min, tzinfo=UTC)
+
+
+def cooldown_ends(last_transfer: datetime, hours: int) -> datetime:
+    """When a giver may transfer again.
+
+    Args:
+        last_transfer: When the giver's last transfer was made (UTC).
+        hours: ``BytesConfig.transfer_cooldown_hours``.
+    """
+    return last_transfer + timedelta(hours=hours)
+
+
+def earned_roles(total_received: int, role_rewards: Mapping[str, int]) -> set[str]:
+    """The role ids whose threshold the member's total has reached.
+
+    Args:
+        total_received: All bytes the member ever received.
+        role_rewards: Threshold in whole bytes by role id, as in ``BytesConfig.role_rewards``.
+    """
+    return {role for role, threshold in role_rewards.items() if threshold <= total_received}

@@ -1,0 +1,409 @@
+"""The SQL that is written by hand, each statement under a name and every value bound.
+
+A statement is written once, for PostgreSQL. For SQLite its placeholders ``$1`` become ``?1``, and
+what SQLite neither has nor needs is taken out: casts (``::bigint``) and row locks (``FOR UPDATE``;
+on SQLite the transaction holds the write lock of the whole database).
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.sqlite.client import SqliteClient
+
+_CAST = re.compile(r"::[a-z]+(\[\])?")
+_PLACEHOLDER = re.compile(r"\$(\d+)")
+_ROW_LOCK = re.compile(r"\s+FOR UPDATE( OF \w+)?\b")
+
+
+class Statement:
+    """A statement in both dialects.
+
+    Args:
+        sql: The text for PostgreSQL.
+        sqlite: Pieces of the text that read otherwise on SQLite.
+    """
+
+    def __init__(self, sql: str, sqlite: dict[str, str] | None = None) -> None:
+        self.postgres = sql
+        for piece, replacement in (sqlite or {}).items():
+            sql = sql.replace(piece, replacement)
+        self.sqlite = _PLACEHOLDER.sub(r"?\1", _ROW_LOCK.sub("", _CAST.sub("", sql)))
+
+    async def rows(self, db: BaseDBAsyncClient, *values: Any) -> list[dict[str, Any]]:
+        """Execute and return the rows.
+
+        Args:
+            db: The connection or transaction.
+            values: What the placeholders stand for, in order.
+        """
+        if isinstance(db, SqliteClient):
+            text, bound = self.sqlite, [_sqlite_value(value) for value in values]
+        else:
+            text, bound = self.postgres, list(values)
+        rows: list[dict[str, Any]] = await db.execute_query_dict(text, bound)
+        return rows
+
+
+def _sqlite_value(value: Any) -> Any:
+    """The value as the ORM stores it on SQLite, where it has no type of its own."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    return value
+
+
+if sqlite3.sqlite_version_info < (3, 35):  # RETURNING
+    raise ImportError(f"bytes_squads needs SQLite 3.35 or newer, not {sqlite3.sqlite_version}")
+
+
+MAX = "9223372036854775807"
+
+# Members ------------------------------------------------------------------------------------------
+
+WELCOME = Statement("""
+    INSERT INTO bytes_balances
+        (guild_id, user_id, balance, total_received, total_sent, streak_count,
+         created_at, updated_at)
+    VALUES ($1, $2, $3::bigint, $3::bigint, 0, 0, $4, $4)
+    ON CONFLICT (guild_id, user_id) DO NOTHING
+    RETURNING user_id
+""")
+"""A new member with the starting bytes; no row when somebody else was quicker.
+
+$1 guild, $2 user, $3 starting balance, $4 wall time.
+"""
+
+MOVE = Statement(f"""
+    WITH willing AS (
+        SELECT id, guild_id FROM bytes_balances
+        WHERE guild_id = $1 AND user_id IN ($2, $3)
+          AND CASE WHEN user_id = $2 THEN balance >= $4::bigint
+                   ELSE total_received <= {MAX} - $4::bigint END
+        ORDER BY user_id
+        FOR UPDATE
+    )
+    UPDATE bytes_balances AS member SET
+        balance = member.balance
+            + CASE WHEN member.user_id = $3 THEN $4::bigint ELSE - $4::bigint END,
+        total_received = member.total_received
+            + CASE WHEN member.user_id = $3 THEN $4::bigint ELSE 0 END,
+        total_sent = member.total_sent
+            + CASE WHEN member.user_id = $2 THEN $4::bigint ELSE 0 END,
+        updated_at = $6
+    FROM willing
+    WHERE member.guild_id = willing.guild_id AND member.id = willing.id
+      AND (SELECT count(*) FROM willing) = $5::int
+    RETURNING user_id, balance
+""")
+"""Bytes from one party to the other: the rows of both (of the one that is not SYSTEM), or none.
+
+Both rows are locked in the order of their user ids, so two transfers between the same members in
+opposite directions wait for each other instead of deadlocking; then whether the giver has the bytes
+and the receiver has room is judged on what the lock found.
+
+$1 guild, $2 giver, $3 receiver, $4 amount, $5 how many of the two are members, $6 wall time.
+"""
+
+CLAIM = Statement(f"""
+    UPDATE bytes_balances SET
+        last_daily = $3, streak_count = $4::int,
+        balance = balance + $5::bigint, total_received = total_received + $5::bigint,
+        claim_key = $6, claim_details = $7, updated_at = $8
+    WHERE guild_id = $1 AND user_id = $2
+      AND (last_daily IS NULL OR last_daily < $3)
+      AND total_received <= {MAX} - $5::bigint
+    RETURNING balance
+""")
+"""A daily claim, once a date; no row when it was claimed or the total has no room for the pay.
+
+$1 guild, $2 user, $3 UTC date, $4 streak, $5 pay, $6 key and $7 details of a claim that pays
+nothing, $8 wall time.
+"""
+
+RANK = Statement("""
+    SELECT me.balance, 1 + (
+        SELECT count(*) FROM bytes_balances AS other
+        WHERE other.guild_id = me.guild_id
+          AND (other.balance > me.balance
+               OR (other.balance = me.balance AND other.user_id < me.user_id))
+    ) AS rank
+    FROM bytes_balances AS me
+    WHERE me.guild_id = $1 AND me.user_id = $2
+""")
+"""A member's position and balance. $1 guild, $2 user."""
+
+# The ledger ---------------------------------------------------------------------------------------
+
+LEDGER_ROW_EXISTS = Statement("""
+    SELECT 1 AS found FROM bytes_transactions WHERE guild_id = $1 AND id = $2
+""")
+"""The trace of an operation that moves bytes. $1 guild, $2 id."""
+
+KEY_USED = Statement("""
+    SELECT 'ledger' AS place, CAST(id AS text) AS id FROM bytes_transactions
+    WHERE guild_id = $1 AND (idempotency_key = $2 OR id = $3::uuid)
+    UNION ALL
+    SELECT 'claim', CAST(id AS text) FROM bytes_balances WHERE guild_id = $1 AND claim_key = $2
+    UNION ALL
+    SELECT 'membership', CAST(id AS text) FROM squad_memberships
+    WHERE guild_id = $1 AND idempotency_key = $2
+""")
+"""Where an idempotency key was used: the ledger, or, where nothing was paid, a member's row.
+
+$1 guild, $2 key, $3 id of this operation's ledger row, if an earlier attempt may have written it.
+"""
+
+BACKEND_RUNS = Statement("""
+    SELECT pid FROM pg_stat_activity
+    WHERE pid = $1::int AND pid <> pg_backend_pid() AND state IS DISTINCT FROM 'idle'
+""")
+"""Whether a server process is still at work (PostgreSQL only). $1 its pid."""
+
+# A member's sums may pass 2⁶³ when the ledger was tampered with, and those of a squad always may;
+# SQLite's sum() fails there. So the upper and the lower 32 bits are added up apart (`whole` puts
+# them together), and the upper half takes the carry.
+VERIFY = Statement("""
+    WITH entry AS (
+        SELECT guild_id, receiver_id AS user_id, amount AS received, 0::bigint AS sent,
+            0::bigint AS balance, 0::bigint AS total_received, 0::bigint AS total_sent
+        FROM bytes_transactions WHERE $1::text IS NULL OR guild_id = $1::text
+        UNION ALL
+        SELECT guild_id, giver_id, 0, amount, 0, 0, 0
+        FROM bytes_transactions WHERE $1::text IS NULL OR guild_id = $1::text
+        UNION ALL
+        SELECT guild_id, user_id, 0, 0, balance, total_received, total_sent
+        FROM bytes_balances WHERE $1::text IS NULL OR guild_id = $1::text
+    ), account AS (
+        SELECT guild_id, user_id,
+            (sum(received >> 32) + (sum(received & 4294967295)::bigint >> 32))::bigint
+                AS received_high,
+            sum(received & 4294967295)::bigint & 4294967295 AS received_low,
+            (sum(sent >> 32) + (sum(sent & 4294967295)::bigint >> 32))::bigint AS sent_high,
+            sum(sent & 4294967295)::bigint & 4294967295 AS sent_low,
+            sum(balance)::bigint AS balance,
+            sum(total_received)::bigint AS total_received, sum(total_sent)::bigint AS total_sent
+        FROM entry WHERE user_id <> 'SYSTEM' GROUP BY guild_id, user_id
+    )
+    SELECT * FROM account
+    WHERE received_high <> total_received >> 32 OR received_low <> total_received & 4294967295
+       OR sent_high <> total_sent >> 32 OR sent_low <> total_sent & 4294967295
+       OR balance <> total_received - total_sent
+    ORDER BY guild_id, user_id
+""")
+"""The members whose balance row is not what the ledger adds up to. $1 guild, or null for all."""
+
+COUNTS = Statement("""
+    SELECT
+        (SELECT count(*) FROM bytes_balances WHERE $1::text IS NULL OR guild_id = $1::text)
+            AS members,
+        (SELECT count(*) FROM bytes_transactions WHERE $1::text IS NULL OR guild_id = $1::text)
+            AS transactions
+""")
+"""How many members and ledger rows there are. $1 guild, or null for all."""
+
+
+def whole(high: int, low: int) -> int:
+    """The number whose upper and lower 32 bits were added up apart."""
+    return (high << 32) + low
+
+
+# Many members at once -----------------------------------------------------------------------------
+
+# A batch is one JSON value, a list of objects: on either database one parameter, however long.
+_BATCH = (
+    "jsonb_to_recordset($2::jsonb) AS paid(user_id text, amount bigint, id uuid, start_id uuid)"
+)
+_SQLITE_BATCH = {
+    _BATCH: """(
+        SELECT json_extract(value, '$.user_id') AS user_id,
+            json_extract(value, '$.amount') AS amount,
+            json_extract(value, '$.id') AS id, json_extract(value, '$.start_id') AS start_id
+        FROM json_each(?2)
+    ) AS paid"""
+}
+
+WELCOME_MANY = Statement(
+    f"""
+    INSERT INTO bytes_balances
+        (guild_id, user_id, balance, total_received, total_sent, streak_count,
+         created_at, updated_at)
+    SELECT $1::text, paid.user_id, $3::bigint, $3::bigint, 0, 0, $4::timestamptz, $4::timestamptz
+    FROM {_BATCH}
+    WHERE true
+    ORDER BY paid.user_id
+    ON CONFLICT (guild_id, user_id) DO NOTHING
+    RETURNING user_id
+    """,
+    _SQLITE_BATCH,
+)
+"""`WELCOME` for a batch. $1 guild, $2 batch, $3 starting balance, $4 wall time."""
+
+PAY_MANY = Statement(
+    f"""
+    WITH willing AS (
+        SELECT member.id, member.guild_id, paid.amount
+        FROM bytes_balances AS member
+        JOIN {_BATCH} ON member.user_id = paid.user_id
+        WHERE member.guild_id = $1 AND member.total_received <= {MAX} - paid.amount
+        ORDER BY member.user_id
+        FOR UPDATE OF member
+    )
+    UPDATE bytes_balances AS member SET
+        balance = member.balance + willing.amount,
+        total_received = member.total_received + willing.amount,
+        updated_at = $3
+    FROM willing
+    WHERE member.guild_id = willing.guild_id AND member.id = willing.id
+    RETURNING user_id
+    """,
+    _SQLITE_BATCH,
+)
+"""`MOVE` from SYSTEM to a batch; fewer rows when a total has no room. $1 guild, $2 batch, $3 wall
+time."""
+
+RECORD_MANY = Statement(
+    f"""
+    INSERT INTO bytes_transactions
+        (id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,
+         created_at, kind, actor_id, idempotency_key, details)
+    SELECT paid.id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', paid.amount, $3::text,
+        $4::timestamptz, 'grant', $5::text,
+        CASE WHEN paid.id = $6::uuid THEN $7::text END,
+        CASE WHEN paid.id = $6::uuid THEN $8::jsonb END
+    FROM {_BATCH}
+    """,
+    _SQLITE_BATCH,
+)
+"""The ledger rows of a batch. The key stands on one of them.
+
+$1 guild, $2 batch, $3 reason, $4 clock, $5 actor, $6 id of the row with the key, $7 key,
+$8 details.
+"""
+
+RECORD_STARTING = Statement(
+    f"""
+    INSERT INTO bytes_transactions
+        (id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount,
+         created_at, kind)
+    SELECT paid.start_id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', $3::bigint,
+        $4::timestamptz, 'starting'
+    FROM {_BATCH}
+    """,
+    _SQLITE_BATCH,
+)
+"""The ledger rows of a batch's starting bytes. $1 guild, $2 new members, $3 amount, $4 clock."""
+
+# Squads -------------------------------------------------------------------------------------------
+
+FOUND = Statement("""
+    INSERT INTO squads
+        (id, guild_id, role_id, name, description, switch_cost, max_members, is_active,
+         created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+    ON CONFLICT (guild_id, role_id) DO NOTHING
+    RETURNING id
+""")
+"""A new squad; no row when the role is taken. $9 wall time, the rest in the order of columns."""
+
+SEAT = Statement("""
+    INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at, idempotency_key)
+    SELECT $1::text, $2::text, $3::uuid, $4::timestamptz, $5::text
+    WHERE $6::int IS NULL OR $6::int > (
+        SELECT count(*) FROM squad_memberships WHERE guild_id = $1::text AND squad_id = $3::uuid
+    )
+    ON CONFLICT (guild_id, user_id) DO NOTHING
+    RETURNING id
+""")
+"""A place in a squad whose row is locked; no row when it is full or the member is in a squad.
+
+$1 guild, $2 user, $3 squad, $4 clock, $5 key of a free joining, $6 places, null for no limit.
+"""
+
+RESEAT = Statement("""
+    UPDATE squad_memberships SET squad_id = $3::uuid, joined_at = $4, idempotency_key = $5
+    WHERE guild_id = $1 AND user_id = $2 AND squad_id <> $3::uuid
+      AND ($6::int IS NULL OR $6::int > (
+        SELECT count(*) FROM squad_memberships WHERE guild_id = $1 AND squad_id = $3::uuid
+      ))
+    RETURNING id
+""")
+"""A place in another squad whose row is locked; no row when it is full or the member's own.
+
+The placeholders are those of `SEAT`.
+"""
+
+SQUADS = Statement("""
+    SELECT squads.*, (
+        SELECT count(*) FROM squad_memberships AS member
+        WHERE member.guild_id = squads.guild_id AND member.squad_id = squads.id
+    ) AS member_count
+    FROM squads
+    WHERE guild_id = $1 AND (is_active OR NOT $2::boolean)
+    ORDER BY name, id
+""")
+"""A guild's squads with their members counted. $1 guild, $2 whether only active ones."""
+
+STANDINGS = Statement("""
+    SELECT squads.*, standing.member_count, standing.total_high, standing.total_low
+    FROM squads JOIN (
+        SELECT squad.id,
+            count(member.user_id) AS member_count,
+            (coalesce(sum(has.balance >> 32), 0)
+                + (coalesce(sum(has.balance & 4294967295), 0)::bigint >> 32))::bigint AS total_high,
+            coalesce(sum(has.balance & 4294967295), 0)::bigint & 4294967295 AS total_low
+        FROM squads AS squad
+        LEFT JOIN squad_memberships AS member
+            ON member.guild_id = squad.guild_id AND member.squad_id = squad.id
+        LEFT JOIN bytes_balances AS has
+            ON has.guild_id = member.guild_id AND has.user_id = member.user_id
+        WHERE squad.guild_id = $1 AND squad.is_active
+        GROUP BY squad.id
+    ) AS standing ON standing.id = squads.id
+    WHERE squads.guild_id = $1
+    ORDER BY total_high DESC, total_low DESC, name, squads.id
+    LIMIT $2::int
+""")
+"""The active squads by what their members have together. $1 guild, $2 limit."""
+
+# Traces: what tells, after a broken COMMIT, that an operation without a ledger row happened -------
+
+MEMBER_EXISTS = Statement("""
+    SELECT 1 AS found FROM bytes_balances WHERE guild_id = $1 AND user_id = $2
+""")
+
+CLAIMED = Statement("""
+    SELECT 1 AS found FROM bytes_balances
+    WHERE guild_id = $1 AND user_id = $2 AND updated_at = $3
+""")
+
+CONFIG_CHANGED = Statement("""
+    SELECT 1 AS found FROM bytes_configs WHERE guild_id = $1 AND updated_at = $2
+""")
+
+SQUAD_CHANGED = Statement("""
+    SELECT 1 AS found FROM squads WHERE guild_id = $1 AND id = $2 AND updated_at = $3
+""")
+
+SQUAD_GONE = Statement("""
+    SELECT 1 AS found WHERE NOT EXISTS (SELECT 1 FROM squads WHERE guild_id = $1 AND id = $2)
+""")
+
+SEATED = Statement("""
+    SELECT 1 AS found FROM squad_memberships
+    WHERE guild_id = $1 AND user_id = $2 AND squad_id = $3 AND joined_at = $4
+""")
+
+SEAT_GONE = Statement("""
+    SELECT 1 AS found WHERE NOT EXISTS (
+        SELECT 1 FROM squad_memberships WHERE guild_id = $1 AND id = $2
+    )
+""")

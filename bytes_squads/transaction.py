@@ -1,0 +1,493 @@
+"""One way to run a unit of work: cancel-safe, retried, its errors translated.
+
+The shape of every operation::
+
+    @operation
+    async def leave_squad(self, ...):
+        async with in_transaction() as db:
+            ...
+
+`operation` runs the method in a task of its own behind a shield when it is not already inside
+a transaction: whoever awaits it may be cancelled at any point, the unit of work goes on to its end.
+Conflicts and lost connections are retried there. Inside a caller's transaction the method runs
+in the caller's task, without retries: the caller keeps control.
+
+`in_transaction` opens a transaction, or a savepoint inside one. Where Tortoise's own takes
+a connection and only then begins, and loses the connection for good when the task is cancelled
+in between, this one gives it back whatever happens. A block holds the lock of the block around it,
+so that units gathered inside one transaction run one after another; savepoints would otherwise
+interleave on the one connection.
+
+A connection that breaks while COMMIT is under way leaves the outcome open. Each operation
+therefore leaves a `trace`: a question whose answer tells whether its transaction was committed.
+The block asks it on a new connection and goes on as if nothing had happened, or starts anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from functools import wraps
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from uuid import UUID
+
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+from tortoise.backends.sqlite.client import SqliteClient
+from tortoise.connection import ConnectionToken, get_connections
+from tortoise.exceptions import ConfigurationError
+
+from .errors import OutcomeUnknownError, StorageUnavailableError
+from .failures import DRIVER_ERRORS, ConnectionLost, Transient, meaning
+from .ids import uuid7
+from .models import BytesBalance
+from .sql import BACKEND_RUNS, Statement
+
+POOL_TIMEOUT = 20.0
+"""Seconds an operation waits for a free connection before `StorageUnavailableError`."""
+
+RETRY_SECONDS = 15.0
+"""Seconds after which an operation that keeps meeting conflicts or a lost server gives up."""
+
+RELEASE_TIMEOUT = 5.0
+"""Seconds a connection may take to come back to the pool before it is cut off."""
+
+FIRST_BACKOFF = 0.02
+LONGEST_BACKOFF = 1.0
+
+# aiosqlite answers with a plain ValueError after closing.
+UNDO_ERRORS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, ValueError)
+
+log = logging.getLogger("bytes_squads")
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Self_ = TypeVar("Self_")
+
+
+class _Scope:
+    """What a transaction or savepoint needs beside its connection."""
+
+    __slots__ = ("ended", "lock", "trace")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.ended = False
+        self.trace: tuple[Statement, tuple[Any, ...]] | None = None
+
+
+_scopes: weakref.WeakKeyDictionary[BaseDBAsyncClient, _Scope] = weakref.WeakKeyDictionary()
+_running: set[asyncio.Task[Any]] = set()
+_closing: set[asyncio.AbstractEventLoop] = set()
+_operation_id: ContextVar[UUID] = ContextVar("bytes_squads_operation_id")
+_attempt_number: ContextVar[int] = ContextVar("bytes_squads_attempt_number", default=1)
+
+
+def operation(
+    method: Callable[Concatenate[Self_, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Self_, P], Coroutine[Any, Any, T]]:
+    """Make a method one unit of work: as a whole or not at all, whatever happens to its caller.
+
+    Raises:
+        StorageUnavailableError: Nothing happened: the database was not open, not reached within
+            `POOL_TIMEOUT`, or in conflict throughout `RETRY_SECONDS`.
+        OutcomeUnknownError: The connection broke while committing, and the database stayed away
+            for `RETRY_SECONDS`.
+    """
+
+    @wraps(method)
+    async def call(self: Self_, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        client = current_client()
+        token = _operation_id.set(uuid7())
+        try:
+            if isinstance(client, TransactionalDBClient):
+                return await _translated(method(self, *args, **kwargs))
+            return await _detached(lambda: method(self, *args, **kwargs))
+        finally:
+            _operation_id.reset(token)
+
+    return call
+
+
+def operation_id() -> UUID:
+    """The running operation's id, the same in each of its attempts: its ledger row's id."""
+    return _operation_id.get()
+
+
+def retried() -> bool:
+    """Whether this is not the running operation's first attempt."""
+    return _attempt_number.get() > 1
+
+
+def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
+    """The transaction that this task is in, or the database connection outside of one.
+
+    Args:
+        connection_name: The connection's name in Tortoise's config; by default that of the models.
+
+    Raises:
+        StorageUnavailableError: When the database is not open.
+    """
+    name = connection_name or BytesBalance._meta.default_connection
+    try:
+        client = get_connections().get(cast("str", name))
+    except (RuntimeError, ConfigurationError):
+        raise StorageUnavailableError(
+            "the database is not open: call init() first, in the same event loop"
+        ) from None
+    # A task that outlives the transaction it was started in still sees that one.
+    while isinstance(client, TransactionalDBClient) and client._finalized:
+        client = client._parent
+    return client
+
+
+def in_transaction(
+    connection_name: str | None = None,
+) -> AbstractAsyncContextManager[TransactionalDBClient]:
+    """Tortoise's ``in_transaction``, safe to cancel at any await.
+
+    The block commits when it ends, and rolls back when it raises. Inside another block it is
+    a savepoint. Operations of this package inside the block join it; those gathered in it run one
+    after another, and one that had not begun when the block ended is refused.
+
+    Args:
+        connection_name: The connection's name in Tortoise's config; by default that of the models.
+
+    Raises:
+        StorageUnavailableError: The database was not open or not reached; nothing was committed.
+        OutcomeUnknownError: The connection broke while committing and the outcome could not
+            be found out.
+    """
+    return _Block(connection_name)
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[BaseDBAsyncClient]:
+    """A connection for reads: the transaction that this task is in, or one of its own."""
+    client = current_client()
+    if isinstance(client, TransactionalDBClient):
+        async with _inside(client):
+            yield client
+    else:
+        async with _borrowed(client) as db:
+            yield db
+
+
+def leave_trace(db: BaseDBAsyncClient, statement: Statement, *values: Any) -> None:
+    """Name the question that tells, after a broken COMMIT, whether this transaction happened.
+
+    Args:
+        db: The transaction, as `in_transaction` gave it.
+        statement: A SELECT that finds a row if, and only if, the transaction was committed.
+        values: Its values.
+    """
+    _scope(db).trace = (statement, values)
+
+
+async def drain(seconds: float) -> bool:
+    """Refuse new operations in this event loop and wait for those under way.
+
+    Args:
+        seconds: How long to wait at most.
+
+    Returns:
+        Whether all of them ended.
+    """
+    loop = asyncio.get_running_loop()
+    _closing.add(loop)
+    tasks = [task for task in _running if task.get_loop() is loop]
+    if not tasks:
+        return True
+    _, pending = await asyncio.wait(tasks, timeout=seconds)
+    return not pending
+
+
+def accept() -> None:
+    """Accept operations in this event loop again, after `drain`."""
+    _closing.discard(asyncio.get_running_loop())
+
+
+class _Block:
+    """One transaction, or one savepoint inside it."""
+
+    _db: TransactionalDBClient
+    _token: ConnectionToken
+    _outside: AbstractAsyncContextManager[Any]
+
+    def __init__(self, connection_name: str | None) -> None:
+        self._connection_name = connection_name
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        client = current_client(self._connection_name)
+        nested = isinstance(client, TransactionalDBClient)
+        try:
+            if isinstance(client, TransactionalDBClient):
+                self._outside = _inside(client)
+                await self._outside.__aenter__()
+                self._db = _wrapper(client)
+                begin: Callable[[], Awaitable[Any]] = self._db.savepoint
+                undo: Callable[[], Awaitable[Any]] = self._db.savepoint_rollback
+            else:
+                self._outside = _borrowed(client)
+                self._db = await self._outside.__aenter__()
+                begin, undo = _begin(self._db), self._db.rollback
+            try:
+                await _finish(begin())
+            except BaseException as error:
+                await _finish(_attempt(undo))
+                self._db._finalized = True
+                await self._outside.__aexit__(type(error), error, error.__traceback__)
+                raise
+        except DRIVER_ERRORS as error:
+            raise meaning(error) or error from error
+        self._nested = nested
+        self._client = client
+        self._token = get_connections().set(self._db.connection_name, self._db)
+        return self._db
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        get_connections().reset(self._token)
+        await _finish(self._end(committing=exc_type is None))
+
+    async def _end(self, *, committing: bool) -> None:
+        scope = _scope(self._db)
+        scope.ended = True
+        broken: Exception | None = None
+        async with scope.lock:  # whatever is still running inside ends first
+            try:
+                if committing:
+                    await (self._db.release_savepoint() if self._nested else self._db.commit())
+                    if self._nested and scope.trace:
+                        _scope(self._client).trace = scope.trace
+                else:
+                    await _attempt(
+                        self._db.savepoint_rollback if self._nested else self._db.rollback
+                    )
+            except DRIVER_ERRORS as error:
+                broken = error
+                await _attempt(self._db.savepoint_rollback if self._nested else self._db.rollback)
+            finally:
+                self._db._finalized = True
+                pid = _server_pid(self._db)
+                await self._outside.__aexit__(None, None, None)
+        if broken is not None:
+            lost = meaning(broken)
+            if self._nested or not isinstance(lost, ConnectionLost):
+                raise lost or broken from broken
+            if not await _was_committed(self._client, scope, pid, broken):
+                raise lost from broken
+
+
+async def _was_committed(
+    client: BaseDBAsyncClient, scope: _Scope, pid: int, broken: Exception
+) -> bool:
+    """Whether the transaction happened whose connection broke during COMMIT."""
+    unknown = OutcomeUnknownError("the connection broke while committing, the outcome is unknown")
+    if scope.trace is None:
+        raise unknown from broken
+    statement, values = scope.trace
+    try:
+        async with asyncio.timeout(RETRY_SECONDS):
+            for attempt in range(1_000_000):
+                try:
+                    async with _borrowed(client) as db:
+                        # The old server process may still be committing: first it must be gone,
+                        # then the question is asked, with a view of the data taken after that.
+                        if not await BACKEND_RUNS.rows(db, pid):
+                            return bool(await statement.rows(db, *values))
+                except DRIVER_ERRORS as error:
+                    log.debug("asking for the outcome of a COMMIT failed: %r", error)
+                await asyncio.sleep(_backoff(attempt))
+    except TimeoutError:
+        pass
+    raise unknown from broken
+
+
+async def _detached(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run the unit of work in its own task; a cancel reaches only the one who waits for it."""
+    loop = asyncio.get_running_loop()
+    if loop in _closing:
+        raise StorageUnavailableError("the database is being closed")
+    task = loop.create_task(_attempts(work))
+    _running.add(task)
+    task.add_done_callback(_ended)
+    return await asyncio.shield(task)
+
+
+def _ended(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()  # seen, also when nobody waits any more
+
+
+async def _attempts(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run the unit of work until it ends in something else than a conflict or a lost connection."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + RETRY_SECONDS
+    attempt = 1
+    while True:
+        _attempt_number.set(attempt)  # this task is the operation's own, and so is its context
+        try:
+            return await _translated(work())
+        except Transient as error:
+            pause = _backoff(attempt)
+            if loop.time() + pause > deadline:
+                raise StorageUnavailableError(
+                    f"{error} (gave up after {attempt} attempts)"
+                ) from error.__cause__
+            log.debug("attempt %d: %s", attempt, error)
+        await asyncio.sleep(pause)
+        attempt += 1
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds to wait before the next attempt: doubling, with full jitter."""
+    return random.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(attempt, 16)))
+
+
+async def _translated(work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except Exception as error:
+        told = meaning(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+@asynccontextmanager
+async def _inside(client: TransactionalDBClient) -> AsyncIterator[None]:
+    """Take one's turn on a transaction's connection."""
+    scope = _scope(client)
+    async with scope.lock:
+        if scope.ended or client._finalized:
+            raise StorageUnavailableError(
+                "the transaction that this was a part of ended before its turn: nothing happened"
+            )
+        yield
+
+
+@asynccontextmanager
+async def _borrowed(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
+    """A connection of the pool, or SQLite's one connection, for as long as the block lasts."""
+    if isinstance(client, SqliteClient):
+        try:
+            async with asyncio.timeout(POOL_TIMEOUT):
+                await client._lock.acquire()
+        except TimeoutError:
+            raise ConnectionLost("the database connection stayed in use") from None
+        try:
+            if client._connection is None:
+                await _finish(_open_file(client))
+            db = _wrapper(client)
+            yield db
+        finally:
+            client._lock.release()
+    elif isinstance(client, AsyncpgDBClient):
+        if client._pool is None:
+            await _finish(_make_pool(client))
+        pool = client._pool
+        assert pool is not None
+        connection = await pool.acquire(timeout=POOL_TIMEOUT)
+        try:
+            db = _wrapper(client)
+            cast("Any", db)._connection = connection
+            yield db
+        finally:
+            await _finish(_give_back(pool, connection))
+    else:
+        raise StorageUnavailableError(
+            f"{type(client).__name__} is neither SQLite nor PostgreSQL through asyncpg"
+        )
+
+
+async def _open_file(client: SqliteClient) -> None:
+    try:
+        await client.create_connection(with_db=True)
+    except BaseException:
+        await _attempt(client.close)  # a connection without its pragmas must not be used
+        raise
+
+
+async def _make_pool(client: AsyncpgDBClient) -> None:
+    async with client._pool_init_lock:
+        if client._pool is None:
+            await client.create_connection(with_db=True)
+
+
+async def _give_back(pool: Any, connection: Any) -> None:
+    """Return a connection to the pool, by force if it does not come back in time."""
+    try:
+        await pool.release(connection, timeout=RELEASE_TIMEOUT)
+    except DRIVER_ERRORS as error:
+        log.debug("a connection was cut off: %r", error)
+        connection.terminate()
+
+
+def _wrapper(client: BaseDBAsyncClient) -> TransactionalDBClient:
+    """A Tortoise client bound to one connection of this one, and to its transaction if any."""
+    context = client._in_transaction()
+    # Tortoise calls it `connection` in SQLite's context and `client` in the others.
+    return cast("TransactionalDBClient", getattr(context, "connection", None) or context.client)
+
+
+def _begin(db: TransactionalDBClient) -> Callable[[], Awaitable[Any]]:
+    """How the outermost transaction begins.
+
+    On SQLite with the write lock: a transaction that reads before it writes would otherwise fail
+    at once when another process writes in between, without waiting for the busy timeout.
+    """
+    if isinstance(db, SqliteClient):
+        connection = cast("Any", db)._connection
+        return lambda: connection.execute("BEGIN IMMEDIATE")
+    return db.begin
+
+
+def _server_pid(db: BaseDBAsyncClient) -> int:
+    """PostgreSQL's process that serves this connection, 0 on SQLite."""
+    connection = cast("Any", db)._connection
+    return int(connection.get_server_pid()) if hasattr(connection, "get_server_pid") else 0
+
+
+async def _attempt(undo: Callable[[], Awaitable[Any]]) -> None:
+    """Undo as far as the connection still allows; a server that is gone has undone it itself."""
+    try:
+        await undo()
+    except UNDO_ERRORS as error:
+        log.debug("undoing failed, the connection is gone: %r", error)
+
+
+async def _finish(work: Awaitable[T]) -> T:
+    """Await the work to its end even when this task is cancelled meanwhile; then say so."""
+    if asyncio.current_task() in _running:  # nobody cancels an operation's own task
+        return await work
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError:
+                continue
+        if not task.cancelled():
+            task.exception()
+        raise
+
+
+def _scope(client: BaseDBAsyncClient) -> _Scope:
+    scope = _scopes.get(client)
+    if scope is None:
+        scope = _scopes[client] = _Scope()
+    return scope
