@@ -300,10 +300,13 @@ class OutcomeUnknownError(BytesSquadsError):
     """
 
 
+_LONGEST_SHOWN = 60
+
+
 def _shown(value: object) -> str:
     """The value as one short, printable piece of a message (a lone surrogate cannot be printed)."""
     try:
         text = ascii(value)
     except ValueError:  # an int of more than 4,300 digits has no decimal form
         text = f"a very large {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."

@@ -16,11 +16,11 @@ from tortoise.exceptions import BaseORMException, IntegrityError
 from .errors import StorageUnavailableError
 
 
-class Transient(StorageUnavailableError):
+class TransientError(StorageUnavailableError):
     """Nothing happened, and another attempt may well succeed."""
 
 
-class ConnectionLost(Transient):
+class ConnectionLostError(TransientError):
     """The database could not be reached, or the connection to it broke."""
 
 
@@ -48,7 +48,7 @@ def meaning(error: Exception) -> StorageUnavailableError | None:
     """What the caller of an operation is told instead of this exception.
 
     Returns:
-        The error to raise, a `Transient` when another attempt may succeed, or None when the
+        The error to raise, a `TransientError` when another attempt may succeed, or None when the
         exception comes neither from a driver nor from the ORM.
     """
     if type(error) is ValueError and str(error) in _LOST_MESSAGES:
@@ -59,15 +59,15 @@ def meaning(error: Exception) -> StorageUnavailableError | None:
     state = getattr(cause, "sqlstate", None) or ""
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if state.startswith(_CONFLICT_STATES) or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Transient("the database stayed in conflict with other operations")
+        return TransientError("the database stayed in conflict with other operations")
     if _is_unique_violation(cause, state):
         # Somebody else's row came first; the next attempt finds it.
-        return Transient("another operation with the same key did not end")
+        return TransientError("another operation with the same key did not end")
     if state.startswith(_LOST_STATES) or (
         isinstance(cause, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError))
         and not isinstance(cause, asyncpg.DataError)
     ):
-        return ConnectionLost(f"the database could not be reached ({type(cause).__name__})")
+        return ConnectionLostError(f"the database could not be reached ({type(cause).__name__})")
     if state in _NO_SCHEMA_STATES or str(cause).startswith(("no such table", "no such column")):
         return StorageUnavailableError(
             f"the database lacks this version's tables ({cause}): run upgrade() first"

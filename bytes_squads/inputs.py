@@ -20,6 +20,7 @@ from .errors import (
 from .rules import MAX_BYTES
 
 MAX_SNOWFLAKE = 2**64 - 1
+SNOWFLAKE_DIGITS = 20
 MAX_USERNAME = 100
 MAX_REASON = 200
 MAX_KEY = 100
@@ -37,7 +38,7 @@ def snowflake(value: str | int) -> str:
             return str(int(value))
     elif (
         isinstance(value, str)
-        and 1 <= len(value) <= 20
+        and 1 <= len(value) <= SNOWFLAKE_DIGITS
         and value.isascii()
         and value.isdigit()
         and value[0] != "0"

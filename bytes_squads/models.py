@@ -37,12 +37,11 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 
 from .ids import uuid7
-from .inputs import MAX_KEY, MAX_REASON, MAX_USERNAME
+from .inputs import MAX_KEY, MAX_REASON, MAX_USERNAME, SNOWFLAKE_DIGITS
 from .rules import utc_now
 
 MAX_SQUAD_NAME = 100
 MAX_SQUAD_DESCRIPTION = 500
-SNOWFLAKE_DIGITS = 20
 
 
 def _compact(value: Any) -> str:

@@ -44,7 +44,7 @@ from tortoise.connection import ConnectionToken, get_connections
 from tortoise.exceptions import ConfigurationError
 
 from .errors import OutcomeUnknownError, StorageUnavailableError
-from .failures import DRIVER_ERRORS, ConnectionLost, Transient, meaning
+from .failures import DRIVER_ERRORS, ConnectionLostError, TransientError, meaning
 from .ids import uuid7
 from .models import BytesBalance
 from .sql import BACKEND_RUNS, Statement
@@ -283,7 +283,7 @@ class _Block:
                 await self._outside.__aexit__(None, None, None)
         if broken is not None:
             lost = meaning(broken)
-            if self._nested or not isinstance(lost, ConnectionLost):
+            if self._nested or not isinstance(lost, ConnectionLostError):
                 raise lost or broken from broken
             if not await _was_committed(self._client, scope, pid, broken):
                 raise lost from broken
@@ -340,7 +340,7 @@ async def _attempts(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         _attempt_number.set(attempt)  # this task is the operation's own, and so is its context
         try:
             return await _translated(work())
-        except Transient as error:
+        except TransientError as error:
             pause = _backoff(attempt)
             if loop.time() + pause > deadline:
                 raise StorageUnavailableError(
@@ -386,7 +386,7 @@ async def _borrowed(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBC
             async with asyncio.timeout(POOL_TIMEOUT):
                 await client._lock.acquire()
         except TimeoutError:
-            raise ConnectionLost("the database connection stayed in use") from None
+            raise ConnectionLostError("the database connection stayed in use") from None
         try:
             if client._connection is None:
                 await _finish(_open_file(client))
