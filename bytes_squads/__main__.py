@@ -1,0 +1,5 @@
+"""``python -m bytes_squads`` is ``bytes-squads``."""
+
+from .cli import main
+
+main()
