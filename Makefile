@@ -1,0 +1,54 @@
+# What each target does: `make help`. Needs Python 3.11 or newer (`make PYTHON=python3.13 …`).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check lint clean
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
+
+demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show what came of it
+	@$(BIN)/bytes-squads demo
+
+test: $(VENV)/installed-test  ## Run the whole suite on SQLite and on PostgreSQL
+	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(COVERAGE)
+
+check: COVERAGE = --cov=bytes_squads --cov-report=term-missing:skip-covered --cov-fail-under=95
+check: lint test  ## Run all that must pass: linter, formatter, types, the suite with coverage
+
+lint: $(VENV)/installed-dev  ## Run the linter, the formatter and the type checker
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict
+
+clean:  ## Remove the virtual environment, caches, build output and the demo's file
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache bytes_squads_demo.db*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The package stands in the environment as an editable install: a changed source needs no new one,
+# a changed pyproject.toml does.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(BIN)/python pyproject.toml
+	@echo "Installing into $(VENV) …"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(BIN)/python pyproject.toml
+	@echo "Installing into $(VENV) …"
+	@$(PIP) --editable '.[test]'
+	@touch $(VENV)/installed $@
+
+$(VENV)/installed-dev: $(BIN)/python pyproject.toml
+	@echo "Installing into $(VENV) …"
+	@$(PIP) --editable '.[dev]'
+	@touch $(VENV)/installed $(VENV)/installed-test $@
