@@ -94,6 +94,7 @@ async def play(console: Console) -> bool:
         names={str(squad.id): squad.name for squad in made.values()}
         | {member.user_id: member.name for member in story.members}
     )
+    console.print(f"Playing {DAYS} days of a guild of {len(story.members)} members …")
     began = time.perf_counter()
     with Progress(
         TextColumn("{task.description}"),
