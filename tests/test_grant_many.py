@@ -1,0 +1,161 @@
+"""Grants to many members at once: all or nothing, newcomers included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from refusals import MAX, Check, ReadRows, refused
+
+from bytes_squads import (
+    BalanceOverflowError,
+    BytesBalance,
+    BytesOperations,
+    BytesTransaction,
+    InvalidAmountError,
+    InvalidSnowflakeError,
+)
+from conftest import Clock, Ids, MakeConfig, MakeMember
+
+
+async def test_every_member_is_paid(
+    bytes_ops: BytesOperations,
+    make_member: MakeMember,
+    ids: Ids,
+    clock: Clock,
+    books_balance: Check,
+) -> None:
+    """Alice has 50 + 5; Bob is new: 100 + 7; Carol has 0 + 2⁶³−1."""
+    await make_member(ids.alice, 50)
+    await make_member(ids.carol, 0)
+    clock.advance(hours=1)
+    paid = await bytes_ops.grant_many(
+        ids.guild,
+        {ids.alice: 5, int(ids.bob): 7, ids.carol: MAX},
+        reason="the festival",
+        actor_id=ids.carol,
+    )
+    members = await BytesBalance.all().order_by("user_id").values_list("user_id", "balance")
+    assert paid == 3
+    assert [(ids.alice, 55), (ids.bob, 107), (ids.carol, MAX)] == members
+    rows = await BytesTransaction.filter(kind="grant").order_by("receiver_id")
+    expected = [
+        ("SYSTEM", "SYSTEM", user, amount, "the festival", ids.carol, clock.now, ids.guild)
+        for user, amount in ((ids.alice, 5), (ids.bob, 7), (ids.carol, MAX))
+    ]
+    assert expected == [
+        (
+            row.giver_id,
+            row.giver_username,
+            row.receiver_id,
+            row.amount,
+            row.reason,
+            row.actor_id,
+            row.created_at,
+            row.guild_id,
+        )
+        for row in rows
+    ]
+    await books_balance()
+
+
+async def test_only_newcomers_get_starting_bytes(
+    bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, clock: Clock
+) -> None:
+    """Who is known starts no second time; a newcomer's starting row has the clock's time."""
+    await make_member(ids.alice, 50)
+    clock.advance(hours=1)
+    await bytes_ops.grant_many(ids.guild, {ids.alice: 5, ids.bob: 7})
+    rows = await BytesTransaction.filter(kind="starting", created_at=clock.now)
+    assert [(ids.bob, 100)] == [(row.receiver_id, row.amount) for row in rows]
+
+
+async def test_without_starting_bytes_only_the_grants_are_written(
+    bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids, books_balance: Check
+) -> None:
+    """With a starting balance of 0 two newcomers are two ledger rows."""
+    await make_config(starting_balance=0)
+    await bytes_ops.grant_many(ids.guild, {ids.alice: 5, ids.bob: 7})
+    rows = await BytesTransaction.all().order_by("amount")
+    assert [(row.kind, row.amount) for row in rows] == [("grant", 5), ("grant", 7)]
+    await books_balance()
+
+
+async def test_nobody_paid_changes_nothing(
+    bytes_ops: BytesOperations, ids: Ids, rows: ReadRows
+) -> None:
+    """No members, no rows, and the answer 0; also with a key, as often as one likes."""
+    before = await rows()
+    paid = [
+        await bytes_ops.grant_many(ids.guild, {}),
+        await bytes_ops.grant_many(ids.guild, {}, idempotency_key="k"),
+        await bytes_ops.grant_many(ids.guild, {}, idempotency_key="k"),
+    ]
+    assert paid == [0, 0, 0]
+    assert before == await rows()
+
+
+@pytest.mark.parametrize(
+    ("has", "amount"),
+    [(MAX, 1), (MAX - 4, 5), (1, MAX), (None, MAX), (None, MAX - 99)],  # None: new, 100 bytes
+)
+@pytest.mark.parametrize("unlucky", ["alice", "bob", "carol"])
+async def test_the_overflow_of_one_refuses_all(
+    bytes_ops: BytesOperations,
+    make_member: MakeMember,
+    ids: Ids,
+    rows: ReadRows,
+    unlucky: str,
+    has: int | None,
+    amount: int,
+) -> None:
+    """Whoever it is whose total has no room: nobody is paid, and no newcomer is created."""
+    user = getattr(ids, unlucky)
+    if has is not None:
+        await make_member(user, has)
+    pay = {ids.alice: 5, ids.bob: 5, ids.carol: 5, user: amount}
+    balance = 100 if has is None else has
+    async with refused(BalanceOverflowError, rows, balance=balance, amount=amount):
+        await bytes_ops.grant_many(ids.guild, pay)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "error", "value"),
+    [
+        ({1: 5, "1": 5}, InvalidSnowflakeError, "1"),  # one member twice
+        ({"1": 5, 1: 6}, InvalidSnowflakeError, 1),
+        ({"7": 5, "0": 5}, InvalidSnowflakeError, "0"),
+        ({"7": 5, "8": 0}, InvalidAmountError, 0),
+        ({"7": 5, "8": -5}, InvalidAmountError, -5),
+        ({"7": 5, "8": MAX + 1}, InvalidAmountError, MAX + 1),
+    ],
+    ids=str,
+)
+async def test_one_bad_entry_refuses_all(
+    bytes_ops: BytesOperations,
+    ids: Ids,
+    rows: ReadRows,
+    amounts: dict[Any, int],
+    error: type[Exception],
+    value: object,
+) -> None:
+    """A member named twice, an id or an amount that is none: nobody is paid."""
+    async with refused(error, rows, value=value):
+        await bytes_ops.grant_many(ids.guild, amounts)
+
+
+async def test_two_thousand_members_are_paid_at_once(
+    bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, books_balance: Check
+) -> None:
+    """2,000 members, the n-th of them n bytes: 2,001 ledger rows beside the starting ones."""
+    await make_member(str(1_000_001), 9)
+    pay = {1_000_000 + n: n for n in range(1, 2001)}
+    paid = await bytes_ops.grant_many(ids.guild, pay, idempotency_key="k")
+    assert paid == 2000
+    balances = await BytesBalance.all().values_list("user_id", "balance")
+    expected = {str(user): 100 + n for user, n in pay.items()} | {"1000001": 9 + 1}
+    assert expected == {str(user): balance for user, balance in balances}
+    # 2,000 grants, 1,999 newcomers, and the starting row of the one who was there
+    assert await BytesTransaction.all().count() == 2000 + 1999 + 1
+    assert await bytes_ops.grant_many(ids.guild, pay, idempotency_key="k") == 2000
+    await books_balance()
