@@ -103,10 +103,10 @@ class BytesOperations:
         async with in_transaction() as db:
             if first := await ledger.earlier(db, row.guild_id, row.idempotency_key):
                 return ledger.same_movement(first, row)
-            config = await ledger.config_of(db, row.guild_id)
+            config = await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
             if row.amount > config.max_transfer:
                 raise TransferLimitError(row.amount, config.max_transfer)
-            await ledger.move(db, config, row)
+            await ledger.move(db, row)
             # The giver's row is locked now: nobody else's transfer can slip in between.
             await self._refuse_in_cooldown(db, config, row)
             await ledger.record(db, row)
@@ -168,12 +168,8 @@ class BytesOperations:
         async with in_transaction() as db:
             if first := await ledger.earlier(db, guild, key):
                 return self._same_claim(first, user, str(key))
-            config = await ledger.config_of(db, guild)
-            member = await self._lock(db, guild, user)
-            if member is None:
-                await ledger.welcome(db, config, [(user, name)], now)
-                member = await self._lock(db, guild, user)
-                assert member is not None
+            config = await ledger.meet(db, guild, {user: name}, now)
+            member = (await ledger.lock(db, guild, [user]))[user]
             if member.last_daily is not None and member.last_daily >= today:
                 raise DailyAlreadyClaimedError(
                     member.last_daily, rules.next_claim_at(member.last_daily)
@@ -208,10 +204,6 @@ class BytesOperations:
                 row.details = _claim_details(claim)
                 await ledger.record(db, row)
         return claim
-
-    async def _lock(self, db: BaseDBAsyncClient, guild: str, user: str) -> BytesBalance | None:
-        members = BytesBalance.filter(guild_id=guild, user_id=user)
-        return await members.select_for_update().using_db(db).first()
 
     def _same_claim(
         self, first: BytesTransaction | BytesBalance | SquadMembership, user: str, key: str
@@ -309,8 +301,8 @@ class BytesOperations:
         async with in_transaction() as db:
             if first := await ledger.earlier(db, row.guild_id, row.idempotency_key):
                 return ledger.same_movement(first, row)
-            config = await ledger.config_of(db, row.guild_id)
-            await ledger.move(db, config, row)
+            await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
+            await ledger.move(db, row)
             await ledger.record(db, row)
         return row
 

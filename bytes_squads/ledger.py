@@ -102,47 +102,61 @@ async def welcome(
             )
 
 
-async def move(db: BaseDBAsyncClient, config: BytesConfig, row: BytesTransaction) -> int:
-    """Move the bytes of a ledger row between the parties' balances, both or neither.
+async def meet(
+    db: BaseDBAsyncClient, guild_id: str, members: dict[str, str], created_at: datetime
+) -> BytesConfig:
+    """The guild's config; members who are new are welcomed.
 
-    New members are given their balance first.
+    This comes before any row is locked: two operations that welcome each other's members while
+    they hold a lock would deadlock.
 
-    Returns:
-        The giver's new balance, or the receiver's where SYSTEM gives, in whole bytes.
+    Args:
+        db: The transaction.
+        guild_id: The guild.
+        members: Username by user id, of one member or two.
+        created_at: The operation's clock.
+    """
+    found = await sql.MEET.rows(db, guild_id, min(members), max(members))
+    if found and found[0]["known"] == len(members):
+        return BytesConfig._init_from_db(**found[0])
+    config = await config_of(db, guild_id)
+    await welcome(db, config, members.items(), created_at)
+    return config
+
+
+async def lock(
+    db: BaseDBAsyncClient, guild_id: str, members: Iterable[str]
+) -> dict[str, BytesBalance]:
+    """The members' balance rows by user id, locked until the transaction ends.
+
+    They are locked in the order of their user ids: two transfers between the same members in
+    opposite directions wait for each other instead of deadlocking.
+    """
+    rows = BytesBalance.filter(guild_id=guild_id, user_id__in=list(members))
+    locked = await rows.order_by("user_id").select_for_update().using_db(db)
+    return {row.user_id: row for row in locked}
+
+
+def parties(row: BytesTransaction) -> dict[str, str]:
+    """Username by user id of those in a ledger row who are members."""
+    both = {row.giver_id: row.giver_username, row.receiver_id: row.receiver_username}
+    return {user_id: name for user_id, name in both.items() if user_id != SYSTEM_ID}
+
+
+async def move(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
+    """Move the bytes of a ledger row between the balances of its parties, who were met before.
 
     Raises:
         InsufficientBalanceError: The giver has fewer bytes.
         BalanceOverflowError: The receiver's total has no room for them.
     """
-    parties = (
-        (row.giver_id, row.giver_username),
-        (row.receiver_id, row.receiver_username),
-    )
-    members = [party for party in parties if party[0] != SYSTEM_ID]
-    order = (row.guild_id, row.giver_id, row.receiver_id, row.amount, len(members))
-    moved = await sql.MOVE.rows(db, *order, utc_now())
-    if not moved:
-        await welcome(db, config, members, row.created_at)
-        await _refuse(db, row, [user_id for user_id, _ in members])
-        moved = await sql.MOVE.rows(db, *order, utc_now())
-    balances = {member["user_id"]: int(member["balance"]) for member in moved}
-    return balances[members[0][0]]
-
-
-async def _refuse(db: BaseDBAsyncClient, row: BytesTransaction, members: list[str]) -> None:
-    """Lock the members' rows and say why the bytes cannot move, if that is still so."""
-    locked = (
-        BytesBalance.filter(guild_id=row.guild_id, user_id__in=members)
-        .order_by("user_id")
-        .select_for_update()
-        .using_db(db)
-    )
-    for member in await locked:
-        if member.user_id == row.giver_id:
-            if member.balance < row.amount:
-                raise InsufficientBalanceError(member.balance, row.amount)
-        elif member.total_received > MAX_BYTES - row.amount:
-            raise BalanceOverflowError(member.total_received, row.amount)
+    locked = await lock(db, row.guild_id, parties(row))
+    giver, receiver = locked.get(row.giver_id), locked.get(row.receiver_id)
+    if giver is not None and giver.balance < row.amount:
+        raise InsufficientBalanceError(giver.balance, row.amount)
+    if receiver is not None and receiver.total_received > MAX_BYTES - row.amount:
+        raise BalanceOverflowError(receiver.total_received, row.amount)
+    await sql.MOVE.rows(db, row.guild_id, row.giver_id, row.receiver_id, row.amount, utc_now())
 
 
 async def record(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
@@ -162,6 +176,10 @@ async def earlier(
     """
     if key is None and not retried():
         return None
+    if key is not None and db.capabilities.dialect == "postgres":
+        # A second delivery waits here for the first and then finds what it wrote. Without the lock
+        # it would look too early, and be refused by what the first had changed meanwhile.
+        await sql.KEY_LOCK.rows(db, guild_id, key)
     used = await sql.KEY_USED.rows(db, guild_id, key, operation_id() if retried() else None)
     if not used:
         return None

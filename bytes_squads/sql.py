@@ -69,6 +69,14 @@ MAX = "9223372036854775807"
 
 # Members ------------------------------------------------------------------------------------------
 
+MEET = Statement("""
+    SELECT bytes_configs.*, (
+        SELECT count(*) FROM bytes_balances WHERE guild_id = $1 AND user_id IN ($2, $3)
+    ) AS known
+    FROM bytes_configs WHERE guild_id = $1
+""")
+"""The guild's config, and how many of two members it knows. $1 guild, $2 and $3 users."""
+
 WELCOME = Statement("""
     INSERT INTO bytes_balances
         (guild_id, user_id, balance, total_received, total_sent, streak_count,
@@ -82,48 +90,27 @@ WELCOME = Statement("""
 $1 guild, $2 user, $3 starting balance, $4 wall time.
 """
 
-MOVE = Statement(f"""
-    WITH willing AS (
-        SELECT id, guild_id FROM bytes_balances
-        WHERE guild_id = $1 AND user_id IN ($2, $3)
-          AND CASE WHEN user_id = $2 THEN balance >= $4::bigint
-                   ELSE total_received <= {MAX} - $4::bigint END
-        ORDER BY user_id
-        FOR UPDATE
-    )
-    UPDATE bytes_balances AS member SET
-        balance = member.balance
-            + CASE WHEN member.user_id = $3 THEN $4::bigint ELSE - $4::bigint END,
-        total_received = member.total_received
-            + CASE WHEN member.user_id = $3 THEN $4::bigint ELSE 0 END,
-        total_sent = member.total_sent
-            + CASE WHEN member.user_id = $2 THEN $4::bigint ELSE 0 END,
-        updated_at = $6
-    FROM willing
-    WHERE member.guild_id = willing.guild_id AND member.id = willing.id
-      AND (SELECT count(*) FROM willing) = $5::int
-    RETURNING user_id, balance
+MOVE = Statement("""
+    UPDATE bytes_balances SET
+        balance = balance + CASE WHEN user_id = $3 THEN $4::bigint ELSE - $4::bigint END,
+        total_received = total_received + CASE WHEN user_id = $3 THEN $4::bigint ELSE 0 END,
+        total_sent = total_sent + CASE WHEN user_id = $2 THEN $4::bigint ELSE 0 END,
+        updated_at = $5
+    WHERE guild_id = $1 AND user_id IN ($2, $3)
 """)
-"""Bytes from one party to the other: the rows of both (of the one that is not SYSTEM), or none.
+"""Bytes from one party to the other, whose rows are locked; SYSTEM has no row.
 
-Both rows are locked in the order of their user ids, so two transfers between the same members in
-opposite directions wait for each other instead of deadlocking; then whether the giver has the bytes
-and the receiver has room is judged on what the lock found.
-
-$1 guild, $2 giver, $3 receiver, $4 amount, $5 how many of the two are members, $6 wall time.
+$1 guild, $2 giver, $3 receiver, $4 amount, $5 wall time.
 """
 
-CLAIM = Statement(f"""
+CLAIM = Statement("""
     UPDATE bytes_balances SET
         last_daily = $3, streak_count = $4::int,
         balance = balance + $5::bigint, total_received = total_received + $5::bigint,
         claim_key = $6, claim_details = $7, updated_at = $8
     WHERE guild_id = $1 AND user_id = $2
-      AND (last_daily IS NULL OR last_daily < $3)
-      AND total_received <= {MAX} - $5::bigint
-    RETURNING balance
 """)
-"""A daily claim, once a date; no row when it was claimed or the total has no room for the pay.
+"""A daily claim of a member whose row is locked.
 
 $1 guild, $2 user, $3 UTC date, $4 streak, $5 pay, $6 key and $7 details of a claim that pays
 nothing, $8 wall time.
@@ -147,6 +134,11 @@ LEDGER_ROW_EXISTS = Statement("""
     SELECT 1 AS found FROM bytes_transactions WHERE guild_id = $1 AND id = $2
 """)
 """The trace of an operation that moves bytes. $1 guild, $2 id."""
+
+KEY_LOCK = Statement("""
+    SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0))
+""")
+"""Makes orders with the same key wait for each other (PostgreSQL only). $1 guild, $2 key."""
 
 KEY_USED = Statement("""
     SELECT 'ledger' AS place, CAST(id AS text) AS id FROM bytes_transactions

@@ -290,7 +290,8 @@ class SquadOperations:
             idempotency_key=key,
         )
         row.details = {"how": how, "squad_id": str(squad.id)}
-        await ledger.move(db, await ledger.config_of(db, squad.guild_id), row)
+        await ledger.meet(db, row.guild_id, ledger.parties(row), now)
+        await ledger.move(db, row)
         await ledger.record(db, row)
 
     async def _same_seat(

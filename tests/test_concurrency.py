@@ -1,0 +1,387 @@
+"""Many at once: what the database settles, whatever the order in which clicks arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import asyncpg
+import pytest
+
+import bytes_squads
+from bytes_squads import (
+    AlreadyInSquadError,
+    BytesBalance,
+    BytesConfig,
+    BytesConfigUpdate,
+    BytesOperations,
+    BytesTransaction,
+    BytesTransactionCreate,
+    DailyAlreadyClaimedError,
+    IdempotencyConflictError,
+    InsufficientBalanceError,
+    SquadFullError,
+    SquadMembership,
+    SquadNotFoundError,
+    SquadOperations,
+    SquadUpdate,
+    TransferCooldownError,
+)
+from conftest import ALICE, BOB, CAROL, GUILD, Database, MakeConfig, MakeMember, MakeSquad
+
+Check = Callable[[], Awaitable[None]]
+
+
+async def at_once(work: Iterable[Awaitable[Any]]) -> Counter[str]:
+    """Run all of it at once and count what came of it, by type."""
+    answers = await asyncio.gather(*work, return_exceptions=True)
+    return Counter(type(answer).__name__ for answer in answers)
+
+
+def transfer(giver: str, receiver: str, amount: int, **more: Any) -> BytesTransactionCreate:
+    return BytesTransactionCreate(
+        guild_id=GUILD,
+        giver_id=giver,
+        giver_username="",
+        receiver_id=receiver,
+        receiver_username="",
+        amount=amount,
+        **more,
+    )
+
+
+async def test_fifty_claims_pay_once(bytes_ops: BytesOperations, books_balance: Check) -> None:
+    """Of fifty simultaneous daily claims of a new member one pays."""
+    outcome = await at_once(bytes_ops.claim_daily(GUILD, ALICE) for _ in range(50))
+    await books_balance()
+    assert outcome == {"DailyClaim": 1, DailyAlreadyClaimedError.__name__: 49}
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 110
+
+
+async def test_forty_joins_of_five_places_seat_five(
+    squad_ops: SquadOperations, make_squad: MakeSquad, books_balance: Check
+) -> None:
+    """Of forty members who join a squad of five at once five get in and pay, nobody else does."""
+    squad = await make_squad(max_members=5)
+    outcome = await at_once(squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 41))
+    await books_balance()
+    assert outcome == {"SquadMembership": 5, SquadFullError.__name__: 35}
+    assert len(await squad_ops.get_squad_members(GUILD, squad.id)) == 5
+    # Only those who got in exist, with 100 - 50 bytes.
+    assert await BytesBalance.all().values_list("balance", flat=True) == [50] * 5
+
+
+async def test_thirty_transfers_of_thirty_out_of_a_hundred_move_ninety(
+    bytes_ops: BytesOperations, make_member: MakeMember, books_balance: Check
+) -> None:
+    """A balance is spent once: of thirty transfers of 30 out of 100 three go through."""
+    await make_member(ALICE, 100)
+    outcome = await at_once(
+        bytes_ops.create_transaction(transfer(ALICE, BOB, 30)) for _ in range(30)
+    )
+    await books_balance()
+    assert outcome == {"BytesTransaction": 3, InsufficientBalanceError.__name__: 27}
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 10
+
+
+async def test_transfers_in_both_directions_never_deadlock(
+    bytes_ops: BytesOperations, make_member: MakeMember, db: Database, books_balance: Check
+) -> None:
+    """Two members who give to each other all the time wait for each other and never deadlock."""
+    await make_member(ALICE, 1000)
+    await make_member(BOB, 1000)
+    before = await deadlocks(db)
+    pairs = [(ALICE, BOB), (BOB, ALICE)] * 100
+    outcome = await at_once(bytes_ops.create_transaction(transfer(*pair, 1)) for pair in pairs)
+    await books_balance()
+    assert outcome == {"BytesTransaction": 200}
+    assert await deadlocks(db) == before
+
+
+async def test_a_ring_of_transfers_never_deadlocks(
+    bytes_ops: BytesOperations, make_member: MakeMember, db: Database, books_balance: Check
+) -> None:
+    """Random transfers among eight members all end, without one deadlock, and keep the total."""
+    members = [str(number) for number in range(1, 9)]
+    for member in members:
+        await make_member(member, 100)
+    chance = random.Random(7)
+    before = await deadlocks(db)
+    outcome = await at_once(
+        bytes_ops.create_transaction(transfer(*chance.sample(members, 2), chance.randint(1, 40)))
+        for _ in range(300)
+    )
+    await books_balance()
+    assert sum(outcome.values()) == 300
+    assert set(outcome) <= {"BytesTransaction", InsufficientBalanceError.__name__}
+    assert sum(await BytesBalance.all().values_list("balance", flat=True)) == 800
+    assert await deadlocks(db) == before
+
+
+async def deadlocks(db: Database) -> int:
+    """How many deadlocks PostgreSQL counted in the database; SQLite has none."""
+    if not db.is_postgres:
+        return 0
+    connection = await asyncpg.connect(db.url)
+    try:
+        return int(
+            await connection.fetchval(
+                "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+            )
+        )
+    finally:
+        await connection.close()
+
+
+async def test_a_cooldown_lets_one_of_ten_through(
+    bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember
+) -> None:
+    """With a cooldown set one of ten simultaneous transfers of a giver goes through."""
+    await make_config(transfer_cooldown_hours=1)
+    await make_member(ALICE, 100)
+    outcome = await at_once(
+        bytes_ops.create_transaction(transfer(ALICE, receiver, 1))
+        for receiver in map(str, range(1, 11))
+    )
+    assert outcome == {"BytesTransaction": 1, TransferCooldownError.__name__: 9}
+
+
+async def test_a_new_member_is_welcomed_once(
+    bytes_ops: BytesOperations, books_balance: Check
+) -> None:
+    """A member whom forty operations meet for the first time at once gets one starting balance."""
+    await asyncio.gather(
+        *(bytes_ops.get_balance(GUILD, ALICE) for _ in range(20)),
+        *(bytes_ops.grant(GUILD, ALICE, 1) for _ in range(10)),
+        *(bytes_ops.create_transaction(transfer(BOB, ALICE, 1)) for _ in range(10)),
+    )
+    await books_balance()
+    assert await BytesTransaction.filter(kind="starting", receiver_id=ALICE).count() == 1
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 120
+
+
+async def test_two_new_members_meet_from_both_sides(
+    bytes_ops: BytesOperations, books_balance: Check
+) -> None:
+    """Strangers who give to each other at once are all welcomed."""
+    pairs = [(ALICE, BOB), (BOB, ALICE), (CAROL, ALICE), (BOB, CAROL)] * 5
+    outcome = await at_once(bytes_ops.create_transaction(transfer(*pair, 1)) for pair in pairs)
+    await books_balance()
+    assert outcome == {"BytesTransaction": 20}
+
+
+async def test_a_config_is_made_once(bytes_ops: BytesOperations) -> None:
+    """Twenty first looks at a guild's config make one row."""
+    await asyncio.gather(*(bytes_ops.get_config(GUILD) for _ in range(20)))
+    assert await BytesConfig.all().count() == 1
+
+
+async def test_config_changes_do_not_overwrite_each_other(bytes_ops: BytesOperations) -> None:
+    """Different fields changed at once are all changed."""
+    await asyncio.gather(
+        bytes_ops.update_config(GUILD, BytesConfigUpdate(daily_amount=1)),
+        bytes_ops.update_config(GUILD, BytesConfigUpdate(max_transfer=2)),
+        bytes_ops.update_config(GUILD, BytesConfigUpdate(starting_balance=3)),
+    )
+    config = await bytes_ops.get_config(GUILD)
+    assert (config.daily_amount, config.max_transfer, config.starting_balance) == (1, 2, 3)
+
+
+async def test_a_key_moves_bytes_once(
+    bytes_ops: BytesOperations, make_member: MakeMember, books_balance: Check
+) -> None:
+    """Twenty deliveries of one interaction at once give one ledger row and the same answer."""
+    await make_member(ALICE, 100)
+    order = transfer(ALICE, BOB, 60, idempotency_key="interaction")
+    answers = await asyncio.gather(*(bytes_ops.create_transaction(order) for _ in range(20)))
+    await books_balance()
+    assert len({answer.id for answer in answers}) == 1
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 40
+
+
+@pytest.mark.parametrize("daily_amount", [10, 0], ids=["paid", "unpaid"])
+async def test_a_claim_with_a_key_answers_the_same(
+    daily_amount: int, bytes_ops: BytesOperations, make_config: MakeConfig
+) -> None:
+    """Twenty deliveries of one claim at once all answer as the one that was carried out."""
+    await make_config(daily_amount=daily_amount)
+    answers = await asyncio.gather(
+        *(bytes_ops.claim_daily(GUILD, ALICE, idempotency_key="interaction") for _ in range(20))
+    )
+    assert answers == [answers[0]] * 20
+    assert answers[0].balance == 100 + daily_amount
+
+
+@pytest.mark.parametrize("cost", [50, 0], ids=["paid", "free"])
+async def test_a_joining_with_a_key_seats_once(
+    cost: int, squad_ops: SquadOperations, make_squad: MakeSquad, books_balance: Check
+) -> None:
+    """Twenty deliveries of one joining at once all answer with the one membership."""
+    squad = await make_squad(switch_cost=cost)
+    answers = await asyncio.gather(
+        *(squad_ops.join_squad(GUILD, ALICE, squad.id, idempotency_key="click") for _ in range(20))
+    )
+    await books_balance()
+    assert {answer.squad_id for answer in answers} == {squad.id}
+    assert await SquadMembership.all().count() == 1
+    assert await BytesTransaction.filter(kind="squad").count() == (1 if cost else 0)
+
+
+async def test_one_key_for_two_orders_lets_one_through(
+    bytes_ops: BytesOperations, books_balance: Check
+) -> None:
+    """Of two different orders with one key at once, one happens and the other is a conflict."""
+    outcome = await at_once(
+        bytes_ops.grant(GUILD, ALICE, amount, idempotency_key="interaction") for amount in (1, 2)
+    )
+    await books_balance()
+    assert outcome == {"BytesTransaction": 1, IdempotencyConflictError.__name__: 1}
+
+
+async def test_a_member_is_in_one_squad(
+    squad_ops: SquadOperations, make_squad: MakeSquad, books_balance: Check
+) -> None:
+    """A member who joins ten squads at once is in one and has paid for one."""
+    squads = [await make_squad(name=str(number)) for number in range(10)]
+    outcome = await at_once(squad_ops.join_squad(GUILD, ALICE, squad.id) for squad in squads)
+    await books_balance()
+    assert outcome == {"SquadMembership": 1, AlreadyInSquadError.__name__: 9}
+    assert (await BytesBalance.get(user_id=ALICE)).balance == 50
+
+
+async def test_switching_never_overfills(
+    squad_ops: SquadOperations, make_squad: MakeSquad, books_balance: Check
+) -> None:
+    """Members who switch and join into the same squad at once fill it to its last place."""
+    home = await make_squad(name="Home", switch_cost=0)
+    target = await make_squad(name="Target", switch_cost=1, max_members=5)
+    for user in range(1, 21):
+        await squad_ops.join_squad(GUILD, user, home.id)
+    outcome = await at_once(
+        [squad_ops.switch_squad(GUILD, user, target.id) for user in range(1, 21)]
+        + [squad_ops.join_squad(GUILD, user, target.id) for user in range(21, 41)]
+    )
+    await books_balance()
+    assert outcome == {"SquadMembership": 5, SquadFullError.__name__: 35}
+    assert await SquadMembership.filter(squad_id=target.id).count() == 5
+
+
+async def test_members_swap_squads_without_deadlock(
+    squad_ops: SquadOperations, make_squad: MakeSquad, db: Database
+) -> None:
+    """Members who switch between two squads in both directions at once all arrive."""
+    red, blue = [await make_squad(name=name, switch_cost=1) for name in ("Red", "Blue")]
+    for user in range(1, 21):
+        await squad_ops.join_squad(GUILD, user, (red if user % 2 else blue).id)
+    before = await deadlocks(db)
+    outcome = await at_once(
+        squad_ops.switch_squad(GUILD, user, (blue if user % 2 else red).id) for user in range(1, 21)
+    )
+    assert outcome == {"SquadMembership": 20}
+    assert await deadlocks(db) == before
+
+
+async def test_joining_a_squad_that_is_being_deleted(
+    squad_ops: SquadOperations, make_squad: MakeSquad, books_balance: Check
+) -> None:
+    """A member either is in before the squad goes, or is told that there is no such squad."""
+    squad = await make_squad()
+    outcome = await at_once(
+        [squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 11)]
+        + [squad_ops.delete_squad(GUILD, squad.id)]
+        + [squad_ops.join_squad(GUILD, user, squad.id) for user in range(11, 21)]
+    )
+    await books_balance()
+    assert set(outcome) <= {"NoneType", "SquadMembership", SquadNotFoundError.__name__}
+    assert await SquadMembership.all().count() == 0
+
+
+async def test_a_squad_closed_meanwhile_seats_nobody_after(
+    squad_ops: SquadOperations, make_squad: MakeSquad
+) -> None:
+    """Joins and a change that closes the squad, at once: afterwards nobody gets in."""
+    squad = await make_squad(switch_cost=0)
+    await at_once(
+        [squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 11)]
+        + [squad_ops.update_squad(GUILD, squad.id, SquadUpdate(is_active=False))]
+    )
+    seated = await SquadMembership.all().count()
+    await at_once(squad_ops.join_squad(GUILD, user, squad.id) for user in range(11, 21))
+    assert await SquadMembership.all().count() == seated
+
+
+async def test_an_event_and_transfers_at_once(
+    bytes_ops: BytesOperations, make_member: MakeMember, db: Database, books_balance: Check
+) -> None:
+    """Whole-guild payouts and transfers among the same members go together without deadlock."""
+    members = [str(number) for number in range(1, 21)]
+    for member in members:
+        await make_member(member, 100)
+    before = await deadlocks(db)
+    chance = random.Random(11)
+    outcome = await at_once(
+        [bytes_ops.grant_many(GUILD, dict.fromkeys(members, 5)) for _ in range(10)]
+        + [
+            bytes_ops.create_transaction(transfer(*chance.sample(members, 2), 1))
+            for _ in range(100)
+        ]
+    )
+    await books_balance()
+    assert outcome == {"int": 10, "BytesTransaction": 100}
+    assert await deadlocks(db) == before
+
+
+PROCESS = """
+    import asyncio, sys
+    import bytes_squads
+    from bytes_squads import BytesOperations, BytesTransactionCreate
+
+    async def main(url, giver, receiver, count):
+        await bytes_squads.init(url)
+        operations = BytesOperations()
+        for _ in range(count):
+            await operations.create_transaction(
+                BytesTransactionCreate(
+                    guild_id=1, giver_id=giver, giver_username="", receiver_id=receiver,
+                    receiver_username="", amount=1,
+                )
+            )
+        await bytes_squads.close()
+
+    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))
+"""
+
+
+async def test_several_processes_share_one_database(migrated_url: str) -> None:
+    """Three processes of 300 transfers each on one database: every one applied, none refused."""
+    await bytes_squads.init(migrated_url)
+    operations = BytesOperations()
+    # Enough that nobody runs dry while the one who gives to them is slower.
+    await operations.update_config("1", BytesConfigUpdate(starting_balance=1000))
+    await bytes_squads.close()
+    routes = [("11", "12"), ("12", "13"), ("13", "11")]
+    processes = [
+        subprocess.Popen(  # noqa: ASYNC220  # they are awaited in threads
+            [sys.executable, "-c", textwrap.dedent(PROCESS), migrated_url, *route, "300"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for route in routes
+    ]
+    outcomes = await asyncio.gather(
+        *(asyncio.to_thread(process.communicate) for process in processes)
+    )
+    assert [errors for _, errors in outcomes] == ["", "", ""]
+    await bytes_squads.init(migrated_url)
+    report = await operations.verify()
+    transfers = await BytesTransaction.filter(kind="transfer").count()
+    balances = await BytesBalance.all().values_list("balance", flat=True)
+    await bytes_squads.close()
+    assert report.ok
+    assert (transfers, balances) == (900, [1000, 1000, 1000])
