@@ -1,0 +1,199 @@
+"""The house itself: which file may import which, what the package shows, where its version is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import bytes_squads
+from bytes_squads import errors
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = Path(bytes_squads.__file__).parent
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+# From the bottom to the top. A file imports only what stands on a line above its own.
+LAYERS = (
+    ("errors", "rules", "ids"),
+    ("inputs",),
+    ("models",),
+    ("failures", "schemas", "sql"),
+    ("transaction",),
+    ("ledger",),
+    ("bytes_operations",),
+    ("squad_operations",),
+    ("database",),
+    ("__init__",),
+    ("demo_story", "tables"),
+    ("demo",),
+    ("cli",),
+    ("__main__",),
+)
+HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
+
+FACE = {
+    "models": {"BytesBalance", "BytesConfig", "BytesTransaction", "Squad", "SquadMembership"},
+    "operations": {"BytesOperations", "SquadOperations"},
+    "inputs and results": {
+        "BytesConfigUpdate",
+        "BytesTransactionCreate",
+        "DailyClaim",
+        "LeaderboardEntry",
+        "LedgerReport",
+        "SquadCreate",
+        "SquadStanding",
+        "SquadSummary",
+        "SquadUpdate",
+    },
+    "errors": {
+        "AlreadyInSquadError",
+        "BalanceOverflowError",
+        "BytesSquadsError",
+        "DailyAlreadyClaimedError",
+        "IdempotencyConflictError",
+        "InsufficientBalanceError",
+        "InvalidAmountError",
+        "InvalidPageError",
+        "InvalidSnowflakeError",
+        "InvalidTextError",
+        "NotInSquadError",
+        "OutcomeUnknownError",
+        "SquadFullError",
+        "SquadInactiveError",
+        "SquadNotFoundError",
+        "SquadRoleTakenError",
+        "StorageUnavailableError",
+        "TransferCooldownError",
+        "TransferLimitError",
+    },
+    "the rest": {"SYSTEM_ID", "TORTOISE_ORM", "close", "in_transaction", "init", "upgrade"},
+}
+
+
+def imports(name: str) -> tuple[set[str], set[str]]:
+    """What a module of the package imports, anywhere in it: its own package's, others' modules."""
+    own: set[str] = set()
+    others: set[str] = set()
+    for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            # `from .errors import X` names a module; `from . import sql` one for each name, and
+            # a name that is no module (`from . import init`) comes from the face.
+            inside = [node.module] if node.module else [alias.name for alias in node.names]
+            found = [f"bytes_squads.{part}" for part in inside]
+        elif isinstance(node, ast.ImportFrom):
+            found = [str(node.module)]
+        else:
+            continue
+        for module in found:
+            top, _, rest = module.partition(".")
+            if top != "bytes_squads":
+                others.add(top)
+            else:
+                part = rest.partition(".")[0]
+                own.add(part if part in MODULES else "__init__")
+    return own, others
+
+
+def test_every_module_has_its_place() -> None:
+    """A new file is given a place in the order of imports before it is used."""
+    assert [name for name in MODULES if name not in HEIGHT] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_run_downwards(name: str) -> None:
+    """A module imports only modules that stand below it."""
+    own, _ = imports(name)
+    upwards = sorted(other for other in own if HEIGHT[other] >= HEIGHT[name])
+
+    assert upwards == []
+
+
+@pytest.mark.parametrize("name", ["errors", "rules", "ids"])
+def test_the_lowest_modules_import_the_standard_library_only(name: str) -> None:
+    """Rules and errors can be read, tested and reused without a database or a model."""
+    own, others = imports(name)
+
+    assert own == set()
+    assert sorted(others - sys.stdlib_module_names) == []
+
+
+def test_the_face_holds_no_logic() -> None:
+    """`__init__` has a docstring, imports and the list of names, nothing else."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    kinds = [type(node).__name__ for node in tree.body]
+
+    assert ast.get_docstring(tree)
+    assert set(kinds[1:-1]) == {"ImportFrom"}
+    assert (kinds[0], kinds[-1]) == ("Expr", "Assign")
+
+
+def test_the_public_names_are_the_contracts() -> None:
+    """What can be imported from the package is what is promised, no more and no less."""
+    promised = set().union(*FACE.values())
+
+    assert set(bytes_squads.__all__) == promised
+    assert {name for name in bytes_squads.__all__ if not hasattr(bytes_squads, name)} == set()
+
+
+def test_nothing_else_is_public() -> None:
+    """Apart from its submodules, the package has no public attribute outside `__all__`."""
+    public = {name for name in vars(bytes_squads) if not name.startswith("_")}
+
+    assert public - set(bytes_squads.__all__) - set(MODULES) == set()
+
+
+def test_the_public_names_are_sorted() -> None:
+    """As the linter sorts them: CONSTANTS, then Classes, then functions, each alphabetically."""
+
+    def place(name: str) -> tuple[int, str]:
+        if name.isupper():
+            return 0, name
+        return (1, name) if name[0].isupper() else (2, name)
+
+    assert bytes_squads.__all__ == sorted(bytes_squads.__all__, key=place)
+    assert len(set(bytes_squads.__all__)) == len(bytes_squads.__all__)
+
+
+def test_every_error_is_on_the_face() -> None:
+    """Whatever an operation raises on purpose can be caught by a public name."""
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
+
+    assert defined == FACE["errors"]
+
+
+def test_the_package_is_typed() -> None:
+    """Type checkers look for the marker before they believe a package's annotations."""
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_the_version_stands_in_one_place() -> None:
+    """pyproject.toml has the version; no module repeats it."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    repeated = [
+        name
+        for name in MODULES
+        if re.search(
+            rf"__version__\s*=|[\"']{re.escape(version)}[\"']",
+            (PACKAGE / f"{name}.py").read_text(encoding="utf-8"),
+        )
+    ]
+
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert repeated == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_what_it_is_for(name: str) -> None:
+    """Each file begins with a docstring."""
+    assert ast.get_docstring(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8")))
