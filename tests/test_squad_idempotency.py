@@ -1,0 +1,215 @@
+"""A repeated idempotency key of a joining or a switch gives the first membership."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from refusals import Check, ReadRows, plain, refused
+
+from bytes_squads import (
+    BytesOperations,
+    IdempotencyConflictError,
+    InsufficientBalanceError,
+    SquadMembership,
+    SquadOperations,
+    SquadUpdate,
+)
+from conftest import Clock, Ids, MakeMember, MakeSquad
+
+Enter = Callable[..., Awaitable[SquadMembership]]
+by_cost = pytest.mark.parametrize("cost", [50, 0], ids=["paid", "free"])
+by_method = pytest.mark.parametrize("method", ["join_squad", "switch_squad"])
+
+
+def seat(membership: SquadMembership) -> tuple[Any, ...]:
+    """Who is where since when."""
+    return membership.guild_id, membership.user_id, membership.squad_id, membership.joined_at
+
+
+class Stage:
+    """Three squads of one cost; Alice has 500 bytes, and is in Blue when she is to switch."""
+
+    def __init__(self, squad_ops: SquadOperations, ids: Ids, method: str) -> None:
+        self.ops, self.ids, self.method = squad_ops, ids, method
+
+    async def set_up(self, make_squad: MakeSquad, make_member: MakeMember, cost: int) -> None:
+        self.red = await make_squad(name="Red", switch_cost=cost)
+        self.green = await make_squad(name="Green", switch_cost=cost)
+        self.blue = await make_squad(name="Blue", switch_cost=0)
+        for user in (self.ids.alice, self.ids.bob):
+            await make_member(user, 500)
+            if self.method == "switch_squad":
+                await self.ops.join_squad(self.ids.guild, user, self.blue.id)
+
+    async def enter(self, **told: Any) -> SquadMembership:
+        """Alice into Red with the key "k", unless told otherwise."""
+        fields: dict[str, Any] = {
+            "guild_id": self.ids.guild,
+            "user_id": self.ids.alice,
+            "squad_id": self.red.id,
+            "idempotency_key": "k",
+        }
+        method: Enter = getattr(self.ops, told.pop("method", self.method))
+        return await method(**fields | told)
+
+
+@pytest.fixture
+def method() -> str:
+    """How a squad is entered, unless the test's table says so."""
+    return "join_squad"
+
+
+@pytest.fixture
+async def stage(
+    squad_ops: SquadOperations,
+    make_squad: MakeSquad,
+    make_member: MakeMember,
+    ids: Ids,
+    method: str,
+    cost: int,
+) -> Stage:
+    """See `Stage`."""
+    made = Stage(squad_ops, ids, method)
+    await made.set_up(make_squad, make_member, cost)
+    return made
+
+
+@by_method
+@by_cost
+async def test_entering_again_with_the_key_moves_nothing(
+    stage: Stage, ids: Ids, clock: Clock, rows: ReadRows, books_balance: Check
+) -> None:
+    """The same membership, an hour later, under another username, with ids as int."""
+    first = await stage.enter(username="alice")
+    before = await rows()
+    clock.advance(hours=1)
+    again = await stage.enter(
+        guild_id=int(ids.guild),
+        user_id=int(ids.alice),
+        squad_id=str(stage.red.id),
+        username="renamed",
+    )
+    assert plain(first) == plain(again)
+    assert before == await rows()
+    await books_balance()
+
+
+@by_method
+@by_cost
+@pytest.mark.parametrize("time_passes", [True, False], ids=["later", "at once"])
+@pytest.mark.parametrize(
+    "meanwhile", ["left", "switched", "switched with a key", "came back", "inactive", "deleted"]
+)
+async def test_the_first_answer_stands_whatever_happened_since(
+    stage: Stage,
+    ids: Ids,
+    clock: Clock,
+    rows: ReadRows,
+    meanwhile: str,
+    time_passes: bool,
+) -> None:
+    """Who left, went on or came back is not moved again; the answer tells the first seat."""
+    first = await stage.enter()
+    if time_passes:
+        clock.advance(hours=1)
+    ops, red, green = stage.ops, stage.red.id, stage.green.id
+    if meanwhile == "left":
+        await ops.leave_squad(ids.guild, ids.alice)
+    elif meanwhile == "switched":
+        await ops.switch_squad(ids.guild, ids.alice, green)
+    elif meanwhile == "switched with a key":
+        await ops.switch_squad(ids.guild, ids.alice, green, idempotency_key="other")
+    elif meanwhile == "came back":
+        await ops.leave_squad(ids.guild, ids.alice)
+        await ops.join_squad(ids.guild, ids.alice, red)
+    elif meanwhile == "inactive":
+        await ops.update_squad(ids.guild, red, SquadUpdate(is_active=False, switch_cost=9))
+    else:
+        await ops.delete_squad(ids.guild, red)
+    before = await rows()
+    again = await stage.enter()
+    assert before == await rows()
+    assert seat(first) == seat(again)
+
+
+@by_method
+@by_cost
+@pytest.mark.parametrize("left", [False, True], ids=["at once", "after leaving"])
+@pytest.mark.parametrize("other", ["squad", "member", "method", "grant", "charge", "claim"])
+async def test_the_key_is_refused_for_anything_else(
+    stage: Stage,
+    bytes_ops: BytesOperations,
+    ids: Ids,
+    method: str,
+    rows: ReadRows,
+    left: bool,
+    other: str,
+) -> None:
+    """Another squad, another member, a switch instead of a joining, an order of bytes."""
+    await stage.enter()
+    if left:
+        await stage.ops.leave_squad(ids.guild, ids.alice)
+    async with refused(IdempotencyConflictError, rows, key="k"):
+        if other == "squad":
+            await stage.enter(squad_id=stage.green.id)
+        elif other == "member":
+            await stage.enter(user_id=ids.bob)
+        elif other == "method":
+            methods = {"join_squad", "switch_squad"} - {method}
+            await stage.enter(method=methods.pop())
+        elif other == "grant":
+            await bytes_ops.grant(ids.guild, ids.alice, 50, idempotency_key="k")
+        elif other == "charge":
+            await bytes_ops.charge(
+                ids.guild, ids.alice, 50, reason=stage.red.name, idempotency_key="k"
+            )
+        else:
+            await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="k")
+
+
+@by_method
+@by_cost
+async def test_a_key_of_bytes_is_refused_for_a_seat(
+    stage: Stage, bytes_ops: BytesOperations, ids: Ids, rows: ReadRows
+) -> None:
+    """A key that was used for a charge of the same amount enters no squad."""
+    await bytes_ops.charge(ids.guild, ids.alice, 50, reason="Red", idempotency_key="k")
+    async with refused(IdempotencyConflictError, rows, key="k"):
+        await stage.enter()
+
+
+@by_method
+@pytest.mark.parametrize("cost", [501])
+async def test_a_refused_seat_leaves_its_key_free(
+    stage: Stage, bytes_ops: BytesOperations, ids: Ids, clock: Clock, rows: ReadRows
+) -> None:
+    """Refused at 500 of 501 bytes; with one byte more the same key enters."""
+    async with refused(InsufficientBalanceError, rows, balance=500, required=501):
+        await stage.enter()
+    await bytes_ops.grant(ids.guild, ids.alice, 1)
+    assert (ids.guild, ids.alice, stage.red.id, clock.now) == seat(await stage.enter())
+
+
+@by_cost
+async def test_each_guild_has_its_own_keys(
+    stage: Stage, make_squad: MakeSquad, ids: Ids, cost: int
+) -> None:
+    """The same key joins a squad of another guild as well."""
+    await stage.enter()
+    other = await make_squad(ids.other_guild, switch_cost=cost)
+    there = await stage.enter(guild_id=ids.other_guild, squad_id=other.id)
+    assert (ids.other_guild, other.id) == (there.guild_id, there.squad_id)
+
+
+@by_cost
+async def test_a_seat_that_is_repeated_makes_no_room_and_takes_none(
+    stage: Stage, ids: Ids, rows: ReadRows
+) -> None:
+    """In a squad with one place Alice's repeated joining is answered, though it is full."""
+    await stage.ops.update_squad(ids.guild, stage.red.id, SquadUpdate(max_members=1))
+    first = await stage.enter()
+    before = await rows()
+    assert plain(first) == plain(await stage.enter())
+    assert before == await rows()

@@ -1,0 +1,347 @@
+"""Joining, switching and leaving squads: what each costs, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from refusals import Check, ReadRows, plain, refused
+
+from bytes_squads import (
+    AlreadyInSquadError,
+    BytesBalance,
+    BytesTransaction,
+    InsufficientBalanceError,
+    NotInSquadError,
+    SquadFullError,
+    SquadInactiveError,
+    SquadMembership,
+    SquadOperations,
+    SquadUpdate,
+)
+from conftest import Clock, Ids, MakeConfig, MakeMember, MakeSquad, TestData
+
+
+async def balance(ids: Ids, user_id: str) -> int:
+    """What a member has."""
+    return (await BytesBalance.get(guild_id=ids.guild, user_id=user_id)).balance
+
+
+def seat(membership: SquadMembership) -> tuple[Any, ...]:
+    """Who is where since when."""
+    return (
+        membership.guild_id,
+        membership.user_id,
+        membership.squad_id,
+        membership.joined_at,
+    )
+
+
+# Joining ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("has", "cost", "left"), [(50, 50, 0), (500, 50, 450), (7, 1, 6)])
+async def test_joining_costs_what_the_squad_asks(
+    squad_ops: SquadOperations,
+    make_member: MakeMember,
+    make_squad: MakeSquad,
+    ids: Ids,
+    clock: Clock,
+    books_balance: Check,
+    has: int,
+    cost: int,
+    left: int,
+) -> None:
+    """The fee goes to SYSTEM as one ledger row of kind squad, at the time of joining."""
+    await make_member(ids.alice, has)
+    squad = await make_squad(switch_cost=cost)
+    clock.advance(hours=1)
+    answer = await squad_ops.join_squad(ids.guild, ids.alice, squad.id, username="alice")
+    assert (ids.guild, ids.alice, squad.id, clock.now) == seat(answer)
+    assert plain(answer) == plain(await SquadMembership.get())
+    row = await BytesTransaction.get(kind="squad")
+    assert (ids.alice, "alice", "SYSTEM", "SYSTEM", cost, clock.now) == (
+        row.giver_id,
+        row.giver_username,
+        row.receiver_id,
+        row.receiver_username,
+        row.amount,
+        row.created_at,
+    )
+    assert left == await balance(ids, ids.alice)
+    await books_balance()
+
+
+async def test_a_free_joining_moves_no_bytes_and_creates_no_balance(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, clock: Clock, rows: ReadRows
+) -> None:
+    """One membership more, and no other row anywhere."""
+    squad = await make_squad(switch_cost=0)
+    before = await rows()
+    answer = await squad_ops.join_squad(ids.guild, ids.alice, squad.id)
+    after = await rows()
+    memberships = after.pop("squad_memberships")
+    assert before.pop("squad_memberships") == []
+    assert before == after
+    assert [answer.id] == [row["id"] for row in memberships]
+    assert (ids.guild, ids.alice, squad.id, clock.now) == seat(answer)
+
+
+async def test_a_newcomer_pays_from_the_starting_bytes(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, books_balance: Check
+) -> None:
+    """100 − 50 = 50."""
+    squad = await make_squad()
+    await squad_ops.join_squad(ids.guild, ids.alice, squad.id)
+    expected = 50
+    assert expected == await balance(ids, ids.alice)
+    await books_balance()
+
+
+@pytest.mark.parametrize(
+    ("starting", "has", "cost", "balance_told"),
+    [(100, 49, 50, 49), (100, 0, 1, 0), (100, None, 101, 100), (0, None, 50, 0)],
+)
+async def test_who_cannot_pay_does_not_join(
+    squad_ops: SquadOperations,
+    make_config: MakeConfig,
+    make_member: MakeMember,
+    make_squad: MakeSquad,
+    ids: Ids,
+    rows: ReadRows,
+    starting: int,
+    has: int | None,
+    cost: int,
+    balance_told: int,
+) -> None:
+    """Too few bytes: no membership, no fee, and no newcomer (None) is created."""
+    await make_config(starting_balance=starting)
+    if has is not None:
+        await make_member(ids.alice, has)
+    squad = await make_squad(switch_cost=cost)
+    async with refused(InsufficientBalanceError, rows, balance=balance_told, required=cost):
+        await squad_ops.join_squad(ids.guild, ids.alice, squad.id)
+
+
+@pytest.mark.parametrize("target", ["red", "blue"])
+async def test_who_is_in_a_squad_cannot_join(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows, target: str
+) -> None:
+    """Neither another squad nor the same one; the error tells which one Alice is in."""
+    async with refused(AlreadyInSquadError, rows, squad_id=test_data.red.id):
+        await squad_ops.join_squad(ids.guild, ids.alice, getattr(test_data, target).id)
+
+
+async def test_who_is_in_a_full_squad_is_told_so(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows
+) -> None:
+    """Joining one's own full squad is AlreadyInSquadError: there is a place, one's own."""
+    await squad_ops.update_squad(ids.guild, test_data.red.id, SquadUpdate(max_members=1))
+    for method in (squad_ops.join_squad, squad_ops.switch_squad):
+        async with refused(AlreadyInSquadError, rows, squad_id=test_data.red.id):
+            await method(ids.guild, ids.alice, test_data.red.id)
+
+
+async def test_a_squad_in_another_guild_hinders_nobody(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids
+) -> None:
+    """Alice is in Red here and may be in a squad of another guild too."""
+    other = test_data.other_squad
+    joined = await squad_ops.join_squad(ids.other_guild, ids.alice, other.id)
+    assert (ids.other_guild, other.id) == (joined.guild_id, joined.squad_id)
+    here = await squad_ops.get_user_squad(ids.guild, ids.alice)
+    assert here is not None
+    assert test_data.red.id == here.id
+
+
+@pytest.mark.parametrize("method", ["join_squad", "switch_squad"])
+async def test_a_squad_that_is_not_active_takes_nobody(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows, method: str
+) -> None:
+    """Carol cannot join Grey, Alice cannot switch to it."""
+    user = ids.carol if method == "join_squad" else ids.alice
+    async with refused(SquadInactiveError, rows, squad_id=test_data.grey.id):
+        await getattr(squad_ops, method)(ids.guild, user, test_data.grey.id)
+
+
+@pytest.mark.parametrize("method", ["join_squad", "switch_squad"])
+@pytest.mark.parametrize("cost", [0, 5])
+async def test_a_full_squad_takes_nobody_until_it_grows(
+    squad_ops: SquadOperations,
+    make_member: MakeMember,
+    make_squad: MakeSquad,
+    ids: Ids,
+    rows: ReadRows,
+    method: str,
+    cost: int,
+) -> None:
+    """Two places, two members: the third waits until max_members is 3, the fourth until None."""
+    squad = await make_squad(switch_cost=cost, max_members=2)
+    other = await make_squad(name="Blue", switch_cost=0)
+    users = ["1", "2", "3", "4"]
+    for user in users:
+        await make_member(user, cost)
+        if method == "switch_squad":
+            await squad_ops.join_squad(ids.guild, user, other.id)
+    enter = getattr(squad_ops, method)
+    for user in users[:2]:
+        await enter(ids.guild, user, squad.id)
+    for user, places, more in (("3", 2, 3), ("4", 3, None)):
+        async with refused(SquadFullError, rows, squad_id=squad.id, max_members=places):
+            await enter(ids.guild, user, squad.id)
+        await squad_ops.update_squad(ids.guild, squad.id, SquadUpdate(max_members=more))
+        await enter(ids.guild, user, squad.id)
+    members = await squad_ops.get_squad_members(ids.guild, squad.id)
+    assert users == [member.user_id for member in members]
+
+
+async def test_fewer_places_send_nobody_away(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, rows: ReadRows
+) -> None:
+    """Of three members three stay when two places are left, and the next free one is the second."""
+    squad = await make_squad(switch_cost=0)
+    for user in ("1", "2", "3"):
+        await squad_ops.join_squad(ids.guild, user, squad.id)
+    await squad_ops.update_squad(ids.guild, squad.id, SquadUpdate(max_members=2))
+    for leaving, free in (("1", False), ("2", True)):
+        await squad_ops.leave_squad(ids.guild, leaving)  # 3 − 1 = 2 is full, 2 − 1 = 1 is not
+        if free:
+            await squad_ops.join_squad(ids.guild, "4", squad.id)
+        else:
+            async with refused(SquadFullError, rows, squad_id=squad.id, max_members=2):
+                await squad_ops.join_squad(ids.guild, "4", squad.id)
+    members = await squad_ops.get_squad_members(ids.guild, squad.id)
+    assert [member.user_id for member in members] == ["3", "4"]
+
+
+# Switching ----------------------------------------------------------------------------------------
+
+
+async def test_switching_costs_what_the_new_squad_asks(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, clock: Clock, books_balance: Check
+) -> None:
+    """Bob goes from Blue (free) to Red (50): 200 − 50 = 150, in Red since now, in Blue no more."""
+    clock.advance(hours=1)
+    answer = await squad_ops.switch_squad(ids.guild, ids.bob, test_data.red.id, username="bob")
+    assert (ids.guild, ids.bob, test_data.red.id, clock.now) == seat(answer)
+    assert plain(answer) == plain(await SquadMembership.get(user_id=ids.bob))
+    row = await BytesTransaction.get(kind="squad")
+    assert (ids.bob, "bob", "SYSTEM", 50) == (
+        row.giver_id,
+        row.giver_username,
+        row.receiver_id,
+        row.amount,
+    )
+    expected = 150
+    assert expected == await balance(ids, ids.bob)
+    assert await squad_ops.get_squad_members(ids.guild, test_data.blue.id) == []
+    await books_balance()
+
+
+async def test_switching_to_a_free_squad_moves_no_bytes(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, clock: Clock, rows: ReadRows
+) -> None:
+    """Alice goes from Red to Blue: only her membership changes."""
+    before = await rows()
+    clock.advance(hours=1)
+    answer = await squad_ops.switch_squad(ids.guild, ids.alice, test_data.blue.id)
+    after = await rows()
+    for table in ("bytes_balances", "bytes_transactions", "bytes_configs", "squads"):
+        assert before[table] == after[table]
+    assert (ids.guild, ids.alice, test_data.blue.id, clock.now) == seat(answer)
+    assert len(before["squad_memberships"]) == len(after["squad_memberships"])
+
+
+async def test_who_is_in_no_squad_cannot_switch(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows
+) -> None:
+    """Carol is in none; a squad in another guild does not count."""
+    await squad_ops.update_squad(
+        ids.other_guild, test_data.other_squad.id, SquadUpdate(switch_cost=0)
+    )
+    await squad_ops.join_squad(ids.other_guild, ids.carol, test_data.other_squad.id)
+    async with refused(NotInSquadError, rows, user_id=ids.carol):
+        await squad_ops.switch_squad(ids.guild, int(ids.carol), test_data.red.id)
+
+
+@pytest.mark.parametrize("cost", [0, 50])
+async def test_nobody_switches_to_the_same_squad(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows, cost: int
+) -> None:
+    """Alice is in Red already, whatever it costs by now."""
+    await squad_ops.update_squad(ids.guild, test_data.red.id, SquadUpdate(switch_cost=cost))
+    async with refused(AlreadyInSquadError, rows, squad_id=test_data.red.id):
+        await squad_ops.switch_squad(ids.guild, ids.alice, test_data.red.id)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["poor", "without a balance"])
+async def test_who_cannot_pay_stays_in_the_old_squad(
+    squad_ops: SquadOperations,
+    make_member: MakeMember,
+    test_data: TestData,
+    ids: Ids,
+    rows: ReadRows,
+    known: bool,
+) -> None:
+    """With 100 bytes nobody switches to a squad for 101: place, time and bytes stay."""
+    if known:
+        await make_member("7", 100)
+    await squad_ops.join_squad(ids.guild, "7", test_data.blue.id)
+    await squad_ops.update_squad(ids.guild, test_data.red.id, SquadUpdate(switch_cost=101))
+    async with refused(InsufficientBalanceError, rows, balance=100, required=101):
+        await squad_ops.switch_squad(ids.guild, "7", test_data.red.id)
+    squad = await squad_ops.get_user_squad(ids.guild, "7")
+    assert squad is not None
+    assert test_data.blue.id == squad.id
+
+
+# Leaving and looking ------------------------------------------------------------------------------
+
+
+async def test_leaving_is_free_and_gives_nothing_back(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows
+) -> None:
+    """Alice's membership is gone, no bytes move; a second time there is nothing to leave."""
+    before = await rows()
+    assert await squad_ops.leave_squad(ids.guild, ids.alice) is None
+    after = await rows()
+    for table in ("bytes_balances", "bytes_transactions", "bytes_configs", "squads"):
+        assert before[table] == after[table]
+    assert [ids.bob] == [row["user_id"] for row in after["squad_memberships"]]
+    async with refused(NotInSquadError, rows, user_id=ids.alice):
+        await squad_ops.leave_squad(ids.guild, ids.alice)
+
+
+async def test_leaving_is_of_one_guild(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows
+) -> None:
+    """Alice is in Red here and in nothing there; who never joined anything cannot leave."""
+    for guild, user in ((ids.other_guild, ids.alice), (ids.guild, ids.carol)):
+        async with refused(NotInSquadError, rows, user_id=user):
+            await squad_ops.leave_squad(guild, user)
+
+
+async def test_a_squad_can_be_left_also_when_it_is_not_active(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids
+) -> None:
+    """Who is in a squad that takes nobody any more may leave it, or switch away."""
+    await squad_ops.update_squad(ids.guild, test_data.red.id, SquadUpdate(is_active=False))
+    await squad_ops.switch_squad(ids.guild, ids.alice, test_data.blue.id)
+    await squad_ops.update_squad(ids.guild, test_data.blue.id, SquadUpdate(is_active=False))
+    await squad_ops.leave_squad(ids.guild, ids.alice)
+    assert await squad_ops.get_user_squad(ids.guild, ids.alice) is None
+
+
+async def test_a_members_squad_is_that_of_the_guild(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows
+) -> None:
+    """Alice has Red here, no squad there; Carol has none; asking creates nothing."""
+    before = await rows()
+    squad = await squad_ops.get_user_squad(ids.guild, ids.alice)
+    assert squad is not None
+    assert plain(test_data.red) == plain(squad)
+    assert [
+        await squad_ops.get_user_squad(ids.other_guild, ids.alice),
+        await squad_ops.get_user_squad(ids.guild, ids.carol),
+    ] == [None, None]
+    assert before == await rows()

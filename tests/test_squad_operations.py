@@ -1,0 +1,403 @@
+"""Squads: making, changing, deleting, listing, standings."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+from refusals import MAX, ReadRows, plain, refused
+
+from bytes_squads import (
+    InvalidPageError,
+    Squad,
+    SquadCreate,
+    SquadMembership,
+    SquadNotFoundError,
+    SquadOperations,
+    SquadRoleTakenError,
+    SquadUpdate,
+)
+from bytes_squads.ids import uuid7
+from conftest import Clock, Ids, MakeMember, MakeSquad, TestData
+
+# Making -------------------------------------------------------------------------------------------
+
+
+async def test_a_squad_has_the_defaults(squad_ops: SquadOperations, ids: Ids) -> None:
+    """Guild, role and name are enough: joining costs 50, there is no limit, it is active."""
+    made = await squad_ops.create_squad(SquadCreate(guild_id=ids.guild, role_id="301", name="Red"))
+    expected: dict[str, Any] = {
+        "guild_id": ids.guild,
+        "role_id": "301",
+        "name": "Red",
+        "description": None,
+        "switch_cost": 50,
+        "max_members": None,
+        "is_active": True,
+    }
+    assert expected == {name: getattr(made, name) for name in expected}
+    assert made.created_at == made.updated_at
+    assert plain(made) == plain(await Squad.get())
+    assert made.id.version == 7
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"switch_cost": 0, "max_members": 1, "is_active": False, "description": ""},
+        {"switch_cost": MAX, "max_members": 2**31 - 1, "description": "🦊" * 500},
+        {"name": "🦊" * 100, "role_id": str(2**64 - 1)},
+        {"name": "'; DROP TABLE squads; --", "description": '%s $1 ? \\ " \n'},
+    ],
+    ids=["least", "most", "longest", "sql"],
+)
+async def test_a_squad_is_stored_as_it_was_given(
+    squad_ops: SquadOperations, ids: Ids, fields: dict[str, Any]
+) -> None:
+    """Limits, the longest texts and SQL in them come back as they are."""
+    given = {"guild_id": ids.guild, "role_id": "301", "name": "Red"} | fields
+    made = await squad_ops.create_squad(SquadCreate(**given))
+    found = await squad_ops.get_squad(ids.guild, made.id)
+    assert given == {name: getattr(found, name) for name in given}
+
+
+async def test_a_role_belongs_to_one_squad_of_the_guild(
+    squad_ops: SquadOperations, ids: Ids, rows: ReadRows
+) -> None:
+    """A second squad with the role is refused; another guild may have it, int or str."""
+    await squad_ops.create_squad(SquadCreate(guild_id=ids.guild, role_id="301", name="Red"))
+    for role in ("301", 301):
+        async with refused(SquadRoleTakenError, rows, role_id="301"):
+            await squad_ops.create_squad(SquadCreate(guild_id=ids.guild, role_id=role, name="Blue"))
+    await squad_ops.create_squad(SquadCreate(guild_id=ids.other_guild, role_id="301", name="Red"))
+    assert {(ids.guild, "301"), (ids.other_guild, "301")} == set(
+        await Squad.all().values_list("guild_id", "role_id")
+    )
+
+
+# Changing -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("role_id", "999"),
+        ("name", "Crimson"),
+        ("description", "the best"),
+        ("description", None),
+        ("switch_cost", 0),
+        ("switch_cost", MAX),
+        ("max_members", 1),
+        ("max_members", None),
+        ("is_active", False),
+    ],
+)
+async def test_only_the_given_field_of_a_squad_changes(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, field: str, value: Any
+) -> None:
+    """The answer and the stored row differ in that field and in updated_at, nowhere else."""
+    made = await make_squad(description="old", max_members=5)
+    other = await make_squad(name="Blue")
+    answer = await squad_ops.update_squad(ids.guild, made.id, SquadUpdate(**{field: value}))
+    stored = await squad_ops.get_squad(ids.guild, made.id)
+    expected = plain(made) | {field: value, "updated_at": answer.updated_at}
+    assert expected == plain(answer) == plain(stored)
+    assert made.updated_at < answer.updated_at
+    assert plain(other) == plain(await squad_ops.get_squad(ids.guild, other.id))
+
+
+async def test_an_update_without_fields_changes_nothing(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, rows: ReadRows
+) -> None:
+    """No field, no change, not even of updated_at; the answer is the squad."""
+    made = await make_squad()
+    before = await rows()
+    answer = await squad_ops.update_squad(ids.guild, str(made.id), SquadUpdate())
+    assert plain(made) == plain(answer)
+    assert before == await rows()
+
+
+async def test_a_taken_role_cannot_be_taken_by_an_update(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, rows: ReadRows
+) -> None:
+    """Another squad's role is refused, the squad's own is fine, another guild's too."""
+    red = await make_squad(role_id="301")
+    await make_squad(role_id="302", name="Blue")
+    await make_squad(ids.other_guild, role_id="303", name="Other")
+    async with refused(SquadRoleTakenError, rows, role_id="302"):
+        await squad_ops.update_squad(ids.guild, red.id, SquadUpdate(role_id=302, name="New"))
+    for role in ("301", "303"):
+        answer = await squad_ops.update_squad(ids.guild, red.id, SquadUpdate(role_id=role))
+        assert role == answer.role_id
+
+
+REFUSED: list[tuple[str, Any]] = [
+    *((field, None) for field in ("role_id", "name", "switch_cost", "is_active")),
+    *(("role_id", bad) for bad in ("", "0", "-1", "red", True, 2**64, 1.0)),
+    *(("name", bad) for bad in ("", "x" * 101, "🦊" * 101, "a\0b", "\ud800", 5, b"Red")),
+    *(("description", bad) for bad in ("x" * 501, "a\0b", "\udfff", 5, b"text")),
+    *(("switch_cost", bad) for bad in (-1, True, 1.0, "5", 2**63, 10**5000)),
+    *(("max_members", bad) for bad in (0, -1, True, 1.0, "5", 2**31, 10**5000)),
+    *(("is_active", bad) for bad in (0, 1, "true", "no")),
+    ("colour", "red"),
+    ("id", str(uuid7())),
+]
+by_refused = pytest.mark.parametrize(
+    ("field", "value"),
+    REFUSED,
+    ids=[
+        f"{field}-{'huge' if value == 10**5000 else ascii(value)[:12]}" for field, value in REFUSED
+    ],
+)
+
+
+@by_refused
+def test_a_bad_change_is_refused_when_it_is_made(field: str, value: Any) -> None:
+    """None where nothing can be cleared, unknown fields and bad values make no SquadUpdate."""
+    with pytest.raises(ValidationError) as caught:
+        SquadUpdate(**{field: value})
+    assert str(caught.value).encode()
+
+
+@by_refused
+def test_a_bad_squad_is_refused_when_it_is_made(field: str, value: Any) -> None:
+    """The same values make no SquadCreate either."""
+    with pytest.raises(ValidationError) as caught:
+        SquadCreate(**{"guild_id": "1", "role_id": "2", "name": "Red", field: value})
+    assert str(caught.value).encode()
+
+
+# Not found ----------------------------------------------------------------------------------------
+
+UNKNOWN = uuid7()
+CALLS: dict[str, Callable[[SquadOperations, Ids, Any], Awaitable[Any]]] = {
+    "get_squad": lambda ops, ids, squad: ops.get_squad(ids.guild, squad),
+    "update_squad": lambda ops, ids, squad: ops.update_squad(
+        ids.guild, squad, SquadUpdate(name="New", role_id="999")
+    ),
+    "update_squad to nothing": lambda ops, ids, squad: ops.update_squad(
+        ids.guild, squad, SquadUpdate()
+    ),
+    "delete_squad": lambda ops, ids, squad: ops.delete_squad(ids.guild, squad),
+    "join_squad": lambda ops, ids, squad: ops.join_squad(ids.guild, ids.carol, squad),
+    "join_squad when in one": lambda ops, ids, squad: ops.join_squad(ids.guild, ids.alice, squad),
+    "switch_squad": lambda ops, ids, squad: ops.switch_squad(ids.guild, ids.alice, squad),
+    "get_squad_members": lambda ops, ids, squad: ops.get_squad_members(ids.guild, squad),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_squad_of_another_guild_is_not_found(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows, call: str
+) -> None:
+    """What another guild has does not exist here; as UUID or as its text."""
+    other = test_data.other_squad.id
+    for squad in (other, str(other)):
+        async with refused(SquadNotFoundError, rows) as caught:
+            await CALLS[call](squad_ops, ids, squad)
+        assert str(other) == str(caught.value.squad_id)  # type: ignore[attr-defined]
+
+
+NO_SQUAD: list[Any] = [
+    *(UNKNOWN, str(UNKNOWN), UUID(int=0), "", "red", "301", "x" * 5000, "\0", "\ud800"),
+    *(None, 5, 1.5, b"0" * 16, True, [], 10**5000),
+]
+
+
+@pytest.mark.parametrize(
+    "squad",
+    NO_SQUAD,
+    ids=["huge" if value == 10**5000 else ascii(value)[:12] for value in NO_SQUAD],
+)
+async def test_what_is_no_squads_id_is_not_found(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows, squad: Any
+) -> None:
+    """An unknown UUID, or what is no UUID at all, is a squad that does not exist."""
+    for call in CALLS.values():
+        async with refused(SquadNotFoundError, rows) as caught:
+            await call(squad_ops, ids, squad)
+        told = caught.value.squad_id  # type: ignore[attr-defined]
+        assert told is squad or UUID(squad) == told
+        assert str(caught.value).encode()
+
+
+# Deleting -----------------------------------------------------------------------------------------
+
+
+async def test_deleting_a_squad_removes_its_memberships(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids, rows: ReadRows
+) -> None:
+    """Red and Alice's place in it are gone; Bob's in Blue, bytes and the ledger stay."""
+    before = await rows()
+    assert await squad_ops.delete_squad(ids.guild, test_data.red.id) is None
+    after = await rows()
+    assert test_data.red.id not in {row["id"] for row in after["squads"]}
+    assert [ids.bob] == [row["user_id"] for row in after["squad_memberships"]]
+    for table in ("bytes_balances", "bytes_transactions", "bytes_configs"):
+        assert before[table] == after[table]
+    assert await squad_ops.get_user_squad(ids.guild, ids.alice) is None
+    async with refused(SquadNotFoundError, rows, squad_id=test_data.red.id):
+        await squad_ops.delete_squad(ids.guild, test_data.red.id)
+    await squad_ops.join_squad(ids.guild, ids.alice, test_data.blue.id)
+
+
+async def test_a_deleted_squads_role_is_free(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids
+) -> None:
+    """Its role can be given to a new squad, which is another one."""
+    old = await make_squad(role_id="301")
+    await squad_ops.delete_squad(ids.guild, old.id)
+    new = await make_squad(role_id="301")
+    assert old.id != new.id
+
+
+# Listing ------------------------------------------------------------------------------------------
+
+
+async def test_a_guilds_squads_come_with_their_members_counted(
+    squad_ops: SquadOperations, test_data: TestData, ids: Ids
+) -> None:
+    """By name; those that are not active only when asked for; other guilds' never."""
+    await SquadMembership.create(guild_id=ids.guild, user_id="5", squad_id=test_data.blue.id)
+    await SquadMembership.create(guild_id=ids.guild, user_id="6", squad_id=test_data.grey.id)
+    active = await squad_ops.get_guild_squads(ids.guild)
+    whole = await squad_ops.get_guild_squads(ids.guild, active_only=False)
+    expected = [("Blue", 2), ("Grey", 1), ("Red", 1)]
+    assert [expected[0], expected[2]] == [(row.squad.name, row.member_count) for row in active]
+    assert expected == [(row.squad.name, row.member_count) for row in whole]
+    stored = await Squad.filter(guild_id=ids.guild).order_by("name")
+    assert [plain(squad) for squad in stored] == [plain(row.squad) for row in whole]
+
+
+async def test_a_guild_without_squads_has_an_empty_list(
+    squad_ops: SquadOperations, ids: Ids, rows: ReadRows
+) -> None:
+    """No squads, no standings, and nothing is created by asking."""
+    before = await rows()
+    assert [
+        await squad_ops.get_guild_squads(ids.guild, active_only=False),
+        await squad_ops.get_squad_leaderboard(ids.guild),
+    ] == [[], []]
+    assert before == await rows()
+
+
+async def test_members_are_listed_by_when_they_joined(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, clock: Clock
+) -> None:
+    """The earliest first, in the order of joining where the times are equal."""
+    squad = await make_squad(switch_cost=0)
+    assert await squad_ops.get_squad_members(ids.guild, squad.id) == []
+    for user in (ids.carol, ids.alice):  # at noon
+        await squad_ops.join_squad(ids.guild, user, squad.id)
+    clock.advance(hours=-1)
+    await squad_ops.join_squad(ids.guild, ids.bob, squad.id)  # at eleven
+    members = await squad_ops.get_squad_members(ids.guild, str(squad.id))
+    expected = [ids.bob, ids.carol, ids.alice]
+    assert expected == [member.user_id for member in members]
+    assert {squad.id} == {member.squad_id for member in members}
+
+
+# Standings ----------------------------------------------------------------------------------------
+
+
+async def standing(ids: Ids, squad: Squad, make_member: MakeMember, *balances: int | None) -> None:
+    """Fill a squad with new members; None is one without a balance."""
+    for balance in balances:
+        user = str(5_000 + await SquadMembership.all().count())
+        if balance is not None:
+            await make_member(user, balance)
+        await SquadMembership.create(guild_id=ids.guild, user_id=user, squad_id=squad.id)
+
+
+async def test_squads_are_ranked_by_what_their_members_have(
+    squad_ops: SquadOperations, make_squad: MakeSquad, make_member: MakeMember, ids: Ids
+) -> None:
+    """The sums decide, then the names; empty squads are last, inactive ones left out."""
+    sums = {
+        "Ash": (30, 40),  # 70
+        "Elm": (100, 1, 0),  # 101
+        "Fir": (70,),  # 70, after Ash by name
+        "Oak": (None, 5),  # who has no balance has nothing: 5
+        "Yew": (),  # 0
+        "Bay": (None,),  # 0, before Yew by name
+    }
+    for name, balances in sums.items():
+        await standing(ids, await make_squad(name=name), make_member, *balances)
+    await standing(ids, await make_squad(name="Ivy", is_active=False), make_member, 1000)
+    other = await make_squad(ids.other_guild, name="Fig")
+    await make_member("5001", 9000, ids.other_guild)
+    await SquadMembership.create(guild_id=ids.other_guild, user_id="5001", squad_id=other.id)
+    expected = [
+        (1, "Elm", 3, 101),
+        (2, "Ash", 2, 70),
+        (3, "Fir", 1, 70),
+        (4, "Oak", 2, 5),
+        (5, "Bay", 1, 0),
+        (6, "Yew", 0, 0),
+    ]
+    board = await squad_ops.get_squad_leaderboard(ids.guild)
+    assert expected == [
+        (row.rank, row.squad.name, row.member_count, row.total_balance) for row in board
+    ]
+    top = await squad_ops.get_squad_leaderboard(int(ids.guild), limit=2)
+    assert expected[:2] == [
+        (row.rank, row.squad.name, row.member_count, row.total_balance) for row in top
+    ]
+    assert plain(await Squad.get(name="Elm")) == plain(board[0].squad)
+
+
+async def test_squads_of_one_name_and_sum_keep_their_order(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids
+) -> None:
+    """Where sum and name are equal the id decides, so pages do not flicker."""
+    made = [await make_squad(name="Same") for _ in range(5)]
+    board = await squad_ops.get_squad_leaderboard(ids.guild)
+    assert sorted(squad.id for squad in made) == [row.squad.id for row in board]
+
+
+@pytest.mark.parametrize(
+    "balances",
+    [
+        (MAX, 1),  # 2⁶³
+        (MAX, MAX),
+        (MAX, MAX, MAX, MAX, 3),
+        (2**62, 2**62),
+        (2**32 - 1, 2**32 - 1, 2),  # the lower halves carry over
+    ],
+    ids=str,
+)
+async def test_a_squads_sum_may_pass_64_bits(
+    squad_ops: SquadOperations,
+    make_squad: MakeSquad,
+    make_member: MakeMember,
+    ids: Ids,
+    balances: tuple[int, ...],
+) -> None:
+    """The sum is an int of Python's, exact at any size, and ranks above what is less."""
+    await standing(ids, await make_squad(name="A"), make_member, sum(balances) // len(balances))
+    await standing(ids, await make_squad(name="B"), make_member, *balances)
+    first = (await squad_ops.get_squad_leaderboard(ids.guild))[0]
+    assert ("B", int, sum(balances)) == (
+        first.squad.name,
+        type(first.total_balance),
+        first.total_balance,
+    )
+
+
+async def test_standings_show_ten_squads_unless_told_otherwise(
+    squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids
+) -> None:
+    """Of eleven squads ten are shown, or as many as asked for."""
+    for n in range(11):
+        await make_squad(name=f"{n:02}")
+    sizes = [
+        len(await squad_ops.get_squad_leaderboard(ids.guild)),
+        len(await squad_ops.get_squad_leaderboard(ids.guild, limit=1)),
+        len(await squad_ops.get_squad_leaderboard(ids.guild, limit=10_000)),
+    ]
+    assert sizes == [10, 1, 11]
+    with pytest.raises(InvalidPageError):
+        await squad_ops.get_squad_leaderboard(ids.guild, limit=0)
