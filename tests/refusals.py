@@ -1,4 +1,4 @@
-"""What several tests share: that a refusal changes nothing, and a row as plain values."""
+"""What several tests share: that a refusal changes nothing, and rows as plain values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tortoise.models import Model
 
-from conftest import Rows
+from bytes_squads import BytesBalance, BytesTransactionCreate
+from conftest import Ids, Rows
 
 MAX = 2**63 - 1
 ReadRows = Callable[[], Awaitable[Rows]]
@@ -32,3 +33,22 @@ async def refused(
 def plain(row: Model) -> dict[str, Any]:
     """The values of a row by field, to compare two rows by."""
     return {name: getattr(row, name) for name in row._meta.fields_db_projection}
+
+
+def order(ids: Ids, amount: int, **changes: Any) -> BytesTransactionCreate:
+    """A transfer from Alice to Bob, unless told otherwise."""
+    fields: dict[str, Any] = {
+        "guild_id": ids.guild,
+        "giver_id": ids.alice,
+        "giver_username": "alice",
+        "receiver_id": ids.bob,
+        "receiver_username": "bob",
+        "amount": amount,
+    }
+    return BytesTransactionCreate(**fields | changes)
+
+
+async def account(ids: Ids, user_id: str) -> tuple[int, int, int]:
+    """A member's balance, total received and total sent."""
+    member = await BytesBalance.get(guild_id=ids.guild, user_id=user_id)
+    return member.balance, member.total_received, member.total_sent
