@@ -30,7 +30,7 @@ import logging
 import random
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import wraps
 from types import TracebackType
@@ -190,22 +190,19 @@ def leave_trace(db: BaseDBAsyncClient, statement: Statement, *values: Any) -> No
     _scope(db).trace = (statement, values)
 
 
-async def drain(seconds: float) -> bool:
-    """Refuse new operations in this event loop and wait for those under way.
+async def drain(seconds: float) -> None:
+    """Refuse new operations in this event loop, wait for those under way, then cancel the rest.
 
     Args:
         seconds: How long to wait at most.
-
-    Returns:
-        Whether all of them ended.
     """
     loop = asyncio.get_running_loop()
     _closing.add(loop)
-    tasks = [task for task in _running if task.get_loop() is loop]
-    if not tasks:
-        return True
-    _, pending = await asyncio.wait(tasks, timeout=seconds)
-    return not pending
+    tasks = {task for task in _running if task.get_loop() is loop}
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
 
 
 def accept() -> None:
@@ -216,6 +213,8 @@ def accept() -> None:
 class _Block:
     """One transaction, or one savepoint inside it."""
 
+    _client: BaseDBAsyncClient
+    _nested: bool
     _db: TransactionalDBClient
     _token: ConnectionToken
     _outside: AbstractAsyncContextManager[Any]
@@ -224,30 +223,25 @@ class _Block:
         self._connection_name = connection_name
 
     async def __aenter__(self) -> TransactionalDBClient:
-        client = current_client(self._connection_name)
-        nested = isinstance(client, TransactionalDBClient)
+        self._client = client = current_client(self._connection_name)
+        self._nested = isinstance(client, TransactionalDBClient)
         try:
             if isinstance(client, TransactionalDBClient):
                 self._outside = _inside(client)
                 await self._outside.__aenter__()
                 self._db = _wrapper(client)
                 begin: Callable[[], Awaitable[Any]] = self._db.savepoint
-                undo: Callable[[], Awaitable[Any]] = self._db.savepoint_rollback
             else:
                 self._outside = _borrowed(client)
                 self._db = await self._outside.__aenter__()
-                begin, undo = _begin(self._db), self._db.rollback
+                begin = _begin(self._db)
             try:
                 await _finish(begin())
-            except BaseException as error:
-                await _finish(_attempt(undo))
-                self._db._finalized = True
-                await self._outside.__aexit__(type(error), error, error.__traceback__)
+            except BaseException:
+                await _finish(self._leave())
                 raise
         except DRIVER_ERRORS as error:
             raise meaning(error) or error from error
-        self._nested = nested
-        self._client = client
         self._token = get_connections().set(self._db.connection_name, self._db)
         return self._db
 
@@ -261,32 +255,45 @@ class _Block:
         await _finish(self._end(committing=exc_type is None))
 
     async def _end(self, *, committing: bool) -> None:
+        """Commit or undo, and give the connection back whatever comes of it."""
         scope = _scope(self._db)
         scope.ended = True
-        broken: Exception | None = None
+        pid = _server_pid(self._db)
         async with scope.lock:  # whatever is still running inside ends first
+            if not committing:
+                await self._leave()
+                return
             try:
-                if committing:
-                    await (self._db.release_savepoint() if self._nested else self._db.commit())
-                    if self._nested and scope.trace:
-                        _scope(self._client).trace = scope.trace
-                else:
-                    await _attempt(
-                        self._db.savepoint_rollback if self._nested else self._db.rollback
-                    )
+                await (self._db.release_savepoint() if self._nested else self._db.commit())
             except DRIVER_ERRORS as error:
                 broken = error
-                await _attempt(self._db.savepoint_rollback if self._nested else self._db.rollback)
-            finally:
+                await self._leave()
+            except asyncio.CancelledError:  # by close() when it has waited long enough
+                await self._leave()
+                raise OutcomeUnknownError("the database was closed during the commit") from None
+            else:
+                if self._nested and scope.trace:
+                    _scope(self._client).trace = scope.trace
                 self._db._finalized = True
-                pid = _server_pid(self._db)
                 await self._outside.__aexit__(None, None, None)
-        if broken is not None:
-            lost = meaning(broken)
-            if self._nested or not isinstance(lost, ConnectionLostError):
-                raise lost or broken from broken
-            if not await _was_committed(self._client, scope, pid, broken):
-                raise lost from broken
+                return
+        lost = meaning(broken)
+        if (
+            self._nested
+            or not isinstance(lost, ConnectionLostError)
+            or not await _was_committed(self._client, scope, pid, broken)
+        ):
+            raise lost or broken from broken
+
+    async def _leave(self) -> None:
+        """Undo, as far as the connection still allows, and give the connection back."""
+        try:
+            await (self._db.savepoint_rollback() if self._nested else self._db.rollback())
+        except UNDO_ERRORS as error:  # a server that is gone has undone it itself
+            log.debug("undoing failed, the connection is gone: %r", error)
+        finally:
+            self._db._finalized = True
+            await self._outside.__aexit__(None, None, None)
 
 
 async def _was_committed(
@@ -322,7 +329,12 @@ async def _detached(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     task = loop.create_task(_attempts(work))
     _running.add(task)
     task.add_done_callback(_ended)
-    return await asyncio.shield(task)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            raise
+        raise StorageUnavailableError("the database was closed before the operation") from None
 
 
 def _ended(task: asyncio.Task[Any]) -> None:
@@ -416,7 +428,8 @@ async def _open_file(client: SqliteClient) -> None:
     try:
         await client.create_connection(with_db=True)
     except BaseException:
-        await _attempt(client.close)  # a connection without its pragmas must not be used
+        with suppress(*UNDO_ERRORS):
+            await client.close()  # a connection without its pragmas must not be used
         raise
 
 
@@ -458,14 +471,6 @@ def _server_pid(db: BaseDBAsyncClient) -> int:
     """PostgreSQL's process that serves this connection, 0 on SQLite."""
     connection = cast("Any", db)._connection
     return int(connection.get_server_pid()) if hasattr(connection, "get_server_pid") else 0
-
-
-async def _attempt(undo: Callable[[], Awaitable[Any]]) -> None:
-    """Undo as far as the connection still allows; a server that is gone has undone it itself."""
-    try:
-        await undo()
-    except UNDO_ERRORS as error:
-        log.debug("undoing failed, the connection is gone: %r", error)
 
 
 async def _finish(work: Awaitable[T]) -> T:
