@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import urllib.parse
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.context import TortoiseContext, get_current_context
-from tortoise.exceptions import ConfigurationError
+from tortoise.exceptions import ConfigurationError, OperationalError
 
 from .errors import StorageUnavailableError
 from .failures import DRIVER_ERRORS
@@ -77,7 +78,10 @@ _OPEN_ERRORS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, StorageUnavailableE
 _MODEL_STATE = ("default_connection", "basetable", "basequery", "basequery_all_fields")
 
 _context: TortoiseContext | None = None
-_upgrading = asyncio.Lock()
+# Aerich keeps its state in a class: one upgrade at a time. A lock belongs to an event loop.
+_upgrading: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def database_url() -> str:
@@ -228,14 +232,15 @@ async def upgrade(url: str | None = None) -> list[str]:
             client = current_client()
         except StorageUnavailableError:
             url = database_url()
-    async with _upgrading:
+    async with _upgrading.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
         # In a task of its own, because Aerich works in a Tortoise context of its own.
         return await asyncio.create_task(_upgrade(url, client))
 
 
 async def _upgrade(url: str | None, client: BaseDBAsyncClient | None) -> list[str]:
     connection = connection_config(url) if url else connection_config("sqlite://:memory:")
-    name = client.connection_name if client else "default"
+    # The ORM caches INSERT texts by connection name, whatever the dialect: a name for each.
+    name = client.connection_name if client else f"bytes_squads_{connection['engine']}"
     where = place(connection) if url else "the open database"
     # Only Aerich's own model: the others keep the app and connection that the host gave them.
     config = {
@@ -251,11 +256,15 @@ async def _upgrade(url: str | None, client: BaseDBAsyncClient | None) -> list[st
             await context.init(config=config)
             command = Command(config, app=APP_LABEL, location=str(migrations_folder()))
             await command.init()
-            try:
-                return await command.upgrade()
-            except DRIVER_ERRORS:
-                # Another process may have been quicker: then there is nothing left to do.
-                return await command.upgrade()
+            done: list[str] | None = None
+            while True:
+                try:
+                    return await command.upgrade()
+                except DRIVER_ERRORS:
+                    # Another process may have been quicker with this migration: on to the next.
+                    before_this, done = done, await _applied()
+                    if done == before_this:
+                        raise
     except DRIVER_ERRORS as error:
         raise StorageUnavailableError(f"cannot migrate {where}: {_first_line(error)}") from error
     finally:
@@ -263,6 +272,14 @@ async def _upgrade(url: str | None, client: BaseDBAsyncClient | None) -> list[st
             setattr(Aerich._meta, attribute, value)
         if client is None:
             await context.close_connections()
+
+
+async def _applied() -> list[str]:
+    """The versions that the database has, by Aerich's own table."""
+    try:
+        return [str(row.version) for row in await Aerich.filter(app=APP_LABEL)]
+    except OperationalError:  # there is no such table yet
+        return []
 
 
 def migrations_folder() -> Path:
