@@ -163,6 +163,16 @@ def test_ids_are_uuids_of_version_7_and_never_go_back() -> None:
     assert all(str(before) < str(after) for before, after in itertools.pairwise(drawn))
 
 
+@pytest.mark.parametrize("back", [0, 1, 10**9], ids=["stands still", "a tick", "a second"])
+def test_ids_go_on_when_the_wall_clock_does_not(monkeypatch: pytest.MonkeyPatch, back: int) -> None:
+    """With a clock that stands still, or was set back, ids still follow each other."""
+    first = uuid7()
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now - back)
+    drawn = [first, *(uuid7() for _ in range(100))]
+    assert drawn == sorted(set(drawn))
+
+
 def test_an_id_embeds_the_wall_time() -> None:
     """The first 48 bits are Unix milliseconds; a burst of ids may run ahead of them a little."""
     before = time.time_ns() // 1_000_000
