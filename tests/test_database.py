@@ -49,7 +49,7 @@ async def closed_afterwards() -> AsyncIterator[None]:
     """Whatever a test leaves open does not reach the next one."""
     yield
     await bytes_squads.close()
-    # After a failed opening aiosqlite's thread still answers to this loop, which ends with the test.
+    # After a failed opening aiosqlite's thread still answers to this loop, which is about to end.
     for thread in threading.enumerate():
         if "_connection_worker_thread" in thread.name:
             await asyncio.to_thread(thread.join, LONG)
@@ -179,7 +179,8 @@ async def test_pragmas_can_be_set_in_the_url(tmp_path: Path) -> None:
 @on_postgres
 async def test_the_pool_has_the_sizes_of_the_url(empty_url: str) -> None:
     """?minsize= and ?maxsize= are the pool's, and the server sees the package's name."""
-    await bytes_squads.init(f"{empty_url}&minsize=2&maxsize=3")
+    sign = "&" if urlsplit(empty_url).query else "?"
+    await bytes_squads.init(f"{empty_url}{sign}minsize=2&maxsize=3")
     client: Any = current_client()
     pool = client._pool
 
@@ -192,13 +193,16 @@ async def test_names_that_need_encoding_open_a_real_database(
     empty_url: str, postgres_server: PostgresServer
 ) -> None:
     """A user, a password and a database with characters that mean something in a URL work."""
-    name = f"we!rd:n/m@ {urlsplit(empty_url).path[-6:]}"
-    host = urlsplit(empty_url).query
+    server = urlsplit(empty_url)
+    name = f"we!rd:n/m@ {server.path[-6:]}"
     postgres_server.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'p@ss:w/rd'")
     postgres_server.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
     try:
         encoded = quote(name, safe="")
-        url = f"postgresql://{encoded}:{quote('p@ss:w/rd', safe='')}@/{encoded}?{host}"
+        user = f"{encoded}:{quote('p@ss:w/rd', safe='')}"
+        url = server._replace(
+            netloc=f"{user}@{server.netloc.rpartition('@')[2]}", path=f"/{encoded}"
+        ).geturl()
         await bytes_squads.upgrade(url)
         await bytes_squads.init(url)
         who = (await setting("SELECT current_user"), await setting("SELECT current_database()"))
