@@ -26,7 +26,6 @@ from .errors import (
     TransferCooldownError,
     TransferLimitError,
 )
-from .ids import uuid7
 from .models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
 from .rules import MAX_BYTES, utc_now
 from .schemas import (
@@ -37,7 +36,7 @@ from .schemas import (
     LedgerDiscrepancy,
     LedgerReport,
 )
-from .transaction import in_transaction, leave_trace, operation, operation_id, reading
+from .transaction import in_transaction, leave_trace, operation, operation_ids, reading
 
 
 class BytesOperations:
@@ -101,7 +100,7 @@ class BytesOperations:
         """
         row = ledger.entry("transfer", **data.model_dump(), created_at=inputs.instant(self._clock))
         async with in_transaction() as db:
-            if first := await ledger.earlier(db, row.guild_id, row.idempotency_key):
+            if first := await ledger.earlier(db, row.guild_id, row.idempotency_key, row.id):
                 return ledger.same_movement(first, row)
             config = await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
             if row.amount > config.max_transfer:
@@ -166,7 +165,7 @@ class BytesOperations:
         now = inputs.instant(self._clock)
         today = now.date()
         async with in_transaction() as db:
-            if first := await ledger.earlier(db, guild, key):
+            if first := await ledger.earlier(db, guild, key, ledger.row_id()):
                 return self._same_claim(first, user, str(key))
             config = await ledger.meet(db, guild, {user: name}, now)
             member = (await ledger.lock(db, guild, [user]))[user]
@@ -185,7 +184,7 @@ class BytesOperations:
                 streak=streak,
                 claimed_on=today,
                 balance=member.balance + pay,
-                transaction_id=operation_id() if pay else None,
+                transaction_id=ledger.row_id() if pay else None,
             )
             unpaid = (None, None) if pay else (key, json.dumps(_claim_details(claim)))
             stamp = utc_now()
@@ -299,7 +298,7 @@ class BytesOperations:
 
     async def _settle_with_system(self, row: BytesTransaction) -> BytesTransaction:
         async with in_transaction() as db:
-            if first := await ledger.earlier(db, row.guild_id, row.idempotency_key):
+            if first := await ledger.earlier(db, row.guild_id, row.idempotency_key, row.id):
                 return ledger.same_movement(first, row)
             await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
             await ledger.move(db, row)
@@ -347,19 +346,19 @@ class BytesOperations:
         now = inputs.instant(self._clock)
         if not pay:
             return 0
-        starts = {user: str(uuid7()) for user in pay}
-        ids = {user: str(uuid7()) for user in pay}
-        bearer = min(pay)  # the member whose ledger row has the operation's id and the key
-        ids[bearer] = str(operation_id())
+        users = sorted(pay)
+        ids = operation_ids(2 * len(users))  # those of new members' first rows precede the others
+        starts = dict(zip(users, map(str, ids), strict=False))
+        bearer = ids[len(users)]  # the row that carries the key
         batch = json.dumps(
             [
-                {"user_id": user, "amount": amount, "id": ids[user], "start_id": starts[user]}
-                for user, amount in sorted(pay.items())
+                {"user_id": user, "amount": pay[user], "id": str(id_), "start_id": starts[user]}
+                for user, id_ in zip(users, ids[len(users) :], strict=True)
             ]
         )
         details = {"members": len(pay), "digest": _digest(pay, why)}
         async with in_transaction() as db:
-            if first := await ledger.earlier(db, guild, key):
+            if first := await ledger.earlier(db, guild, key, bearer):
                 if isinstance(first, BytesTransaction) and first.details == details:
                     return len(pay)
                 raise IdempotencyConflictError(str(key))
@@ -376,9 +375,9 @@ class BytesOperations:
                 member = await BytesBalance.get(guild_id=guild, user_id=refused, using_db=db)
                 raise BalanceOverflowError(member.total_received, pay[refused])
             await sql.RECORD_MANY.rows(
-                db, guild, batch, why, now, actor, UUID(ids[bearer]), key, json.dumps(details)
+                db, guild, batch, why, now, actor, bearer, key, json.dumps(details)
             )
-            leave_trace(db, sql.LEDGER_ROW_EXISTS, guild, operation_id())
+            leave_trace(db, sql.LEDGER_ROW_EXISTS, guild, bearer)
         return len(pay)
 
     @operation

@@ -106,15 +106,16 @@ def connection_config(url: str) -> dict[str, Any]:
             f"{_shown(url)} is no database URL: it begins with postgres:// or sqlite://"
         )
     try:
-        config: dict[str, Any] = expand_db_url(url)
-        parts = urllib.parse.urlsplit(url)
-        options = dict(urllib.parse.parse_qsl(parts.query))
+        config: dict[str, Any]
         if scheme == "sqlite":
+            config = expand_db_url(url)
             config["credentials"] = {**_SQLITE_DEFAULTS, **config["credentials"]}
             return config
+        parts = urllib.parse.urlsplit(url)
+        # Without its options, which Tortoise would take for whole numbers.
+        config = expand_db_url(url.partition("?")[0])
         credentials = {**_POSTGRES_DEFAULTS, **config["credentials"]}
-        for name, value in options.items():
-            credentials.pop(name, None)
+        for name, value in urllib.parse.parse_qsl(parts.query):
             if name == "channel_binding":  # libpq's; asyncpg decides for itself
                 continue
             if name not in _POSTGRES_OPTIONS:

@@ -35,6 +35,10 @@ from uuid import UUID
 class BytesSquadsError(Exception):
     """Base of every error that an operation raises on purpose."""
 
+    def __str__(self) -> str:
+        """The message; without one, the first line of the class's docstring."""
+        return super().__str__() or (type(self).__doc__ or "").partition("\n")[0]
+
 
 class InvalidSnowflakeError(BytesSquadsError, ValueError):
     """The value is not a Discord id: the decimal form of 1 … 2⁶⁴−1.

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from . import sql
 from .errors import BalanceOverflowError, IdempotencyConflictError, InsufficientBalanceError
-from .ids import uuid7
 from .models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
 from .rules import MAX_BYTES, SYSTEM_ID, utc_now
-from .transaction import leave_trace, operation_id, retried
+from .transaction import leave_trace, operation_ids, retried
 
 
 def entry(
@@ -32,13 +32,9 @@ def entry(
     actor_id: str | None = None,
     idempotency_key: str | None = None,
 ) -> BytesTransaction:
-    """The running operation's ledger row, not stored yet; a party not named is SYSTEM.
-
-    Its id is the operation's, the same in each attempt: so an attempt whose COMMIT broke can be
-    told from one that never happened.
-    """
+    """The running operation's ledger row, not stored yet; a party not named is SYSTEM."""
     return BytesTransaction(
-        id=operation_id(),
+        id=row_id(),
         guild_id=guild_id,
         giver_id=giver_id,
         giver_username=giver_username,
@@ -51,6 +47,11 @@ def entry(
         actor_id=actor_id,
         idempotency_key=idempotency_key,
     )
+
+
+def row_id() -> UUID:
+    """The id of the running operation's ledger row; those of new members' first rows precede it."""
+    return operation_ids(3)[2]
 
 
 async def config_of(db: BaseDBAsyncClient, guild_id: str) -> BytesConfig:
@@ -80,7 +81,8 @@ async def welcome(
         members: User id and username of each.
         created_at: The operation's clock.
     """
-    for user_id, username in sorted(members):  # in one order, so that two cannot deadlock
+    # In one order, so that two cannot deadlock.
+    for starting_id, (user_id, username) in zip(operation_ids(3), sorted(members), strict=False):
         new = await sql.WELCOME.rows(
             db, config.guild_id, user_id, config.starting_balance, utc_now()
         )
@@ -89,7 +91,7 @@ async def welcome(
         leave_trace(db, sql.MEMBER_EXISTS, config.guild_id, user_id)
         if config.starting_balance:
             await BytesTransaction.create(
-                id=uuid7(),
+                id=starting_id,
                 guild_id=config.guild_id,
                 giver_id=SYSTEM_ID,
                 giver_username=SYSTEM_ID,
@@ -166,9 +168,15 @@ async def record(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
 
 
 async def earlier(
-    db: BaseDBAsyncClient, guild_id: str, key: str | None
+    db: BaseDBAsyncClient, guild_id: str, key: str | None, own_id: UUID
 ) -> BytesTransaction | BytesBalance | SquadMembership | None:
     """What an earlier order with this key wrote, or an earlier attempt at the running operation.
+
+    Args:
+        db: The transaction.
+        guild_id: The guild.
+        key: The idempotency key.
+        own_id: The id of the ledger row that an earlier attempt would have written.
 
     Returns:
         The ledger row; the member's balance row after a claim, or the membership after a joining,
@@ -180,7 +188,7 @@ async def earlier(
         # A second delivery waits here for the first and then finds what it wrote. Without the lock
         # it would look too early, and be refused by what the first had changed meanwhile.
         await sql.KEY_LOCK.rows(db, guild_id, key)
-    used = await sql.KEY_USED.rows(db, guild_id, key, operation_id() if retried() else None)
+    used = await sql.KEY_USED.rows(db, guild_id, key, own_id if retried() else None)
     if not used:
         return None
     tables: dict[str, type[BytesTransaction | BytesBalance | SquadMembership]] = {
@@ -198,11 +206,11 @@ def same_movement(
 
     Raises:
         IdempotencyConflictError: It did not. What counts is kind, parties, amount and reason;
-            usernames do not.
+            usernames do not. A row's details tell one of many grants from a single one.
     """
     if isinstance(first, BytesTransaction) and all(
         getattr(first, name) == getattr(row, name)
-        for name in ("kind", "giver_id", "receiver_id", "amount", "reason")
+        for name in ("kind", "giver_id", "receiver_id", "amount", "reason", "details")
     ):
         return first
     raise IdempotencyConflictError(str(row.idempotency_key))

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from . import inputs
 from .models import MAX_SQUAD_DESCRIPTION, MAX_SQUAD_NAME, Squad
@@ -23,8 +23,15 @@ MAX_COOLDOWN_HOURS = 1_000_000
 MAX_MEMBERS = 2**31 - 1
 
 
-def _text(field: str, longest: int) -> AfterValidator:
-    return AfterValidator(lambda value: inputs.text(field, value, longest))
+def _text(field: str, longest: int) -> BeforeValidator:
+    # Before pydantic, which would take bytes for text.
+    return BeforeValidator(lambda value: inputs.text(field, value, longest))
+
+
+def _optional_text(field: str, longest: int) -> BeforeValidator:
+    return BeforeValidator(
+        lambda value: None if value is None else inputs.text(field, value, longest)
+    )
 
 
 Snowflake = Annotated[str, BeforeValidator(inputs.snowflake)]
@@ -64,7 +71,7 @@ class BytesTransactionCreate(_Input):
     receiver_id: Snowflake
     receiver_username: Annotated[str, _text("receiver_username", inputs.MAX_USERNAME)]
     amount: OneOrMore
-    reason: Annotated[str, _text("reason", inputs.MAX_REASON)] | None = None
+    reason: Annotated[str | None, _optional_text("reason", inputs.MAX_REASON)] = None
     idempotency_key: IdempotencyKey = None
 
     @model_validator(mode="after")
@@ -104,7 +111,7 @@ class BytesConfigUpdate(_Input):
 
 
 SquadName = Annotated[str, Field(min_length=1), _text("name", MAX_SQUAD_NAME)]
-SquadDescription = Annotated[str, _text("description", MAX_SQUAD_DESCRIPTION)]
+SquadDescription = Annotated[str | None, _optional_text("description", MAX_SQUAD_DESCRIPTION)]
 MaxMembers = Annotated[int, Field(strict=True, ge=1, le=MAX_MEMBERS)]
 
 
@@ -127,7 +134,7 @@ class SquadCreate(_Input):
     guild_id: Snowflake
     role_id: Snowflake
     name: SquadName
-    description: SquadDescription | None = None
+    description: SquadDescription = None
     switch_cost: ZeroOrMore = 50
     max_members: MaxMembers | None = None
     is_active: Annotated[bool, Field(strict=True)] = True
@@ -153,7 +160,7 @@ class SquadUpdate(_Input):
 
     role_id: Snowflake = _NOT_GIVEN
     name: SquadName = _NOT_GIVEN
-    description: SquadDescription | None = None
+    description: SquadDescription = None
     switch_cost: ZeroOrMore = _NOT_GIVEN
     max_members: MaxMembers | None = None
     is_active: Annotated[bool, Field(strict=True)] = _NOT_GIVEN

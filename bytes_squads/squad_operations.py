@@ -23,7 +23,7 @@ from .failures import violates
 from .models import BytesBalance, BytesTransaction, Squad, SquadMembership
 from .rules import utc_now
 from .schemas import SquadCreate, SquadStanding, SquadSummary, SquadUpdate
-from .transaction import in_transaction, leave_trace, operation, operation_id, reading
+from .transaction import in_transaction, leave_trace, operation, operation_ids, reading
 
 
 class SquadOperations:
@@ -52,10 +52,10 @@ class SquadOperations:
             SquadRoleTakenError: Another squad of the guild has this role.
         """
         async with in_transaction() as db:
-            stamp = utc_now()
+            squad_id, stamp = operation_ids(1)[0], utc_now()
             made = await sql.FOUND.rows(
                 db,
-                operation_id(),
+                squad_id,
                 data.guild_id,
                 data.role_id,
                 data.name,
@@ -67,8 +67,8 @@ class SquadOperations:
             )
             if not made:
                 raise SquadRoleTakenError(data.role_id)
-            leave_trace(db, sql.SQUAD_CHANGED, data.guild_id, operation_id(), stamp)
-            return await Squad.get(guild_id=data.guild_id, id=operation_id(), using_db=db)
+            leave_trace(db, sql.SQUAD_CHANGED, data.guild_id, squad_id, stamp)
+            return await Squad.get(guild_id=data.guild_id, id=squad_id, using_db=db)
 
     @operation
     async def get_squad(self, guild_id: str | int, squad_id: UUID | str) -> Squad:
@@ -193,7 +193,7 @@ class SquadOperations:
         name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
         now = inputs.instant(self._clock)
         async with in_transaction() as db:
-            if first := await ledger.earlier(db, guild, key):
+            if first := await ledger.earlier(db, guild, key, ledger.row_id()):
                 return await self._same_seat(db, first, "join", user, target, str(key))
             squad = await self._open_squad(db, guild, target)
             free_key = None if squad.switch_cost else key
@@ -236,7 +236,7 @@ class SquadOperations:
         name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
         now = inputs.instant(self._clock)
         async with in_transaction() as db:
-            if first := await ledger.earlier(db, guild, key):
+            if first := await ledger.earlier(db, guild, key, ledger.row_id()):
                 return await self._same_seat(db, first, "switch", user, target, str(key))
             squad = await self._open_squad(db, guild, target)
             free_key = None if squad.switch_cost else key
@@ -313,7 +313,10 @@ class SquadOperations:
             and first.details == {"how": how, "squad_id": str(target)}
         ):
             current = await self._membership(db, first.guild_id, user)
-            if current is not None and current.joined_at == first.created_at:
+            if current is not None and (current.squad_id, current.joined_at) == (
+                target,
+                first.created_at,
+            ):
                 return current
             # The member has left or gone on since; the first answer is rebuilt from the ledger.
             return SquadMembership(

@@ -37,6 +37,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
+import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.backends.sqlite.client import SqliteClient
@@ -85,7 +86,7 @@ class _Scope:
 _scopes: weakref.WeakKeyDictionary[BaseDBAsyncClient, _Scope] = weakref.WeakKeyDictionary()
 _running: set[asyncio.Task[Any]] = set()
 _closing: set[asyncio.AbstractEventLoop] = set()
-_operation_id: ContextVar[UUID] = ContextVar("bytes_squads_operation_id")
+_operation_ids: ContextVar[list[UUID]] = ContextVar("bytes_squads_operation_ids")
 _attempt_number: ContextVar[int] = ContextVar("bytes_squads_attempt_number", default=1)
 
 
@@ -104,20 +105,29 @@ def operation(
     @wraps(method)
     async def call(self: Self_, /, *args: P.args, **kwargs: P.kwargs) -> T:
         client = current_client()
-        token = _operation_id.set(uuid7())
+        token = _operation_ids.set([])
         try:
             if isinstance(client, TransactionalDBClient):
                 return await _translated(method(self, *args, **kwargs))
             return await _detached(lambda: method(self, *args, **kwargs))
         finally:
-            _operation_id.reset(token)
+            _operation_ids.reset(token)
 
     return call
 
 
-def operation_id() -> UUID:
-    """The running operation's id, the same in each of its attempts: its ledger row's id."""
-    return _operation_id.get()
+def operation_ids(count: int) -> list[UUID]:
+    """The running operation's ids for ledger rows and squads, in the order of time.
+
+    Drawn once and the same in each of its attempts: so an attempt whose COMMIT broke can be told
+    from one that never happened.
+
+    Args:
+        count: How many the operation needs in all, the same at each call.
+    """
+    ids = _operation_ids.get()
+    ids.extend(uuid7() for _ in range(count - len(ids)))
+    return ids
 
 
 def retried() -> bool:
@@ -215,6 +225,7 @@ class _Block:
 
     _client: BaseDBAsyncClient
     _nested: bool
+    _pid: int
     _db: TransactionalDBClient
     _token: ConnectionToken
     _outside: AbstractAsyncContextManager[Any]
@@ -237,6 +248,7 @@ class _Block:
                 begin = _begin(self._db)
             try:
                 await _finish(begin())
+                self._pid = _server_pid(self._db)
             except BaseException:
                 await _finish(self._leave())
                 raise
@@ -258,7 +270,6 @@ class _Block:
         """Commit or undo, and give the connection back whatever comes of it."""
         scope = _scope(self._db)
         scope.ended = True
-        pid = _server_pid(self._db)
         async with scope.lock:  # whatever is still running inside ends first
             if not committing:
                 await self._leave()
@@ -281,7 +292,7 @@ class _Block:
         if (
             self._nested
             or not isinstance(lost, ConnectionLostError)
-            or not await _was_committed(self._client, scope, pid, broken)
+            or not await _was_committed(self._client, scope, self._pid, broken)
         ):
             raise lost or broken from broken
 
@@ -308,7 +319,7 @@ async def _was_committed(
         async with asyncio.timeout(RETRY_SECONDS):
             for attempt in range(1_000_000):
                 try:
-                    async with _borrowed(client) as db:
+                    async with _apart(client) as db:
                         # The old server process may still be committing: first it must be gone,
                         # then the question is asked, with a view of the data taken after that.
                         if not await BACKEND_RUNS.rows(db, pid):
@@ -319,6 +330,23 @@ async def _was_committed(
     except TimeoutError:
         pass
     raise unknown from broken
+
+
+@asynccontextmanager
+async def _apart(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
+    """A connection beside the pool: those who wait for the pool may be a long queue by now."""
+    assert isinstance(client, AsyncpgDBClient)  # SQLite's COMMIT does not get lost on the way
+    options = {name: value for name, value in client._template.items() if name not in _POOL_OPTIONS}
+    connection = await asyncpg.connect(password=client.password, **options)
+    try:
+        db = _wrapper(client)
+        cast("Any", db)._connection = connection
+        yield db
+    finally:
+        connection.terminate()
+
+
+_POOL_OPTIONS = ("min_size", "max_size", "max_queries", "max_inactive_connection_lifetime", "reset")
 
 
 async def _detached(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -1,0 +1,73 @@
+"""A SQLite file that another process holds."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import bytes_squads
+from bytes_squads import BytesOperations, StorageUnavailableError
+
+GUILD, ALICE = "1", "2"
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """A migrated file."""
+    file = tmp_path / "bot.db"
+    await bytes_squads.upgrade(f"sqlite://{file}")
+    return file
+
+
+async def test_a_short_lock_is_waited_for(path: Path) -> None:
+    """A write waits while another process writes, and then happens."""
+    await bytes_squads.init(f"sqlite://{path}")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    task = asyncio.create_task(BytesOperations().grant(GUILD, ALICE, 1))
+    await asyncio.sleep(0.3)
+    waited = not task.done()
+    other.execute("COMMIT")
+    other.close()
+    await task
+    await bytes_squads.close()
+    assert waited
+
+
+async def test_a_long_lock_is_our_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that stays locked ends in our error; nothing happened, and later it works."""
+    monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.3)
+    await bytes_squads.init(f"sqlite://{path}?busy_timeout=50")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    operations = BytesOperations()
+    with pytest.raises(StorageUnavailableError):
+        await operations.grant(GUILD, ALICE, 1)
+    reading = await operations.get_leaderboard(GUILD)  # readers are not blocked by a writer
+    other.execute("COMMIT")
+    other.close()
+    await operations.grant(GUILD, ALICE, 1)
+    balance = await operations.get_balance(GUILD, ALICE)
+    await bytes_squads.close()
+    assert (reading, balance.balance) == ([], 101)
+
+
+async def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    """Opening something else than a database says so at once, and the next init works."""
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database, " * 100)
+    with pytest.raises(StorageUnavailableError) as refused:
+        await bytes_squads.init(f"sqlite://{file}")
+    assert "\n" not in str(refused.value)
+    assert str(file) in str(refused.value)
+
+
+async def test_a_database_without_tables_asks_for_upgrade(tmp_path: Path) -> None:
+    """An operation on a database that was never migrated says what to do."""
+    await bytes_squads.init(f"sqlite://{tmp_path / 'new.db'}")
+    with pytest.raises(StorageUnavailableError, match=r"upgrade\(\)"):
+        await BytesOperations().get_balance(GUILD, ALICE)
+    await bytes_squads.close()
