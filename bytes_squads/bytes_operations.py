@@ -136,7 +136,7 @@ class BytesOperations:
         user_id: str | int,
         username: str = "",
         *,
-        idempotency_key: str | None = None,
+        idempotency_key: str | int | None = None,
     ) -> DailyClaim:
         """Pay the daily reward, once per UTC date of the clock.
 
@@ -224,7 +224,7 @@ class BytesOperations:
         username: str = "",
         reason: str | None = None,
         actor_id: str | int | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: str | int | None = None,
     ) -> BytesTransaction:
         """Create bytes for a member.
 
@@ -270,7 +270,7 @@ class BytesOperations:
         username: str = "",
         reason: str | None = None,
         actor_id: str | int | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: str | int | None = None,
     ) -> BytesTransaction:
         """Retire bytes of a member, never below zero.
 
@@ -313,7 +313,7 @@ class BytesOperations:
         *,
         reason: str | None = None,
         actor_id: str | int | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: str | int | None = None,
     ) -> int:
         """Create bytes for many members, all or nothing, in a fixed number of statements.
 

@@ -174,6 +174,7 @@ async def _open(config: dict[str, Any]) -> TortoiseContext:
     context = TortoiseContext()
     try:
         with context:
+            _refuse_missing_folder(config["connections"]["default"])
             await context.init(config=config, _enable_global_fallback=True)
             async with reading() as db:
                 await db.execute_query("SELECT 1")
@@ -228,7 +229,7 @@ async def upgrade(url: str | None = None) -> list[str]:
             it refuses a migration.
     """
     client: BaseDBAsyncClient | None = None
-    if url is None:
+    if not url:
         try:
             client = current_client()
         except StorageUnavailableError:
@@ -252,9 +253,12 @@ async def _upgrade(url: str | None, client: BaseDBAsyncClient | None) -> list[st
     context = TortoiseContext()
     try:
         with context:
+            _refuse_missing_folder(connection)
             if client is not None:  # before init, which takes over the connections that are there
                 context.connections.set(name, client)
             await context.init(config=config)
+            # Aerich's own transaction would keep SQLite's lock for good if connecting failed in it.
+            await context.connections.get(name).execute_query("SELECT 1")
             command = Command(config, app=APP_LABEL, location=str(migrations_folder()))
             await command.init()
             done: list[str] | None = None
@@ -266,7 +270,7 @@ async def _upgrade(url: str | None, client: BaseDBAsyncClient | None) -> list[st
                     before_this, done = done, await _applied()
                     if done == before_this:
                         raise
-    except DRIVER_ERRORS as error:
+    except _OPEN_ERRORS as error:
         raise StorageUnavailableError(f"cannot migrate {where}: {_first_line(error)}") from error
     finally:
         for attribute, value in before.items():
@@ -287,6 +291,13 @@ def migrations_folder() -> Path:
     """Where the migrations are: inside the installed package, or beside it in a checkout."""
     inside = Path(__file__).parent / "migrations"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "migrations"
+
+
+def _refuse_missing_folder(connection: dict[str, Any]) -> None:
+    """SQLite says no more than that it cannot open the file, and the driver's thread lingers."""
+    folder = Path(connection["credentials"].get("file_path", "")).parent
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
 
 
 def place(connection: dict[str, Any]) -> str:

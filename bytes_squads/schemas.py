@@ -34,8 +34,9 @@ def _optional_text(field: str, longest: int) -> BeforeValidator:
     )
 
 
-Snowflake = Annotated[str, BeforeValidator(inputs.snowflake)]
-IdempotencyKey = Annotated[str | None, BeforeValidator(inputs.idempotency_key)]
+# A bot holds ints; what is kept is the str.
+Snowflake = Annotated[str | int, BeforeValidator(inputs.snowflake)]
+IdempotencyKey = Annotated[str | int | None, BeforeValidator(inputs.idempotency_key)]
 ZeroOrMore = Annotated[int, Field(strict=True, ge=0, le=MAX_BYTES)]
 OneOrMore = Annotated[int, Field(strict=True, ge=1, le=MAX_BYTES)]
 

@@ -66,7 +66,7 @@ class SquadOperations:
                 stamp,
             )
             if not made:
-                raise SquadRoleTakenError(data.role_id)
+                raise SquadRoleTakenError(str(data.role_id))
             leave_trace(db, sql.SQUAD_CHANGED, data.guild_id, squad_id, stamp)
             return await Squad.get(guild_id=data.guild_id, id=squad_id, using_db=db)
 
@@ -164,7 +164,7 @@ class SquadOperations:
         squad_id: UUID | str,
         *,
         username: str = "",
-        idempotency_key: str | None = None,
+        idempotency_key: str | int | None = None,
     ) -> SquadMembership:
         """Join a squad for its ``switch_cost``, all or nothing.
 
@@ -214,7 +214,7 @@ class SquadOperations:
         squad_id: UUID | str,
         *,
         username: str = "",
-        idempotency_key: str | None = None,
+        idempotency_key: str | int | None = None,
     ) -> SquadMembership:
         """Go from the present squad to another for the latter's ``switch_cost``, all or nothing.
 

@@ -81,16 +81,25 @@ def own_server() -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def terminate_backends(url: str, application_name: str = "bytes_squads") -> int:
-    """End every connection of the package to the server, as an administrator would."""
-    connection = await asyncpg.connect(url)
+async def terminate_backends(url: str, most: int = 1_000) -> int:
+    """End connections of the package to the server, as an administrator would.
+
+    Args:
+        url: The server.
+        most: How many at the most, chosen by chance.
+
+    Returns:
+        How many were ended.
+    """
+    connection = await asyncpg.connect(url, timeout=5)
     try:
         return int(
             await connection.fetchval(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                " WHERE application_name = $1",
-                application_name,
+                "SELECT count(pg_terminate_backend(pid)) FROM ("
+                " SELECT pid FROM pg_stat_activity WHERE application_name = 'bytes_squads'"
+                " ORDER BY random() LIMIT $1) AS chosen",
+                most,
             )
         )
     finally:
-        await connection.close()
+        await connection.close(timeout=5)

@@ -283,12 +283,13 @@ async def test_a_claim_of_nothing_counts_as_a_claim(
 
 # Repeated claims ----------------------------------------------------------------------------------
 
-by_amount = pytest.mark.parametrize("daily", [10, 0], ids=["paid", "unpaid"])
+SAME_CLAIM = ("nothing", "a grant", "a charge", "another day")
 
 
-@by_amount
 @pytest.mark.parametrize(
-    "meanwhile", ["nothing", "a grant", "a charge", "another day", "a later claim", "three claims"]
+    ("daily", "meanwhile"),
+    [(10, what) for what in (*SAME_CLAIM, "a later claim", "three claims")]
+    + [(0, what) for what in SAME_CLAIM],
 )
 async def test_a_repeated_key_gives_the_first_answer(
     bytes_ops: BytesOperations,
@@ -322,8 +323,11 @@ async def test_a_repeated_key_gives_the_first_answer(
     assert before == await rows()
 
 
-@by_amount
-@pytest.mark.parametrize("later", [False, True], ids=["at once", "after the next claim"])
+@pytest.mark.parametrize(
+    ("daily", "later"),
+    [(10, False), (10, True), (0, False)],
+    ids=["paid", "paid, after the next claim", "unpaid"],
+)
 @pytest.mark.parametrize("other", ["another member", "a grant", "a charge", "many grants"])
 async def test_a_claims_key_is_taken(
     bytes_ops: BytesOperations,
@@ -335,7 +339,7 @@ async def test_a_claims_key_is_taken(
     later: bool,
     other: str,
 ) -> None:
-    """A key used for a claim, paid or not, is refused for anything else from then on."""
+    """A key used for a claim is refused for anything else; an unpaid one's till the next claim."""
     await make_config(daily_amount=daily)
     await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="k")
     if later:
@@ -350,3 +354,15 @@ async def test_a_claims_key_is_taken(
             await bytes_ops.charge(ids.guild, ids.alice, 10, idempotency_key="k")
         else:
             await bytes_ops.grant_many(ids.guild, {ids.alice: 10}, idempotency_key="k")
+
+
+async def test_an_unpaid_claims_key_lasts_until_the_next_claim(
+    bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids, clock: Clock
+) -> None:
+    """Without a ledger row the key stands on the member's row until the next claim."""
+    await make_config(daily_amount=0)
+    await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="k")
+    clock.advance(days=1)
+    await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="next")
+    granted = await bytes_ops.grant(ids.guild, ids.alice, 1, idempotency_key="k")
+    assert granted.idempotency_key == "k"

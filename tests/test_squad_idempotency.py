@@ -97,10 +97,11 @@ async def test_entering_again_with_the_key_moves_nothing(
 
 
 @by_method
-@by_cost
 @pytest.mark.parametrize("time_passes", [True, False], ids=["later", "at once"])
 @pytest.mark.parametrize(
-    "meanwhile", ["left", "switched", "switched with a key", "came back", "inactive", "deleted"]
+    ("cost", "meanwhile"),
+    [(50, what) for what in ("left", "switched", "switched with a key", "came back", "deleted")]
+    + [(50, "inactive"), (0, "inactive")],
 )
 async def test_the_first_answer_stands_whatever_happened_since(
     stage: Stage,
@@ -135,12 +136,21 @@ async def test_the_first_answer_stands_whatever_happened_since(
 
 
 @by_method
-@by_cost
-@pytest.mark.parametrize("left", [False, True], ids=["at once", "after leaving"])
+@pytest.mark.parametrize(
+    ("cost", "left"),
+    [(50, False), (50, True), (0, False)],
+    ids=["paid", "paid, after leaving", "free"],
+)
 async def test_the_key_is_refused_for_anything_else(
-    stage: Stage, bytes_ops: BytesOperations, ids: Ids, method: str, rows: ReadRows, left: bool
+    stage: Stage,
+    bytes_ops: BytesOperations,
+    ids: Ids,
+    method: str,
+    rows: ReadRows,
+    cost: int,
+    left: bool,
 ) -> None:
-    """Another squad, another member, a switch instead of a joining, an order of bytes."""
+    """Another squad, another member, an order of bytes; a paid joining's also for a switch."""
     await stage.enter()
     if left:
         await stage.ops.leave_squad(ids.guild, ids.alice)
@@ -148,15 +158,27 @@ async def test_the_key_is_refused_for_anything_else(
     others: list[Callable[[], Awaitable[Any]]] = [
         lambda: stage.enter(squad_id=stage.green.id),
         lambda: stage.enter(user_id=ids.bob),
-        lambda: stage.enter(method="join_squad" if method == "switch_squad" else "switch_squad"),
         lambda: bytes_ops.grant(ids.guild, ids.alice, 50, **told),
         lambda: bytes_ops.charge(ids.guild, ids.alice, 50, reason="Red", **told),
         lambda: bytes_ops.grant_many(ids.guild, {ids.alice: 50}, **told),
         lambda: bytes_ops.claim_daily(ids.guild, ids.alice, **told),
     ]
+    if cost:
+        other_way = "join_squad" if method == "switch_squad" else "switch_squad"
+        others.append(lambda: stage.enter(method=other_way))
     for other in others:
         async with refused(IdempotencyConflictError, rows, key="k"):
             await other()
+
+
+@by_method
+@pytest.mark.parametrize("cost", [0])
+async def test_a_free_seats_key_lasts_as_long_as_the_seat(stage: Stage, ids: Ids) -> None:
+    """Without a ledger row the key stands on the membership, and goes with it."""
+    await stage.enter()
+    await stage.ops.switch_squad(ids.guild, ids.alice, stage.green.id)
+    again = await stage.enter(method="switch_squad")
+    assert again.squad_id == stage.red.id
 
 
 @by_method
