@@ -1,0 +1,246 @@
+"""Do the tests have teeth? Take out one safeguard at a time, and see which tests fail.
+
+Each mutation replaces a piece of the package in a copy of the checkout and runs the tests that are
+meant to notice. ``make mutants`` runs them all and fails when one goes unnoticed; `test_house` holds
+that every piece is still there to be taken out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SECONDS = 300
+"""How long a run may take; one that hangs has noticed as well."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A safeguard and how to take it out."""
+
+    safeguard: str
+    file: str
+    there: str
+    gone: str
+    tests: str
+
+
+MUTATIONS = (
+    Mutation(
+        "Rows are locked in one order",
+        "bytes_squads/ledger.py",
+        '.order_by("user_id").select_for_update()',
+        '.order_by("-balance").select_for_update()',
+        "tests/test_concurrency.py",
+    ),
+    Mutation(
+        "Rows are locked before they are looked at",
+        "bytes_squads/ledger.py",
+        ".select_for_update().using_db(db)",
+        ".using_db(db)",
+        "tests/test_concurrency.py",
+    ),
+    Mutation(
+        "Who has too little is refused",
+        "bytes_squads/ledger.py",
+        "giver.balance < row.amount",
+        "giver.balance < 0",
+        "tests/test_concurrency.py tests/test_transfers.py",
+    ),
+    Mutation(
+        "A day already claimed is refused",
+        "bytes_squads/bytes_operations.py",
+        "if member.last_daily is not None and member.last_daily >= today:",
+        "if False:",
+        "tests/test_concurrency.py tests/test_daily.py",
+    ),
+    Mutation(
+        "The cooldown is looked at under the giver's lock",
+        "bytes_squads/bytes_operations.py",
+        """\
+            await ledger.move(db, row)
+            # The giver's row is locked now: nobody else's transfer can slip in between.
+            await self._refuse_in_cooldown(db, config, row)
+""",
+        """\
+            await self._refuse_in_cooldown(db, config, row)
+            await ledger.move(db, row)
+""",
+        "tests/test_concurrency.py",
+    ),
+    Mutation(
+        "An idempotency key is looked up first",
+        "bytes_squads/ledger.py",
+        "    if key is None and not retried():\n",
+        "    if not retried():\n",
+        "tests/test_concurrency.py tests/test_idempotency.py",
+    ),
+    Mutation(
+        "The content of an order is compared with its key's",
+        "bytes_squads/ledger.py",
+        'for name in ("kind", "giver_id", "receiver_id", "amount", "reason", "details")',
+        "for name in ()",
+        "tests/test_concurrency.py tests/test_idempotency.py",
+    ),
+    Mutation(
+        "Orders with one key wait for each other",
+        "bytes_squads/ledger.py",
+        'if key is not None and db.capabilities.dialect == "postgres":',
+        "if False:",
+        "tests/test_concurrency.py",
+    ),
+    Mutation(
+        "The places of a squad are counted",
+        "bytes_squads/sql.py",
+        "WHERE $6::int IS NULL OR $6::int > (",
+        "WHERE $6::int IS NULL OR 0 <= (",
+        "tests/test_concurrency.py tests/test_squad_memberships.py",
+    ),
+    Mutation(
+        "The squad is locked while its members are counted",
+        "bytes_squads/squad_operations.py",
+        "squads.select_for_update()",
+        "squads",
+        "tests/test_concurrency.py",
+    ),
+    Mutation(
+        "An operation is shielded from its caller's cancel",
+        "bytes_squads/transaction.py",
+        "        return await asyncio.shield(task)\n    except asyncio.CancelledError:\n"
+        "        if not task.cancelled():",
+        "        return await task\n    except asyncio.CancelledError:\n"
+        "        if not task.cancelled():",
+        "tests/test_cancellation.py",
+    ),
+    Mutation(
+        "A block gives its connection back before a cancel goes on",
+        "bytes_squads/transaction.py",
+        "    if asyncio.current_task() in _running:  # nobody cancels an operation's own task\n",
+        "    if True:\n",
+        "tests/test_cancellation.py",
+    ),
+    Mutation(
+        "Operations gathered in a block take turns",
+        "bytes_squads/transaction.py",
+        "    scope = _scope(client)\n    async with scope.lock:\n",
+        "    scope = _scope(client)\n    async with asyncio.Lock():\n",
+        "tests/test_transactions.py",
+    ),
+    Mutation(
+        "Nothing begins after its block has ended",
+        "bytes_squads/transaction.py",
+        "        if scope.ended or client._finalized:\n",
+        "        if False:\n",
+        "tests/test_transactions.py tests/test_cancellation.py",
+    ),
+    Mutation(
+        "Conflicts and lost connections are retried",
+        "bytes_squads/transaction.py",
+        "            if loop.time() + pause > deadline:\n",
+        "            if True:\n",
+        "tests/test_concurrency.py tests/test_faults.py",
+    ),
+    Mutation(
+        "A broken COMMIT is asked for, not guessed: done",
+        "bytes_squads/transaction.py",
+        "return bool(await statement.rows(db, *values))",
+        "return True",
+        "tests/test_faults.py",
+    ),
+    Mutation(
+        "A broken COMMIT is asked for, not guessed: not done",
+        "bytes_squads/transaction.py",
+        "return bool(await statement.rows(db, *values))",
+        "return False",
+        "tests/test_faults.py",
+    ),
+    Mutation(
+        "SQLite's transactions begin with the write lock",
+        "bytes_squads/transaction.py",
+        '"BEGIN IMMEDIATE"',
+        '"BEGIN"',
+        "tests/test_concurrency.py tests/test_busy_sqlite.py",
+    ),
+    Mutation(
+        "An operation and its ledger row are one transaction",
+        "bytes_squads/ledger.py",
+        "    await row.save(using_db=db, force_create=True)\n",
+        "    await row.save(force_create=True)\n",
+        "tests/test_transactions.py",
+    ),
+    Mutation(
+        "The amount of a ledger row is final",
+        "migrations/bytes_squads/1_20261122121000_ledger_is_final.py",
+        """OLD."amount" IS NOT NEW."amount\"""",
+        "false",
+        "tests/test_final_ledger.py",
+    ),
+    Mutation(
+        "verify adds up what was sent",
+        "bytes_squads/sql.py",
+        "OR sent_high <> total_sent >> 32 OR sent_low <> total_sent & 4294967295",
+        "",
+        "tests/test_verify.py",
+    ),
+)
+
+
+def mutate(mutation: Mutation, root: Path) -> None:
+    """Take the safeguard out of the checkout under ``root``."""
+    path = root / mutation.file
+    text = path.read_text()
+    if text.count(mutation.there) < 1:
+        raise ValueError(f"not found in {mutation.file}: {mutation.there!r}")
+    path.write_text(text.replace(mutation.there, mutation.gone))
+
+
+def failures(mutation: Mutation) -> list[str]:
+    """The names of the tests that fail without the safeguard."""
+    with tempfile.TemporaryDirectory(prefix="bs_mutant_") as folder:
+        root = Path(folder) / "checkout"
+        ignored = shutil.ignore_patterns(".*", "*.db*", "__pycache__")
+        shutil.copytree(ROOT, root, ignore=ignored)
+        mutate(mutation, root)
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE", "--maxfail=40"]
+        environment = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            done = subprocess.run(
+                [*command, *mutation.tests.split()],
+                cwd=root,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return ["(hung)"]
+    found = re.findall(r"^(?:FAILED|ERROR) \S+::(\w+)", done.stdout, re.MULTILINE)
+    if done.returncode > 1:
+        raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
+    return list(dict.fromkeys(found))
+
+
+def main() -> int:
+    """Print, for each safeguard, the tests that notice when it is gone."""
+    chosen = [m for m in MUTATIONS if all(word in m.safeguard for word in sys.argv[1:])]
+    unnoticed = 0
+    for mutation in chosen:
+        noticed = failures(mutation)
+        unnoticed += not noticed
+        names = ", ".join(f"`{name}`" for name in noticed[:3]) or "**nobody**"
+        more = f" and {len(noticed) - 3} more" if len(noticed) > 3 else ""
+        print(f"| {mutation.safeguard} | {names}{more} |", flush=True)
+    print(f"{len(chosen) - unnoticed} of {len(chosen)} noticed")
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
