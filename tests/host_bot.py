@@ -1,4 +1,4 @@
-"""A host bot with a model, connections and app labels of its own, for `test_database`.
+"""A host bot with a model, connections and app labels of its own, for `test_host`.
 
 It runs in a process of its own: a model class keeps the first app label that it was given. None of
 the package's models is imported by name: Tortoise would take it for one of this module.
