@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+MINUTES := 5
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint clean
+.PHONY: help demo test check lint storm mutants clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
@@ -25,6 +27,12 @@ lint: $(VENV)/installed-dev  ## Run the linter, the formatter and the type check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict
+
+storm: $(VENV)/installed-test  ## Kill, cancel and cut off for MINUTES=5 on a PostgreSQL of its own; print a report
+	$(BIN)/python tests/storm.py --minutes $(MINUTES)
+
+mutants: $(VENV)/installed-test  ## Take out one safeguard at a time and see which tests notice
+	$(BIN)/python tests/mutations.py
 
 clean:  ## Remove the virtual environment, caches, build output and the demo's file
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis

@@ -38,7 +38,7 @@ from bytes_squads import (
     SquadMembership,
     SquadOperations,
 )
-from bytes_squads.transaction import current_client
+from bytes_squads.connections import current_client
 
 POSTGRES_URL_VARIABLE = "BYTES_SQUADS_TEST_POSTGRES"
 REQUIRE_VARIABLE = "BYTES_SQUADS_REQUIRE_POSTGRES"

@@ -22,9 +22,11 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.context import TortoiseContext, get_current_context
 from tortoise.exceptions import ConfigurationError, OperationalError
 
+from .connections import current_client
 from .errors import StorageUnavailableError
 from .failures import DRIVER_ERRORS
-from .transaction import accept, current_client, drain, reading
+from .shield import accept, drain
+from .transaction import reading
 
 DEFAULT_URL = "sqlite://bytes_squads.db"
 APP_LABEL = "bytes_squads"

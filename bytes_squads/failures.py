@@ -32,10 +32,10 @@ DRIVER_ERRORS: tuple[type[Exception], ...] = (
     sqlite3.Error,
     OSError,  # TimeoutError is one
 )
-"""What the drivers and the ORM raise when a statement or a connection fails.
+"""What the drivers and the ORM raise when a statement or a connection fails."""
 
-aiosqlite's plain ``ValueError`` after closing is not among them: see `meaning`.
-"""
+FAILURES: tuple[type[Exception], ...] = (*DRIVER_ERRORS, ValueError)
+"""With what aiosqlite raises after closing, which `meaning` tells from other ``ValueError``s."""
 
 _LOST_STATES = ("08", "57P", "53")  # connection exceptions, shutdowns, out of connections
 _CONFLICT_STATES = ("40", "55P03")  # serialization failures and deadlocks, lock not available

@@ -7,7 +7,7 @@ The shape of every operation::
         async with in_transaction() as db:
             ...
 
-`operation` runs the method in a task of its own behind a shield when it is not already inside
+`operation` runs the method in a task of its own behind a `shield` when it is not already inside
 a transaction: whoever awaits it may be cancelled at any point, the unit of work goes on to its end.
 Conflicts and lost connections are retried there. Inside a caller's transaction the method runs
 in the caller's task, without retries: the caller keeps control.
@@ -26,46 +26,31 @@ The block asks it on a new connection and goes on as if nothing had happened, or
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
-import asyncpg
-from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
-from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import ConnectionToken, get_connections
-from tortoise.exceptions import ConfigurationError
 
+from .connections import apart, begin, borrowed, current_client, log, server_pid, wrapper
 from .errors import OutcomeUnknownError, StorageUnavailableError
-from .failures import DRIVER_ERRORS, ConnectionLostError, TransientError, meaning
+from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError, TransientError, meaning
 from .ids import uuid7
-from .models import BytesBalance
+from .shield import detached, finish
 from .sql import BACKEND_RUNS, Statement
-
-POOL_TIMEOUT = 20.0
-"""Seconds an operation waits for a free connection before `StorageUnavailableError`."""
 
 RETRY_SECONDS = 15.0
 """Seconds after which an operation that keeps meeting conflicts or a lost server gives up."""
 
-RELEASE_TIMEOUT = 5.0
-"""Seconds a connection may take to come back to the pool before it is cut off."""
-
 FIRST_BACKOFF = 0.02
 LONGEST_BACKOFF = 1.0
-
-# aiosqlite answers with a plain ValueError after closing.
-UNDO_ERRORS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, ValueError)
-
-log = logging.getLogger("bytes_squads")
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -84,8 +69,6 @@ class _Scope:
 
 
 _scopes: weakref.WeakKeyDictionary[BaseDBAsyncClient, _Scope] = weakref.WeakKeyDictionary()
-_running: set[asyncio.Task[Any]] = set()
-_closing: set[asyncio.AbstractEventLoop] = set()
 _operation_ids: ContextVar[list[UUID]] = ContextVar("bytes_squads_operation_ids")
 _attempt_number: ContextVar[int] = ContextVar("bytes_squads_attempt_number", default=1)
 
@@ -97,7 +80,7 @@ def operation(
 
     Raises:
         StorageUnavailableError: Nothing happened: the database was not open, not reached within
-            `POOL_TIMEOUT`, or in conflict throughout `RETRY_SECONDS`.
+            `connections.POOL_TIMEOUT`, or in conflict throughout `RETRY_SECONDS`.
         OutcomeUnknownError: The connection broke while committing, and the database stayed away
             for `RETRY_SECONDS`.
     """
@@ -109,7 +92,7 @@ def operation(
         try:
             if isinstance(client, TransactionalDBClient):
                 return await _translated(method(self, *args, **kwargs))
-            return await _detached(lambda: method(self, *args, **kwargs))
+            return await detached(lambda: _attempts(lambda: method(self, *args, **kwargs)))
         finally:
             _operation_ids.reset(token)
 
@@ -133,28 +116,6 @@ def operation_ids(count: int) -> list[UUID]:
 def retried() -> bool:
     """Whether this is not the running operation's first attempt."""
     return _attempt_number.get() > 1
-
-
-def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
-    """The transaction that this task is in, or the database connection outside of one.
-
-    Args:
-        connection_name: The connection's name in Tortoise's config; by default that of the models.
-
-    Raises:
-        StorageUnavailableError: When the database is not open.
-    """
-    name = connection_name or BytesBalance._meta.default_connection
-    try:
-        client = get_connections().get(cast("str", name))
-    except (RuntimeError, ConfigurationError):
-        raise StorageUnavailableError(
-            "the database is not open: call init() first, in the same event loop"
-        ) from None
-    # A task that outlives the transaction it was started in still sees that one.
-    while isinstance(client, TransactionalDBClient) and client._finalized:
-        client = client._parent
-    return client
 
 
 def in_transaction(
@@ -185,7 +146,7 @@ async def reading() -> AsyncIterator[BaseDBAsyncClient]:
         async with _inside(client):
             yield client
     else:
-        async with _borrowed(client) as db:
+        async with borrowed(client) as db:
             yield db
 
 
@@ -198,26 +159,6 @@ def leave_trace(db: BaseDBAsyncClient, statement: Statement, *values: Any) -> No
         values: Its values.
     """
     _scope(db).trace = (statement, values)
-
-
-async def drain(seconds: float) -> None:
-    """Refuse new operations in this event loop, wait for those under way, then cancel the rest.
-
-    Args:
-        seconds: How long to wait at most.
-    """
-    loop = asyncio.get_running_loop()
-    _closing.add(loop)
-    tasks = {task for task in _running if task.get_loop() is loop}
-    if tasks:
-        _, late = await asyncio.wait(tasks, timeout=seconds)
-        for task in late:
-            task.cancel()
-
-
-def accept() -> None:
-    """Accept operations in this event loop again, after `drain`."""
-    _closing.discard(asyncio.get_running_loop())
 
 
 class _Block:
@@ -240,17 +181,17 @@ class _Block:
             if isinstance(client, TransactionalDBClient):
                 self._outside = _inside(client)
                 await self._outside.__aenter__()
-                self._db = _wrapper(client)
-                begin: Callable[[], Awaitable[Any]] = self._db.savepoint
+                self._db = wrapper(client)
+                start: Callable[[], Awaitable[Any]] = self._db.savepoint
             else:
-                self._outside = _borrowed(client)
+                self._outside = borrowed(client)
                 self._db = await self._outside.__aenter__()
-                begin = _begin(self._db)
+                start = begin(self._db)
             try:
-                await _finish(begin())
-                self._pid = _server_pid(self._db)
+                await finish(start())
+                self._pid = server_pid(self._db)
             except BaseException:
-                await _finish(self._leave())
+                await finish(self._leave())
                 raise
         except DRIVER_ERRORS as error:
             raise meaning(error) or error from error
@@ -264,7 +205,7 @@ class _Block:
         traceback: TracebackType | None,
     ) -> None:
         get_connections().reset(self._token)
-        await _finish(self._end(committing=exc_type is None))
+        await finish(self._end(committing=exc_type is None))
 
     async def _end(self, *, committing: bool) -> None:
         """Commit or undo, and give the connection back whatever comes of it."""
@@ -300,7 +241,7 @@ class _Block:
         """Undo, as far as the connection still allows, and give the connection back."""
         try:
             await (self._db.savepoint_rollback() if self._nested else self._db.rollback())
-        except UNDO_ERRORS as error:  # a server that is gone has undone it itself
+        except FAILURES as error:  # a server that is gone has undone it itself
             log.debug("undoing failed, the connection is gone: %r", error)
         finally:
             self._db._finalized = True
@@ -319,7 +260,7 @@ async def _was_committed(
         async with asyncio.timeout(RETRY_SECONDS):
             for attempt in range(1_000_000):
                 try:
-                    async with _apart(client) as db:
+                    async with apart(client) as db:
                         # The old server process may still be committing: first it must be gone,
                         # then the question is asked, with a view of the data taken after that.
                         if not await BACKEND_RUNS.rows(db, pid):
@@ -330,45 +271,6 @@ async def _was_committed(
     except TimeoutError:
         pass
     raise unknown from broken
-
-
-@asynccontextmanager
-async def _apart(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
-    """A connection beside the pool: those who wait for the pool may be a long queue by now."""
-    assert isinstance(client, AsyncpgDBClient)  # SQLite's COMMIT does not get lost on the way
-    options = {name: value for name, value in client._template.items() if name not in _POOL_OPTIONS}
-    connection = await asyncpg.connect(password=client.password, **options)
-    try:
-        db = _wrapper(client)
-        cast("Any", db)._connection = connection
-        yield db
-    finally:
-        connection.terminate()
-
-
-_POOL_OPTIONS = ("min_size", "max_size", "max_queries", "max_inactive_connection_lifetime", "reset")
-
-
-async def _detached(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run the unit of work in its own task; a cancel reaches only the one who waits for it."""
-    loop = asyncio.get_running_loop()
-    if loop in _closing:
-        raise StorageUnavailableError("the database is being closed")
-    task = loop.create_task(_attempts(work))
-    _running.add(task)
-    task.add_done_callback(_ended)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if not task.cancelled():
-            raise
-        raise StorageUnavailableError("the database was closed before the operation") from None
-
-
-def _ended(task: asyncio.Task[Any]) -> None:
-    _running.discard(task)
-    if not task.cancelled():
-        task.exception()  # seen, also when nobody waits any more
 
 
 async def _attempts(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -399,7 +301,7 @@ def _backoff(attempt: int) -> float:
 async def _translated(work: Awaitable[T]) -> T:
     try:
         return await work
-    except Exception as error:
+    except FAILURES as error:
         told = meaning(error)
         if told is None:
             raise
@@ -416,107 +318,6 @@ async def _inside(client: TransactionalDBClient) -> AsyncIterator[None]:
                 "the transaction that this was a part of ended before its turn: nothing happened"
             )
         yield
-
-
-@asynccontextmanager
-async def _borrowed(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
-    """A connection of the pool, or SQLite's one connection, for as long as the block lasts."""
-    if isinstance(client, SqliteClient):
-        try:
-            async with asyncio.timeout(POOL_TIMEOUT):
-                await client._lock.acquire()
-        except TimeoutError:
-            raise ConnectionLostError("the database connection stayed in use") from None
-        try:
-            if client._connection is None:
-                await _finish(_open_file(client))
-            db = _wrapper(client)
-            yield db
-        finally:
-            client._lock.release()
-    elif isinstance(client, AsyncpgDBClient):
-        if client._pool is None:
-            await _finish(_make_pool(client))
-        pool = client._pool
-        assert pool is not None
-        connection = await pool.acquire(timeout=POOL_TIMEOUT)
-        try:
-            db = _wrapper(client)
-            cast("Any", db)._connection = connection
-            yield db
-        finally:
-            await _finish(_give_back(pool, connection))
-    else:
-        raise StorageUnavailableError(
-            f"{type(client).__name__} is neither SQLite nor PostgreSQL through asyncpg"
-        )
-
-
-async def _open_file(client: SqliteClient) -> None:
-    try:
-        await client.create_connection(with_db=True)
-    except BaseException:
-        with suppress(*UNDO_ERRORS):
-            await client.close()  # a connection without its pragmas must not be used
-        raise
-
-
-async def _make_pool(client: AsyncpgDBClient) -> None:
-    async with client._pool_init_lock:
-        if client._pool is None:
-            await client.create_connection(with_db=True)
-
-
-async def _give_back(pool: Any, connection: Any) -> None:
-    """Return a connection to the pool, by force if it does not come back in time."""
-    try:
-        await pool.release(connection, timeout=RELEASE_TIMEOUT)
-    except DRIVER_ERRORS as error:
-        log.debug("a connection was cut off: %r", error)
-        connection.terminate()
-
-
-def _wrapper(client: BaseDBAsyncClient) -> TransactionalDBClient:
-    """A Tortoise client bound to one connection of this one, and to its transaction if any."""
-    context = client._in_transaction()
-    # Tortoise calls it `connection` in SQLite's context and `client` in the others.
-    return cast("TransactionalDBClient", getattr(context, "connection", None) or context.client)
-
-
-def _begin(db: TransactionalDBClient) -> Callable[[], Awaitable[Any]]:
-    """How the outermost transaction begins.
-
-    On SQLite with the write lock: a transaction that reads before it writes would otherwise fail
-    at once when another process writes in between, without waiting for the busy timeout.
-    """
-    if isinstance(db, SqliteClient):
-        connection = cast("Any", db)._connection
-        return lambda: connection.execute("BEGIN IMMEDIATE")
-    return db.begin
-
-
-def _server_pid(db: BaseDBAsyncClient) -> int:
-    """PostgreSQL's process that serves this connection, 0 on SQLite."""
-    connection = cast("Any", db)._connection
-    return int(connection.get_server_pid()) if hasattr(connection, "get_server_pid") else 0
-
-
-async def _finish(work: Awaitable[T]) -> T:
-    """Await the work to its end even when this task is cancelled meanwhile; then say so."""
-    if asyncio.current_task() in _running:  # nobody cancels an operation's own task
-        return await work
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError:
-                continue
-        if not task.cancelled():
-            task.exception()
-        raise
 
 
 def _scope(client: BaseDBAsyncClient) -> _Scope:

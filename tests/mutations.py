@@ -1,8 +1,8 @@
 """Do the tests have teeth? Take out one safeguard at a time, and see which tests fail.
 
 Each mutation replaces a piece of the package in a copy of the checkout and runs the tests that are
-meant to notice. ``make mutants`` runs them all and fails when one goes unnoticed; `test_house` holds
-that every piece is still there to be taken out.
+meant to notice. ``make mutants`` runs them all and fails when one goes unnoticed; `test_house` sees
+to it that every piece is still there to be taken out.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ MUTATIONS = (
     ),
     Mutation(
         "An operation is shielded from its caller's cancel",
-        "bytes_squads/transaction.py",
+        "bytes_squads/shield.py",
         "        return await asyncio.shield(task)\n    except asyncio.CancelledError:\n"
         "        if not task.cancelled():",
         "        return await task\n    except asyncio.CancelledError:\n"
@@ -121,8 +121,8 @@ MUTATIONS = (
     ),
     Mutation(
         "A block gives its connection back before a cancel goes on",
-        "bytes_squads/transaction.py",
-        "    if asyncio.current_task() in _running:  # nobody cancels an operation's own task\n",
+        "bytes_squads/shield.py",
+        "    if asyncio.current_task() in running:  # nobody cancels an operation's own task\n",
         "    if True:\n",
         "tests/test_cancellation.py",
     ),
@@ -163,16 +163,16 @@ MUTATIONS = (
     ),
     Mutation(
         "SQLite's transactions begin with the write lock",
-        "bytes_squads/transaction.py",
+        "bytes_squads/connections.py",
         '"BEGIN IMMEDIATE"',
         '"BEGIN"',
         "tests/test_concurrency.py tests/test_busy_sqlite.py",
     ),
     Mutation(
-        "An operation and its ledger row are one transaction",
-        "bytes_squads/ledger.py",
-        "    await row.save(using_db=db, force_create=True)\n",
-        "    await row.save(force_create=True)\n",
+        "A refused block is rolled back",
+        "bytes_squads/transaction.py",
+        "self._db.savepoint_rollback() if self._nested else self._db.rollback()",
+        "self._db.release_savepoint() if self._nested else self._db.commit()",
         "tests/test_transactions.py",
     ),
     Mutation(
@@ -196,8 +196,6 @@ def mutate(mutation: Mutation, root: Path) -> None:
     """Take the safeguard out of the checkout under ``root``."""
     path = root / mutation.file
     text = path.read_text()
-    if text.count(mutation.there) < 1:
-        raise ValueError(f"not found in {mutation.file}: {mutation.there!r}")
     path.write_text(text.replace(mutation.there, mutation.gone))
 
 

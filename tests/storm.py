@@ -35,7 +35,8 @@ from bytes_squads import (
     OutcomeUnknownError,
     StorageUnavailableError,
 )
-from bytes_squads.transaction import _running, current_client
+from bytes_squads.connections import current_client
+from bytes_squads.shield import running
 
 GUILD = "1"
 MEMBERS = [str(number) for number in range(101, 109)]
@@ -189,8 +190,8 @@ async def storm(server: Server, seconds: float, kill_every: float) -> Storm:
     async with asyncio.timeout(120):
         await asyncio.gather(*weather)
         await asyncio.gather(*people)
-        while running := [task for task in _running if not task.done()]:
-            await asyncio.wait(running)
+        while under_way := [task for task in running if not task.done()]:
+            await asyncio.wait(under_way)
         await run.ask_again()
     return run
 

@@ -55,6 +55,23 @@ async def test_a_long_lock_is_our_error(path: Path, monkeypatch: pytest.MonkeyPa
     assert (reading, balance.balance) == ([], 101)
 
 
+async def test_nobody_writes_between_a_blocks_reading_and_its_writing(path: Path) -> None:
+    """A block holds the write lock from its beginning: what it has read stays true."""
+    await bytes_squads.init(f"sqlite://{path}")
+    operations = BytesOperations()
+    await operations.get_balance(GUILD, ALICE)
+    other = sqlite3.connect(path, isolation_level=None, timeout=0)
+    async with bytes_squads.in_transaction():
+        member = await operations.get_balance(GUILD, ALICE)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("UPDATE bytes_balances SET updated_at = updated_at")
+        await operations.charge(GUILD, ALICE, member.balance)
+    other.close()
+    left = await operations.get_balance(GUILD, ALICE)
+    await bytes_squads.close()
+    assert left.balance == 0
+
+
 async def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
     """Opening something else than a database says so at once, and the next init works."""
     file = tmp_path / "notes.txt"

@@ -6,6 +6,7 @@ import asyncio
 import random
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,7 +22,8 @@ from bytes_squads import (
     SquadOperations,
     StorageUnavailableError,
 )
-from bytes_squads.transaction import _running, current_client
+from bytes_squads.connections import current_client
+from bytes_squads.shield import running
 from conftest import ALICE, BOB, GUILD, Database
 
 Check = Callable[[], Awaitable[None]]
@@ -31,7 +33,7 @@ AT_ONCE = 20
 
 async def settled() -> None:
     """Wait until every operation that goes on after a cancel has ended."""
-    while tasks := [task for task in _running if not task.done()]:
+    while tasks := [task for task in running if not task.done()]:
         await asyncio.wait(tasks)
     await asyncio.sleep(0)
 
@@ -177,6 +179,31 @@ async def test_a_block_interrupted_at_every_step_is_undone_or_committed(
         await BytesTransaction.filter(kind="grant", receiver_id=m).count() for m in (ALICE, BOB)
     ]
     assert both[0] == both[1]
+
+
+async def test_a_block_cancelled_again_and_again_leaks_nothing(
+    db: Database, bytes_ops: BytesOperations, books_balance: Check
+) -> None:
+    """A block cancelled at each turn of the loop gives everything back all the same."""
+    await bytes_ops.get_balance(GUILD, ALICE)
+
+    async def block() -> None:
+        async with bytes_squads.in_transaction():
+            await bytes_ops.grant(GUILD, ALICE, 1)
+
+    ends: Counter[str] = Counter()
+    for steps in range(60):
+        task = asyncio.create_task(block())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        ends[type((await asyncio.gather(task, return_exceptions=True))[0]).__name__] += 1
+    await assert_nothing_leaked(db)
+    await books_balance()
+    assert ends.keys() <= {"CancelledError", "NoneType"}
+    assert ends["CancelledError"] > 0
 
 
 async def test_a_cancelled_operation_goes_on_to_its_end(

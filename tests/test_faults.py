@@ -22,7 +22,7 @@ from bytes_squads import (
     SquadUpdate,
     StorageUnavailableError,
 )
-from bytes_squads.transaction import current_client
+from bytes_squads.connections import current_client
 from conftest import ALICE, BOB, GUILD, Database
 
 pytestmark = pytest.mark.postgres
@@ -181,7 +181,7 @@ async def test_an_outcome_nobody_can_ask_for_is_unknown(
 
     lost("after")
     with monkeypatch.context() as while_away:
-        while_away.setattr("bytes_squads.transaction.asyncpg.connect", away)
+        while_away.setattr("bytes_squads.connections.asyncpg.connect", away)
         with pytest.raises(OutcomeUnknownError):
             await bytes_ops.grant(GUILD, ALICE, 1, idempotency_key="click")
     again = await bytes_ops.grant(GUILD, ALICE, 1, idempotency_key="click")
@@ -288,8 +288,8 @@ async def test_a_frozen_server_is_an_error_and_no_hang(
 ) -> None:
     """A server that accepts and never answers ends in our error after the statement's timeout."""
     monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.5)
-    monkeypatch.setattr("bytes_squads.transaction.RELEASE_TIMEOUT", 0.5)
-    monkeypatch.setattr("bytes_squads.transaction.POOL_TIMEOUT", 1.0)
+    monkeypatch.setattr("bytes_squads.connections.RELEASE_TIMEOUT", 0.5)
+    monkeypatch.setattr("bytes_squads.connections.POOL_TIMEOUT", 1.0)
     await bytes_squads.close()
     await bytes_squads.init(f"{own.url}&command_timeout=0.5&timeout=0.5")
     operations = BytesOperations()
@@ -314,7 +314,7 @@ async def test_an_exhausted_pool_is_an_error_and_no_hang(
     postgres_migrated: str, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every connection taken an operation ends in our error after the pool's timeout."""
-    monkeypatch.setattr("bytes_squads.transaction.POOL_TIMEOUT", 0.2)
+    monkeypatch.setattr("bytes_squads.connections.POOL_TIMEOUT", 0.2)
     monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.2)
     await bytes_squads.close()
     separator = "&" if "?" in db.url else "?"

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from mutations import MUTATIONS, Mutation
 
 import bytes_squads
 from bytes_squads import errors
@@ -22,7 +23,8 @@ LAYERS = (
     ("errors", "rules", "ids"),
     ("inputs",),
     ("models",),
-    ("failures", "schemas", "sql"),
+    ("failures", "schemas", "shield", "sql"),
+    ("connections",),
     ("transaction",),
     ("ledger",),
     ("bytes_operations",),
@@ -175,6 +177,12 @@ def test_every_error_is_on_the_face() -> None:
 def test_the_package_is_typed() -> None:
     """Type checkers look for the marker before they believe a package's annotations."""
     assert (PACKAGE / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.safeguard)
+def test_every_safeguard_can_be_taken_out(mutation: Mutation) -> None:
+    """The mutations fit the package as it is: each finds its piece exactly once."""
+    assert (ROOT / mutation.file).read_text(encoding="utf-8").count(mutation.there) == 1
 
 
 def test_the_version_stands_in_one_place() -> None:

@@ -1,0 +1,154 @@
+"""The connections of either database, and the certainty that each is given back.
+
+Tortoise's own ``in_transaction`` takes a connection and only then begins; a cancel in between loses
+it for good. Here every way out gives it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
+
+import asyncpg
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+from tortoise.backends.sqlite.client import SqliteClient
+from tortoise.connection import get_connections
+from tortoise.exceptions import ConfigurationError
+
+from .errors import StorageUnavailableError
+from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError
+from .models import BytesBalance
+from .shield import finish
+
+POOL_TIMEOUT = 20.0
+"""Seconds an operation waits for a free connection before `StorageUnavailableError`."""
+
+RELEASE_TIMEOUT = 5.0
+"""Seconds a connection may take to come back to the pool before it is cut off."""
+
+_POOL_OPTIONS = ("min_size", "max_size", "max_queries", "max_inactive_connection_lifetime", "reset")
+
+log = logging.getLogger("bytes_squads")
+
+
+def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
+    """The transaction that this task is in, or the database connection outside of one.
+
+    Args:
+        connection_name: The connection's name in Tortoise's config; by default that of the models.
+
+    Raises:
+        StorageUnavailableError: When the database is not open.
+    """
+    name = connection_name or BytesBalance._meta.default_connection
+    try:
+        client = get_connections().get(cast("str", name))
+    except (RuntimeError, ConfigurationError):
+        raise StorageUnavailableError(
+            "the database is not open: call init() first, in the same event loop"
+        ) from None
+    # A task that outlives the transaction it was started in still sees that one.
+    while isinstance(client, TransactionalDBClient) and client._finalized:
+        client = client._parent
+    return client
+
+
+@asynccontextmanager
+async def borrowed(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
+    """A connection of the pool, or SQLite's one connection, for as long as the block lasts."""
+    if isinstance(client, SqliteClient):
+        try:
+            async with asyncio.timeout(POOL_TIMEOUT):
+                await client._lock.acquire()
+        except TimeoutError:
+            raise ConnectionLostError("the database connection stayed in use") from None
+        try:
+            if client._connection is None:
+                await finish(_open_file(client))
+            db = wrapper(client)
+            yield db
+        finally:
+            client._lock.release()
+    elif isinstance(client, AsyncpgDBClient):
+        if client._pool is None:
+            await finish(_make_pool(client))
+        pool = client._pool
+        assert pool is not None
+        connection = await pool.acquire(timeout=POOL_TIMEOUT)
+        try:
+            db = wrapper(client)
+            cast("Any", db)._connection = connection
+            yield db
+        finally:
+            await finish(_give_back(pool, connection))
+    else:
+        raise StorageUnavailableError(
+            f"{type(client).__name__} is neither SQLite nor PostgreSQL through asyncpg"
+        )
+
+
+async def _open_file(client: SqliteClient) -> None:
+    try:
+        await client.create_connection(with_db=True)
+    except BaseException:
+        with suppress(*FAILURES):
+            await client.close()  # a connection without its pragmas must not be used
+        raise
+
+
+async def _make_pool(client: AsyncpgDBClient) -> None:
+    async with client._pool_init_lock:
+        if client._pool is None:
+            await client.create_connection(with_db=True)
+
+
+async def _give_back(pool: Any, connection: Any) -> None:
+    """Return a connection to the pool, by force if it does not come back in time."""
+    try:
+        await pool.release(connection, timeout=RELEASE_TIMEOUT)
+    except DRIVER_ERRORS as error:
+        log.debug("a connection was cut off: %r", error)
+        connection.terminate()
+
+
+def wrapper(client: BaseDBAsyncClient) -> TransactionalDBClient:
+    """A Tortoise client bound to one connection of this one, and to its transaction if any."""
+    context = client._in_transaction()
+    # Tortoise calls it `connection` in SQLite's context and `client` in the others.
+    return cast("TransactionalDBClient", getattr(context, "connection", None) or context.client)
+
+
+def begin(db: TransactionalDBClient) -> Callable[[], Awaitable[Any]]:
+    """How the outermost transaction begins.
+
+    On SQLite with the write lock: a transaction that reads before it writes would otherwise fail
+    at once when another process writes in between, without waiting for the busy timeout.
+    """
+    if isinstance(db, SqliteClient):
+        connection = cast("Any", db)._connection
+        return lambda: connection.execute("BEGIN IMMEDIATE")
+    return db.begin
+
+
+def server_pid(db: BaseDBAsyncClient) -> int:
+    """PostgreSQL's process that serves this connection, 0 on SQLite."""
+    connection = cast("Any", db)._connection
+    return int(connection.get_server_pid()) if hasattr(connection, "get_server_pid") else 0
+
+
+@asynccontextmanager
+async def apart(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
+    """A connection beside the pool: those who wait for the pool may be a long queue by now."""
+    assert isinstance(client, AsyncpgDBClient)  # SQLite's COMMIT does not get lost on the way
+    options = {name: value for name, value in client._template.items() if name not in _POOL_OPTIONS}
+    connection = await asyncpg.connect(password=client.password, **options)
+    try:
+        db = wrapper(client)
+        cast("Any", db)._connection = connection
+        yield db
+    finally:
+        connection.terminate()
