@@ -125,6 +125,12 @@ async def everything(url: str) -> dict[str, list[Any]]:
     return found
 
 
+def named(error: BaseException) -> str:
+    """The rule that the ORM's error names: PostgreSQL beside its message, SQLite in it."""
+    name = getattr(error.args[0], "constraint_name", None)
+    return name or str(error).partition(":")[0]
+
+
 # Reading a schema ---------------------------------------------------------------------------------
 
 Columns = tuple[str, ...]
