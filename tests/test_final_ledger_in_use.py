@@ -23,8 +23,14 @@ from refusals import order
 from tortoise.exceptions import IntegrityError
 
 import bytes_squads
-from bytes_squads import BytesOperations, BytesTransactionCreate, SquadCreate, SquadOperations
-from bytes_squads.connections import current_client, in_transaction
+from bytes_squads import (
+    BytesOperations,
+    BytesTransactionCreate,
+    SquadCreate,
+    SquadOperations,
+    in_transaction,
+)
+from bytes_squads.connections import current_client
 from conftest import GUILD, OTHER_GUILD, Ids
 
 RULE = "tr_bytes_transactions_final"
