@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ GUILD, ALICE = "1", "2"
 
 
 @pytest.fixture
-async def path(tmp_path: Path) -> Path:
+async def path(tmp_path: Path) -> AsyncIterator[Path]:
     """A migrated file."""
     file = tmp_path / "bot.db"
     await bytes_squads.upgrade(f"sqlite://{file}")
-    return file
+    yield file
+    await bytes_squads.close()
 
 
 async def test_a_short_lock_is_waited_for(path: Path) -> None:

@@ -1,9 +1,9 @@
-"""A ledger row is final: who, to whom, how much, why and when can be added, never changed.
+"""A ledger row is final: guild, giver, receiver, amount, kind and time never change.
 
 Refused by the database, so that neither a bug nor a hand at a console rewrites history. What may
 still change is what a member may ask to have removed: usernames and reasons. Rows can be deleted
-(a guild that leaves takes its rows with it); `BytesOperations.verify` finds a deletion that leaves
-a balance without its rows.
+(a guild that leaves takes its rows with it), which is also what SQLite's INSERT OR REPLACE does;
+`BytesOperations.verify` finds a deletion that leaves a balance without its rows.
 
 Only triggers: no row is read or rewritten, so the migration takes the same time however many there
 are. Aerich knows no triggers, and the models' state is that of the first migration.
@@ -17,7 +17,7 @@ RUN_IN_TRANSACTION = True
 POSTGRES = """
 CREATE FUNCTION "bytes_transactions_are_final"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'a row of bytes_transactions is final'
+    RAISE EXCEPTION 'tr_bytes_transactions_final: a row of bytes_transactions is final'
         USING ERRCODE = 'integrity_constraint_violation',
             CONSTRAINT = 'tr_bytes_transactions_final',
             TABLE = 'bytes_transactions';
