@@ -58,7 +58,7 @@ class _Commands(click.Group):
 def _version() -> str:
     try:
         return metadata.version("bytes_squads")
-    except metadata.PackageNotFoundError:
+    except metadata.PackageNotFoundError:  # pragma: no cover  # run from a folder of sources
         return "(not installed)"
 
 
@@ -167,6 +167,6 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         commands(prog_name="bytes-squads")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # pragma: no cover  # tested with a signal, which ends the measuring
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)

@@ -267,7 +267,7 @@ async def _upgrade(url: str | None, client: BaseDBAsyncClient | None) -> list[st
             while True:
                 try:
                     return await command.upgrade()
-                except DRIVER_ERRORS:
+                except DRIVER_ERRORS:  # pragma: no cover  # a race of processes decides
                     # Another process may have been quicker with this migration: on to the next.
                     before_this, done = done, await _applied()
                     if done == before_this:
@@ -281,7 +281,7 @@ async def _upgrade(url: str | None, client: BaseDBAsyncClient | None) -> list[st
             await context.close_connections()
 
 
-async def _applied() -> list[str]:
+async def _applied() -> list[str]:  # pragma: no cover  # only after such a race
     """The versions that the database has, by Aerich's own table."""
     try:
         return [str(row.version) for row in await Aerich.filter(app=APP_LABEL)]
@@ -329,7 +329,8 @@ def _first_line(error: BaseException) -> str:
 def _config_of_environment() -> dict[str, Any]:
     try:
         return tortoise_config(database_url())
-    except StorageUnavailableError:  # Tortoise.init and aerich say what is wrong with it
+    except StorageUnavailableError:  # pragma: no cover  # at import, tested in a process apart
+        # Tortoise.init and aerich say what is wrong with it.
         return {**tortoise_config(DEFAULT_URL), "connections": {"default": database_url()}}
 
 

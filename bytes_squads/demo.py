@@ -134,7 +134,7 @@ async def _carry_out(act: Act, tally: Tally) -> None:
     try:
         answer = await act.ask(BytesOperations(clock=clock), SquadOperations(clock=clock))
     except (StorageUnavailableError, OutcomeUnknownError):
-        raise
+        raise  # pragma: no cover  # no refusal to be counted
     except BytesSquadsError as error:
         tally.refusal(error)
     else:

@@ -74,6 +74,32 @@ async def test_nobody_writes_between_a_blocks_reading_and_its_writing(path: Path
     assert left.balance == 0
 
 
+async def test_a_connection_that_stays_in_use_is_our_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a block holds the one connection others wait for it, but not for ever."""
+    monkeypatch.setattr("bytes_squads.connections.POOL_TIMEOUT", 0.1)
+    monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.1)
+    await bytes_squads.init(f"sqlite://{path}")
+    free = asyncio.Event()
+
+    async def hold() -> None:
+        async with bytes_squads.in_transaction():
+            await free.wait()
+
+    holder = asyncio.create_task(hold())
+    await asyncio.sleep(0.05)
+    for work in (
+        BytesOperations().grant(GUILD, ALICE, 1),
+        BytesOperations().get_leaderboard(GUILD),
+    ):
+        with pytest.raises(StorageUnavailableError, match="in use"):
+            await work
+    free.set()
+    await holder
+    assert (await BytesOperations().grant(GUILD, ALICE, 1)).amount == 1
+
+
 async def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
     """Opening something else than a database says so at once, and the next init works."""
     file = tmp_path / "notes.txt"

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tortoise.backends.asyncpg.client import TransactionWrapper as AsyncpgTransaction
+from tortoise.backends.sqlite.client import SqliteTransactionWrapper as SqliteTransaction
 
 import bytes_squads
 from bytes_squads import (
@@ -19,6 +21,7 @@ from bytes_squads import (
     BytesSquadsError,
     BytesTransaction,
     BytesTransactionCreate,
+    OutcomeUnknownError,
     SquadOperations,
     StorageUnavailableError,
 )
@@ -319,6 +322,36 @@ async def test_close_does_not_wait_for_ever(
     await bytes_squads.close()
     assert report.ok
     assert isinstance(waiting.exception(), StorageUnavailableError)
+
+
+async def test_an_operation_closed_amid_its_commit_says_so(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When closing has waited long enough for a COMMIT, nobody can tell whether it happened."""
+    monkeypatch.setattr("bytes_squads.database.CLOSE_SECONDS", 0.1)
+    await bytes_squads.upgrade(empty_url)
+    await bytes_squads.init(empty_url)
+    operations = BytesOperations()
+    await operations.get_balance(GUILD, ALICE)
+    committing = asyncio.Event()
+
+    async def never(self: Any) -> None:
+        committing.set()
+        await asyncio.sleep(3600)
+
+    for wrapper in (AsyncpgTransaction, SqliteTransaction):
+        monkeypatch.setattr(wrapper, "commit", never)
+    task = asyncio.create_task(operations.grant(GUILD, ALICE, 1, idempotency_key="click"))
+    await committing.wait()
+    await bytes_squads.close()
+    with pytest.raises(OutcomeUnknownError):
+        await task
+    monkeypatch.undo()
+    await bytes_squads.init(empty_url)
+    await operations.grant(GUILD, ALICE, 1, idempotency_key="click")
+    balance = await operations.get_balance(GUILD, ALICE)
+    await bytes_squads.close()
+    assert balance.balance == 101
 
 
 ABANDONED = """

@@ -111,6 +111,15 @@ def test_the_demo_plays_in_a_new_guild_each_time(run: Run, empty_url: str) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_a_demo_that_cannot_make_its_file_says_so_in_one_line(run: Run, tmp_path: Path) -> None:
+    """Something that is no file stands where the demo wants its own."""
+    (tmp_path / "bytes_squads_demo.db").mkdir()
+    result = run("demo")
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: cannot replace ")
+    assert result.stderr.count("\n") == 1
+
+
 def test_an_interrupted_demo_says_so_in_one_line(tmp_path: Path) -> None:
     """Ctrl-C leaves no traceback behind and exits with 130, as shells have it."""
     command = [sys.executable, "-m", "bytes_squads", "demo"]

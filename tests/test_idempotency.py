@@ -120,6 +120,18 @@ async def test_an_int_and_a_str_are_the_same_party(
     assert before == await rows()
 
 
+@by_kind
+async def test_an_int_and_a_str_are_the_same_key(
+    bytes_ops: BytesOperations, ids: Ids, rows: ReadRows, kind: str
+) -> None:
+    """An interaction's id is a key in either form."""
+    order = orders(bytes_ops, ids)[kind]
+    first = await order(idempotency_key=1234567890123456789)
+    before = await rows()
+    assert compared(first) == compared(await order(idempotency_key="1234567890123456789"))
+    assert before == await rows()
+
+
 @pytest.mark.parametrize("kind", ["grant", "charge", "grant_many"])
 async def test_the_actor_does_not_count(
     bytes_ops: BytesOperations, ids: Ids, rows: ReadRows, kind: str
