@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.expressions import Q
 
 from . import inputs, ledger, rules, sql
 from .errors import (
@@ -99,9 +98,14 @@ class BytesOperations:
             IdempotencyConflictError: The key was used for another order.
         """
         row = ledger.entry("transfer", **data.model_dump(), created_at=inputs.instant(self._clock))
+        if await ledger.settle_at_once(row):
+            return row
         async with in_transaction() as db:
+            await ledger.wait_for(db, row.guild_id, row.idempotency_key)
             if first := await ledger.earlier(db, row.guild_id, row.idempotency_key, row.id):
                 return ledger.same_movement(first, row)
+            if await ledger.settle(db, row):
+                return row
             config = await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
             if row.amount > config.max_transfer:
                 raise TransferLimitError(row.amount, config.max_transfer)
@@ -165,10 +169,14 @@ class BytesOperations:
         now = inputs.instant(self._clock)
         today = now.date()
         async with in_transaction() as db:
+            held = await ledger.hold(db, guild, user, key)
             if first := await ledger.earlier(db, guild, key, ledger.row_id()):
                 return self._same_claim(first, user, str(key))
-            config = await ledger.meet(db, guild, {user: name}, now)
-            member = (await ledger.lock(db, guild, [user]))[user]
+            if held is None:
+                await ledger.meet(db, guild, {user: name}, now)
+                held = await ledger.hold(db, guild, user, key)
+            assert held is not None
+            member, config = held
             if member.last_daily is not None and member.last_daily >= today:
                 raise DailyAlreadyClaimedError(
                     member.last_daily, rules.next_claim_at(member.last_daily)
@@ -178,7 +186,7 @@ class BytesOperations:
             pay = config.daily_amount * multiplier
             if pay > MAX_BYTES - member.total_received:
                 raise BalanceOverflowError(member.total_received, pay)
-            claim = DailyClaim(
+            result = DailyClaim(
                 amount=pay,
                 multiplier=multiplier,
                 streak=streak,
@@ -186,10 +194,7 @@ class BytesOperations:
                 balance=member.balance + pay,
                 transaction_id=ledger.row_id() if pay else None,
             )
-            unpaid = (None, None) if pay else (key, json.dumps(_claim_details(claim)))
-            stamp = utc_now()
-            await sql.CLAIM.rows(db, guild, user, today, streak, pay, *unpaid, stamp)
-            leave_trace(db, sql.CLAIMED, guild, user, stamp)
+            details, stamp = _claim_details(result), utc_now()
             if pay:
                 row = ledger.entry(
                     "daily",
@@ -200,9 +205,13 @@ class BytesOperations:
                     created_at=now,
                     idempotency_key=key,
                 )
-                row.details = _claim_details(claim)
-                await ledger.record(db, row)
-        return claim
+                row.details = details
+                await ledger.claim(db, row, today, streak, stamp)
+            else:
+                unpaid = guild, user, today, streak, key, json.dumps(details), stamp
+                await sql.UNPAID_CLAIM.rows(db, *unpaid)
+                leave_trace(db, sql.CLAIMED, guild, user, stamp)
+        return result
 
     def _same_claim(
         self, first: BytesTransaction | BytesBalance | SquadMembership, user: str, key: str
@@ -297,9 +306,14 @@ class BytesOperations:
         return await self._settle_with_system(row)
 
     async def _settle_with_system(self, row: BytesTransaction) -> BytesTransaction:
+        if await ledger.settle_at_once(row):
+            return row
         async with in_transaction() as db:
+            await ledger.wait_for(db, row.guild_id, row.idempotency_key)
             if first := await ledger.earlier(db, row.guild_id, row.idempotency_key, row.id):
                 return ledger.same_movement(first, row)
+            if await ledger.settle(db, row):
+                return row
             await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
             await ledger.move(db, row)
             await ledger.record(db, row)
@@ -358,6 +372,7 @@ class BytesOperations:
         )
         details = {"members": len(pay), "digest": _digest(pay, why)}
         async with in_transaction() as db:
+            await ledger.wait_for(db, guild, key)
             if first := await ledger.earlier(db, guild, key, bearer):
                 if isinstance(first, BytesTransaction) and first.details == details:
                     return len(pay)
@@ -452,18 +467,18 @@ class BytesOperations:
         """
         guild, user = inputs.snowflake(guild_id), inputs.optional_snowflake(user_id)
         size = inputs.limit(limit)
-        rows = BytesTransaction.filter(guild_id=guild)
-        if user is not None:
-            rows = rows.filter(Q(giver_id=user) | Q(receiver_id=user))
-        if before is not None:
-            if not isinstance(before, BytesTransaction):
-                raise InvalidPageError(before)
-            rows = rows.filter(
-                Q(created_at__lt=before.created_at)
-                | Q(created_at=before.created_at, id__lt=before.id)
-            )
+        if before is None:
+            seen = sql.BEFORE_ALL
+        elif isinstance(before, BytesTransaction):
+            seen = before.created_at, before.id
+        else:
+            raise InvalidPageError(before)
         async with reading() as db:
-            return await rows.order_by("-created_at", "-id").limit(size).using_db(db)
+            if user is None:
+                rows = await sql.HISTORY.rows(db, guild, size, *seen)
+            else:
+                rows = await sql.MEMBER_HISTORY.rows(db, guild, size, *seen, user)
+        return [BytesTransaction._init_from_db(**row) for row in rows]
 
     @operation
     async def get_earned_roles(self, guild_id: str | int, user_id: str | int) -> set[str]:
@@ -474,11 +489,11 @@ class BytesOperations:
         """
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
         async with reading() as db:
-            config = await BytesConfig.get_or_none(guild_id=guild, using_db=db)
-            member = await BytesBalance.get_or_none(guild_id=guild, user_id=user, using_db=db)
-        if config is None or member is None:
+            found = await sql.EARNED.rows(db, guild, user)
+        if not found:
             return set()
-        return rules.earned_roles(member.total_received, config.role_rewards)
+        rewards = BytesConfig._init_from_db(**found[0]).role_rewards
+        return rules.earned_roles(int(found[0]["total_received"]), rewards)
 
     @operation
     async def verify(self, guild_id: str | int | None = None) -> LedgerReport:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import Any, cast
 
 import asyncpg
@@ -22,7 +23,7 @@ from tortoise.exceptions import ConfigurationError
 from .errors import StorageUnavailableError
 from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError
 from .models import BytesBalance
-from .shield import finish
+from .shield import finish, running
 
 POOL_TIMEOUT = 20.0
 """Seconds an operation waits for a free connection before `StorageUnavailableError`."""
@@ -31,6 +32,8 @@ RELEASE_TIMEOUT = 5.0
 """Seconds a connection may take to come back to the pool before it is cut off."""
 
 _POOL_OPTIONS = ("min_size", "max_size", "max_queries", "max_inactive_connection_lifetime", "reset")
+
+_left_clean: ContextVar[bool] = ContextVar("bytes_squads_left_clean", default=False)
 
 log = logging.getLogger("bytes_squads")
 
@@ -108,11 +111,22 @@ async def _make_pool(client: AsyncpgDBClient) -> None:
 
 async def _give_back(pool: Any, connection: Any) -> None:
     """Return a connection to the pool, by force if it does not come back in time."""
+    _left_clean.set(asyncio.current_task() in running)
     try:
         await pool.release(connection, timeout=RELEASE_TIMEOUT)
     except DRIVER_ERRORS as error:
         log.debug("a connection was cut off: %r", error)
         connection.terminate()
+
+
+async def reset(connection: Any) -> None:
+    """What the pool does with a connection that comes back.
+
+    An operation of ours leaves nothing in the session and saves the round trip. What a caller's own
+    block or statement has left there (settings, locks, listeners) is taken away as asyncpg does it.
+    """
+    if not _left_clean.get() and (query := connection.get_reset_query()):
+        await connection.execute(query)
 
 
 def wrapper(client: BaseDBAsyncClient) -> TransactionalDBClient:

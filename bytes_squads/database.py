@@ -22,7 +22,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.context import TortoiseContext, get_current_context
 from tortoise.exceptions import ConfigurationError, OperationalError
 
-from .connections import current_client
+from .connections import current_client, reset
 from .errors import StorageUnavailableError
 from .failures import DRIVER_ERRORS
 from .shield import accept, drain
@@ -50,6 +50,7 @@ _POSTGRES_DEFAULTS: dict[str, Any] = {
     "timeout": 10.0,  # seconds to connect
     "command_timeout": 30.0,  # seconds for one statement
     "application_name": "bytes_squads",
+    "reset": reset,
 }
 
 _POSTGRES_OPTIONS: dict[str, Callable[[str], Any]] = {

@@ -5,8 +5,10 @@ Every function takes ``db``, the transaction it is a part of.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -15,7 +17,7 @@ from . import sql
 from .errors import BalanceOverflowError, IdempotencyConflictError, InsufficientBalanceError
 from .models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
 from .rules import MAX_BYTES, SYSTEM_ID, utc_now
-from .transaction import leave_trace, operation_ids, retried
+from .transaction import at_once, leave_trace, operation_ids, retried
 
 
 def entry(
@@ -126,6 +128,19 @@ async def meet(
     return config
 
 
+async def hold(
+    db: BaseDBAsyncClient, guild_id: str, user_id: str, key: str | None
+) -> tuple[BytesBalance, BytesConfig] | None:
+    """What a member's claim depends on, the member's row locked; None when the member is new.
+
+    The key is locked as well, as by `wait_for`.
+    """
+    found = await sql.HOLD.rows(db, guild_id, user_id, key)
+    if not found:
+        return None
+    return BytesBalance._init_from_db(**found[0]), BytesConfig._init_from_db(**found[0])
+
+
 async def lock(
     db: BaseDBAsyncClient, guild_id: str, members: Iterable[str]
 ) -> dict[str, BytesBalance]:
@@ -143,6 +158,60 @@ def parties(row: BytesTransaction) -> dict[str, str]:
     """Username by user id of those in a ledger row who are members."""
     both = {row.giver_id: row.giver_username, row.receiver_id: row.receiver_username}
     return {user_id: name for user_id, name in both.items() if user_id != SYSTEM_ID}
+
+
+async def settle_at_once(row: BytesTransaction) -> bool:
+    """Judge, move and record in one statement that is a transaction of its own.
+
+    Returns:
+        Whether it happened. If not, nothing did, and the reason is for the caller to find.
+    """
+    trace = sql.LEDGER_ROW_EXISTS, (row.guild_id, row.id)
+    return _stored(row, await at_once(sql.SETTLE, *_values(row), utc_now(), trace=trace))
+
+
+async def settle(db: BaseDBAsyncClient, row: BytesTransaction) -> bool:
+    """Judge, move and record as a part of a transaction.
+
+    Returns:
+        Whether it happened, as `settle_at_once`.
+    """
+    if not _stored(row, await sql.SETTLE.happens(db, *_values(row), utc_now())):
+        return False
+    leave_trace(db, sql.LEDGER_ROW_EXISTS, row.guild_id, row.id)
+    return True
+
+
+async def claim(
+    db: BaseDBAsyncClient, row: BytesTransaction, today: date, streak: int, stamp: datetime
+) -> None:
+    """Pay and record the daily claim of a member whose row is locked and has room for it."""
+    _stored(row, await sql.CLAIM.happens(db, *_values(row), stamp, today, streak))
+    leave_trace(db, sql.LEDGER_ROW_EXISTS, row.guild_id, row.id)
+
+
+def _values(row: BytesTransaction) -> tuple[Any, ...]:
+    """The row as `sql.SETTLE` and its neighbours take it."""
+    return (
+        row.id,
+        row.guild_id,
+        row.giver_id,
+        row.giver_username,
+        row.receiver_id,
+        row.receiver_username,
+        row.amount,
+        row.reason,
+        row.created_at,
+        row.kind,
+        row.actor_id,
+        row.idempotency_key,
+        None if row.details is None else json.dumps(row.details),
+    )
+
+
+def _stored(row: BytesTransaction, happened: bool) -> bool:
+    row._saved_in_db = row._saved_in_db or happened
+    return happened
 
 
 async def move(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
@@ -163,14 +232,27 @@ async def move(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
 
 async def record(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
     """Write the ledger row of bytes that moved in this transaction."""
-    await row.save(using_db=db, force_create=True)
+    await sql.RECORD.rows(db, *_values(row))
+    _stored(row, True)
     leave_trace(db, sql.LEDGER_ROW_EXISTS, row.guild_id, row.id)
+
+
+async def wait_for(db: BaseDBAsyncClient, guild_id: str, key: str | None) -> None:
+    """Wait until whoever has come with the same key before has ended.
+
+    A second delivery then finds what the first one wrote. Without the lock it would look too early,
+    and be refused by what the first had changed meanwhile. On SQLite transactions wait anyway.
+    """
+    if key is not None and db.capabilities.dialect == "postgres":
+        await sql.KEY_LOCK.rows(db, guild_id, key)
 
 
 async def earlier(
     db: BaseDBAsyncClient, guild_id: str, key: str | None, own_id: UUID
 ) -> BytesTransaction | BytesBalance | SquadMembership | None:
     """What an earlier order with this key wrote, or an earlier attempt at the running operation.
+
+    The key is locked, see `wait_for`.
 
     Args:
         db: The transaction.
@@ -184,10 +266,6 @@ async def earlier(
     """
     if key is None and not retried():
         return None
-    if key is not None and db.capabilities.dialect == "postgres":
-        # A second delivery waits here for the first and then finds what it wrote. Without the lock
-        # it would look too early, and be refused by what the first had changed meanwhile.
-        await sql.KEY_LOCK.rows(db, guild_id, key)
     used = await sql.KEY_USED.rows(db, guild_id, key, own_id if retried() else None)
     if not used:
         return None

@@ -18,6 +18,7 @@ from tortoise.backends.sqlite.client import SqliteClient
 
 _POSTGRES_ONLY = re.compile(r"::[a-z]+|\s+COLLATE \"C\"")
 _PLACEHOLDER = re.compile(r"\$(\d+)")
+_SQLITE_PLACE = re.compile(r"\?(\d+)")
 _ROW_LOCK = re.compile(r"\s+FOR UPDATE( OF \w+)?\b")
 
 
@@ -43,11 +44,58 @@ class Statement:
             values: What the placeholders stand for, in order.
         """
         if isinstance(db, SqliteClient):
-            text, bound = self.sqlite, [_sqlite_value(value) for value in values]
-        else:
-            text, bound = self.postgres, list(values)
-        rows: list[dict[str, Any]] = await db.execute_query_dict(text, bound)
+            return await _on_sqlite(db, self.sqlite, values)
+        rows: list[dict[str, Any]] = await db.execute_query_dict(self.postgres, list(values))
         return rows
+
+
+class Pair:
+    """A change and the ledger row that records it: both, or neither when the change finds no row.
+
+    PostgreSQL takes them in one round trip, the change as a CTE of the record. SQLite has no CTEs
+    that write, and executes one after the other.
+
+    Args:
+        change: An UPDATE.
+        record: An INSERT … SELECT.
+        before: CTEs that the change reads.
+        sqlite: Pieces of ``before`` and ``change`` that read otherwise on SQLite.
+    """
+
+    def __init__(
+        self, change: str, record: str, *, before: str = "", sqlite: dict[str, str] | None = None
+    ) -> None:
+        done = f"done AS ({change} RETURNING 1)"
+        self.postgres = (
+            f"WITH {f'{before}, {done}' if before else done}"
+            f"{record} WHERE EXISTS (SELECT 1 FROM done) RETURNING id"
+        )
+        self._change = Statement(
+            f"{f'WITH {before}' if before else ''} {change} RETURNING 1", sqlite
+        )
+        self._record = Statement(record)
+
+    async def happens(self, db: BaseDBAsyncClient, *values: Any) -> bool:
+        """Execute both. Returns whether the change found its rows.
+
+        Args:
+            db: The transaction; on PostgreSQL also a connection, as each statement is one.
+            values: What the placeholders of both stand for, in order.
+        """
+        if not isinstance(db, SqliteClient):
+            return bool(await db.execute_query_dict(self.postgres, list(values)))
+        if not await _on_sqlite(db, self._change.sqlite, values):
+            return False
+        await _on_sqlite(db, self._record.sqlite, values)
+        return True
+
+
+async def _on_sqlite(db: SqliteClient, text: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """Execute with as many of the values as the text has a place for: SQLite takes no others."""
+    places = max((int(place) for place in _SQLITE_PLACE.findall(text)), default=0)
+    bound = [_sqlite_value(value) for value in values[:places]]
+    rows: list[dict[str, Any]] = await db.execute_query_dict(text, bound)
+    return rows
 
 
 def _sqlite_value(value: Any) -> Any:
@@ -90,6 +138,109 @@ WELCOME = Statement("""
 $1 guild, $2 user, $3 starting balance, $4 wall time.
 """
 
+LEDGER_COLUMNS = (
+    "id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,"
+    " created_at, kind, actor_id, idempotency_key, details"
+)
+
+_RECORD = f"""
+    INSERT INTO bytes_transactions ({LEDGER_COLUMNS})
+    SELECT $1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::bigint, $8::text,
+        $9::timestamptz, $10::text, $11::text, $12::text, $13::jsonb
+"""
+
+_COOL = """
+    total_sent = (
+        SELECT total_sent FROM bytes_balances WHERE guild_id = $2::text AND user_id = $3::text
+    ) AND NOT EXISTS (
+        SELECT 1 FROM bytes_transactions AS last
+        WHERE last.guild_id = $2::text AND last.giver_id = $3::text AND last.kind = 'transfer'
+          AND last.created_at
+              > $9::timestamptz - config.transfer_cooldown_hours * interval '1 hour'
+    )
+"""
+
+SETTLE = Pair(
+    before=f"""
+    locked AS MATERIALIZED (
+        SELECT id, user_id, balance, total_received, total_sent FROM bytes_balances
+        WHERE guild_id = $2::text AND user_id IN ($3::text, $5::text)
+        ORDER BY user_id FOR UPDATE
+    ), judged AS MATERIALIZED (
+        SELECT locked.*, count(*) OVER () AS known, min(CASE
+            WHEN user_id = $5::text AND total_received > {MAX} - $7::bigint THEN 0
+            WHEN user_id = $5::text THEN 1
+            WHEN balance < $7::bigint THEN 0
+            WHEN $10::text <> 'transfer' OR config.transfer_cooldown_hours = 0 THEN 1
+            WHEN {_COOL} THEN 1
+            ELSE 0
+        END) OVER () AS able
+        FROM locked CROSS JOIN bytes_configs AS config
+        WHERE config.guild_id = $2::text
+          AND ($10::text <> 'transfer' OR config.max_transfer >= $7::bigint)
+          AND NOT EXISTS (
+            SELECT 1 FROM bytes_transactions WHERE guild_id = $2::text AND id = $1::uuid
+          )
+          AND ($12::text IS NULL OR NOT EXISTS (
+            SELECT 1 FROM bytes_transactions
+            WHERE guild_id = $2::text AND idempotency_key = $12::text
+            UNION ALL
+            SELECT 1 FROM bytes_balances WHERE guild_id = $2::text AND claim_key = $12::text
+            UNION ALL
+            SELECT 1 FROM squad_memberships
+            WHERE guild_id = $2::text AND idempotency_key = $12::text
+          ))
+    )""",
+    change="""
+    UPDATE bytes_balances AS member SET
+        balance = judged.balance
+            + CASE WHEN judged.user_id = $5::text THEN $7::bigint ELSE - $7::bigint END,
+        total_received = judged.total_received
+            + CASE WHEN judged.user_id = $5::text THEN $7::bigint ELSE 0 END,
+        total_sent = judged.total_sent
+            + CASE WHEN judged.user_id = $3::text THEN $7::bigint ELSE 0 END,
+        updated_at = $14::timestamptz
+    FROM judged
+    WHERE member.guild_id = $2::text AND member.id = judged.id AND judged.able = 1
+      AND judged.known = CASE WHEN 'SYSTEM' IN ($3::text, $5::text) THEN 1 ELSE 2 END
+    """,
+    record=_RECORD,
+    sqlite={_COOL: "false"},
+)
+"""The ordinary movement of bytes, whole: judged, moved and recorded, or nothing at all.
+
+Nothing happens when a member is new or has too few bytes or no room for them, when a rule of the
+guild forbids a transfer, or when the key or the row is there already: then `ledger.move` and its
+neighbours find out which.
+
+The rows are locked in the order of their user ids, and judged and changed as they are from then on.
+That is why the new values are made of the locked ones, ``judged``: those of ``member`` are as old
+as the statement until PostgreSQL looks again, and its checks are not that patient. The cooldown
+looks at the ledger, which is as old as the statement as well: it trusts it only if the giver's row
+has not moved since.
+
+$1 id, $2 guild, $3 giver, $4 giver's name, $5 receiver, $6 receiver's name, $7 amount, $8 reason,
+$9 clock, $10 kind, $11 actor, $12 key, $13 details, $14 wall time.
+"""
+
+CLAIM = Pair(
+    change="""
+    UPDATE bytes_balances SET
+        last_daily = $15::date, streak_count = $16::int,
+        balance = balance + $7::bigint, total_received = total_received + $7::bigint,
+        claim_key = NULL, claim_details = NULL, updated_at = $14::timestamptz
+    WHERE guild_id = $2::text AND user_id = $5::text
+    """,
+    record=_RECORD,
+)
+"""A daily claim of a member whose row is locked, and its ledger row.
+
+$1 … $14 as in `SETTLE`, $15 UTC date, $16 streak.
+"""
+
+RECORD = Statement(_RECORD)
+"""A ledger row. $1 … $13 as in `SETTLE`."""
+
 MOVE = Statement("""
     UPDATE bytes_balances SET
         balance = balance + CASE WHEN user_id = $3 THEN $4::bigint ELSE - $4::bigint END,
@@ -103,17 +254,39 @@ MOVE = Statement("""
 $1 guild, $2 giver, $3 receiver, $4 amount, $5 wall time.
 """
 
-CLAIM = Statement("""
+UNPAID_CLAIM = Statement("""
     UPDATE bytes_balances SET
-        last_daily = $3, streak_count = $4::int,
-        balance = balance + $5::bigint, total_received = total_received + $5::bigint,
-        claim_key = $6, claim_details = $7, updated_at = $8
+        last_daily = $3, streak_count = $4::int, claim_key = $5, claim_details = $6::jsonb,
+        updated_at = $7
     WHERE guild_id = $1 AND user_id = $2
 """)
-"""A daily claim of a member whose row is locked.
+"""A daily claim that pays nothing, of a member whose row is locked; so the key stands there.
 
-$1 guild, $2 user, $3 UTC date, $4 streak, $5 pay, $6 key and $7 details of a claim that pays
-nothing, $8 wall time.
+$1 guild, $2 user, $3 UTC date, $4 streak, $5 key, $6 details, $7 wall time.
+"""
+
+# Read before any row is; a lock on nothing, without a key, is none.
+_KEY_LOCKED = """
+    (SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $3::text, 0)) IS NULL)
+    IS NOT NULL
+"""
+
+HOLD = Statement(
+    f"""
+    SELECT member.last_daily, member.streak_count, member.balance, member.total_received,
+        config.daily_amount, config.streak_bonuses
+    FROM bytes_balances AS member
+    JOIN bytes_configs AS config ON config.guild_id = member.guild_id
+    WHERE {_KEY_LOCKED} AND member.guild_id = $1::text AND member.user_id = $2
+    FOR UPDATE OF member
+    """,
+    {_KEY_LOCKED: "true"},
+)
+"""What a daily claim depends on, the member's row locked; no row for a new member.
+
+The key, when there is one, is locked before that: see `KEY_LOCK`.
+
+$1 guild, $2 user, $3 key.
 """
 
 RANK = Statement("""
@@ -127,6 +300,14 @@ RANK = Statement("""
     WHERE me.guild_id = $1 AND me.user_id = $2
 """)
 """A member's position and balance. $1 guild, $2 user."""
+
+EARNED = Statement("""
+    SELECT member.total_received, config.role_rewards
+    FROM bytes_balances AS member
+    JOIN bytes_configs AS config ON config.guild_id = member.guild_id
+    WHERE member.guild_id = $1 AND member.user_id = $2
+""")
+"""What a member has received, and what that earns. $1 guild, $2 user."""
 
 # The ledger ---------------------------------------------------------------------------------------
 
@@ -153,6 +334,31 @@ KEY_USED = Statement("""
 
 $1 guild, $2 key, $3 id of this operation's ledger row, if an earlier attempt may have written it.
 """
+
+_PAGE = """
+    SELECT * FROM bytes_transactions
+    WHERE guild_id = $1 {whose}
+      AND (created_at, id) < ($3::timestamptz, $4::uuid)
+    ORDER BY created_at DESC, id DESC LIMIT $2::int
+"""
+
+HISTORY = Statement(_PAGE.format(whose=""))
+"""A page of a guild's ledger, newest first. $1 guild, $2 rows, $3 clock and $4 id of the last one
+seen; `BEFORE_ALL` for the first page."""
+
+BEFORE_ALL = datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1)
+"""What every ledger row comes after, newest first."""
+
+MEMBER_HISTORY = Statement(f"""
+    SELECT * FROM (
+        SELECT * FROM ({_PAGE.format(whose="AND giver_id = $5")}) AS given
+        UNION ALL
+        SELECT * FROM ({_PAGE.format(whose="AND receiver_id = $5")}) AS received
+    ) AS page
+    ORDER BY created_at DESC, id DESC LIMIT $2::int
+""")
+"""The page of a member, of what was given and received: each through its index. $1 … $4 as in
+`HISTORY`, $5 user."""
 
 BACKEND_RUNS = Statement("""
     SELECT pid FROM pg_stat_activity
@@ -311,6 +517,19 @@ FOUND = Statement("""
 """)
 """A new squad; no row when the role is taken. $9 wall time, the rest in the order of columns."""
 
+OPEN = Statement(
+    f"""
+    SELECT * FROM squads
+    WHERE {_KEY_LOCKED} AND guild_id = $1::text AND id = $2::uuid
+    FOR UPDATE
+    """,
+    {_KEY_LOCKED: "true"},
+)
+"""A squad, its row locked: until the end nobody else takes a place or changes it.
+
+The key, when there is one, is locked before that: see `KEY_LOCK`. $1 guild, $2 squad, $3 key.
+"""
+
 SEAT = Statement("""
     INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at, idempotency_key)
     SELECT $1::text, $2::text, $3::uuid, $4::timestamptz, $5::text
@@ -318,7 +537,7 @@ SEAT = Statement("""
         SELECT count(*) FROM squad_memberships WHERE guild_id = $1::text AND squad_id = $3::uuid
     )
     ON CONFLICT (guild_id, user_id) DO NOTHING
-    RETURNING id
+    RETURNING *
 """)
 """A place in a squad whose row is locked; no row when it is full or the member is in a squad.
 
@@ -331,7 +550,7 @@ RESEAT = Statement("""
       AND ($6::int IS NULL OR $6::int > (
         SELECT count(*) FROM squad_memberships WHERE guild_id = $1 AND squad_id = $3::uuid
       ))
-    RETURNING id
+    RETURNING *
 """)
 """A place in another squad whose row is locked; no row when it is full or the member's own.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
@@ -193,18 +194,20 @@ class SquadOperations:
         name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
         now = inputs.instant(self._clock)
         async with in_transaction() as db:
+            found = await sql.OPEN.rows(db, guild, target, key)
             if first := await ledger.earlier(db, guild, key, ledger.row_id()):
                 return await self._same_seat(db, first, "join", user, target, str(key))
-            squad = await self._open_squad(db, guild, target)
+            squad = self._open_squad(found, target)
             free_key = None if squad.switch_cost else key
-            if not await sql.SEAT.rows(db, guild, user, target, now, free_key, squad.max_members):
+            seat = guild, user, target, now, free_key, squad.max_members
+            if not (seated := await sql.SEAT.rows(db, *seat)):
                 current = await self._membership(db, guild, user)
                 if current is not None:
                     raise AlreadyInSquadError(current.squad_id)
                 raise SquadFullError(target, squad.max_members or 0)
             leave_trace(db, sql.SEATED, guild, user, target, now)
             await self._pay(db, "join", squad, user, name, now, key)
-            return await SquadMembership.get(guild_id=guild, user_id=user, using_db=db)
+            return SquadMembership._init_from_db(**seated[0])
 
     @operation
     async def switch_squad(
@@ -236,11 +239,13 @@ class SquadOperations:
         name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
         now = inputs.instant(self._clock)
         async with in_transaction() as db:
+            found = await sql.OPEN.rows(db, guild, target, key)
             if first := await ledger.earlier(db, guild, key, ledger.row_id()):
                 return await self._same_seat(db, first, "switch", user, target, str(key))
-            squad = await self._open_squad(db, guild, target)
+            squad = self._open_squad(found, target)
             free_key = None if squad.switch_cost else key
-            if not await sql.RESEAT.rows(db, guild, user, target, now, free_key, squad.max_members):
+            seat = guild, user, target, now, free_key, squad.max_members
+            if not (seated := await sql.RESEAT.rows(db, *seat)):
                 current = await self._membership(db, guild, user)
                 if current is None:
                     raise NotInSquadError(user)
@@ -249,14 +254,12 @@ class SquadOperations:
                 raise SquadFullError(target, squad.max_members or 0)
             leave_trace(db, sql.SEATED, guild, user, target, now)
             await self._pay(db, "switch", squad, user, name, now, key)
-            return await SquadMembership.get(guild_id=guild, user_id=user, using_db=db)
+            return SquadMembership._init_from_db(**seated[0])
 
-    async def _open_squad(self, db: TransactionalDBClient, guild: str, squad_id: UUID) -> Squad:
-        """The squad, its row locked: until the end nobody else takes a place or changes it."""
-        squads = Squad.filter(guild_id=guild, id=squad_id)
-        squad = await squads.select_for_update().using_db(db).first()
-        if squad is None:
+    def _open_squad(self, found: list[dict[str, Any]], squad_id: UUID) -> Squad:
+        if not found:
             raise SquadNotFoundError(squad_id)
+        squad = Squad._init_from_db(**found[0])
         if not squad.is_active:
             raise SquadInactiveError(squad_id)
         return squad
@@ -290,6 +293,8 @@ class SquadOperations:
             idempotency_key=key,
         )
         row.details = {"how": how, "squad_id": str(squad.id)}
+        if await ledger.settle(db, row):
+            return
         await ledger.meet(db, row.guild_id, ledger.parties(row), now)
         await ledger.move(db, row)
         await ledger.record(db, row)

@@ -37,6 +37,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import ConnectionToken, get_connections
 
 from .connections import apart, begin, borrowed, current_client, log, server_pid, wrapper
@@ -44,10 +45,12 @@ from .errors import OutcomeUnknownError, StorageUnavailableError
 from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError, TransientError, meaning
 from .ids import uuid7
 from .shield import detached, finish
-from .sql import BACKEND_RUNS, Statement
+from .sql import BACKEND_RUNS, Pair, Statement
 
 RETRY_SECONDS = 15.0
 """Seconds after which an operation that keeps meeting conflicts or a lost server gives up."""
+
+CLOSED = "the database was closed meanwhile"
 
 FIRST_BACKOFF = 0.02
 LONGEST_BACKOFF = 1.0
@@ -55,6 +58,10 @@ LONGEST_BACKOFF = 1.0
 T = TypeVar("T")
 P = ParamSpec("P")
 Self_ = TypeVar("Self_")
+
+
+Trace = tuple[Statement, tuple[Any, ...]]
+"""A question, and its values, that finds a row if, and only if, a transaction was committed."""
 
 
 class _Scope:
@@ -65,7 +72,7 @@ class _Scope:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.ended = False
-        self.trace: tuple[Statement, tuple[Any, ...]] | None = None
+        self.trace: Trace | None = None
 
 
 _scopes: weakref.WeakKeyDictionary[BaseDBAsyncClient, _Scope] = weakref.WeakKeyDictionary()
@@ -150,6 +157,39 @@ async def reading() -> AsyncIterator[BaseDBAsyncClient]:
             yield db
 
 
+async def at_once(pair: Pair, *values: Any, trace: Trace) -> bool:
+    """Let a pair of statements happen as a transaction of its own, in one round trip.
+
+    Not in a caller's transaction, where it could not be undone alone; not on SQLite, where a pair
+    is two statements; and not when the operation is repeated, which has to look for its key first.
+
+    Returns:
+        Whether it happened; if not, nothing did.
+
+    Raises:
+        OutcomeUnknownError: As `in_transaction` does.
+    """
+    client = current_client()
+    if retried() or isinstance(client, (TransactionalDBClient, SqliteClient)):
+        return False
+    pid = None
+    try:
+        async with borrowed(client) as db:
+            pid = server_pid(db)
+            return await pair.happens(db, *values)
+    except asyncio.CancelledError:  # by close() when it has waited long enough
+        raise (OutcomeUnknownError(CLOSED) if pid else StorageUnavailableError(CLOSED)) from None
+    except DRIVER_ERRORS as error:
+        lost = meaning(error)
+        if (
+            pid is None  # not even a connection
+            or not isinstance(lost, ConnectionLostError)
+            or not await _was_committed(client, trace, pid, error)
+        ):
+            raise lost or error from error
+        return True
+
+
 def leave_trace(db: BaseDBAsyncClient, statement: Statement, *values: Any) -> None:
     """Name the question that tells, after a broken COMMIT, whether this transaction happened.
 
@@ -222,7 +262,7 @@ class _Block:
                 await self._leave()
             except asyncio.CancelledError:  # by close() when it has waited long enough
                 await self._leave()
-                raise OutcomeUnknownError("the database was closed during the commit") from None
+                raise OutcomeUnknownError(CLOSED) from None
             else:
                 if self._nested and scope.trace:
                     _scope(self._client).trace = scope.trace
@@ -233,7 +273,7 @@ class _Block:
         if (
             self._nested
             or not isinstance(lost, ConnectionLostError)
-            or not await _was_committed(self._client, scope, self._pid, broken)
+            or not await _was_committed(self._client, scope.trace, self._pid, broken)
         ):
             raise lost or broken from broken
 
@@ -249,13 +289,13 @@ class _Block:
 
 
 async def _was_committed(
-    client: BaseDBAsyncClient, scope: _Scope, pid: int, broken: Exception
+    client: BaseDBAsyncClient, trace: Trace | None, pid: int, broken: Exception
 ) -> bool:
     """Whether the transaction happened whose connection broke during COMMIT."""
     unknown = OutcomeUnknownError("the connection broke while committing, the outcome is unknown")
-    if scope.trace is None:
+    if trace is None:
         raise unknown from broken
-    statement, values = scope.trace
+    statement, values = trace
     try:
         async with asyncio.timeout(RETRY_SECONDS):
             for attempt in range(1_000_000):

@@ -23,6 +23,7 @@ from bytes_squads import (
     StorageUnavailableError,
 )
 from bytes_squads.connections import current_client
+from bytes_squads.sql import Pair
 from conftest import ALICE, BOB, GUILD, Database
 
 pytestmark = pytest.mark.postgres
@@ -43,7 +44,7 @@ async def own(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def lost(postgres_migrated: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Break the connection at the next COMMIT of an outermost transaction: before or after it."""
+    """Break the connection at the next commit, before or after it; a lone statement is one too."""
     commit = TransactionWrapper.commit
     mode: list[str] = []
 
@@ -58,7 +59,19 @@ async def lost(postgres_migrated: str, monkeypatch: pytest.MonkeyPatch) -> Calla
         connection._con.terminate()
         raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle")
 
+    happens = Pair.happens
+
+    async def happening(self: Pair, db: Any, *values: Any) -> bool:
+        if not mode or db._connection.is_in_transaction():
+            return await happens(self, db, *values)
+        when = mode.pop()
+        if when == "after":
+            assert await happens(self, db, *values)
+        db._connection.terminate()
+        raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle")
+
     monkeypatch.setattr(TransactionWrapper, "commit", breaking)
+    monkeypatch.setattr(Pair, "happens", happening)
     return mode.append
 
 

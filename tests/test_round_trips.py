@@ -1,0 +1,216 @@
+"""What each operation costs in the ordinary case: round trips to PostgreSQL, statements on SQLite.
+
+The round trips are counted at the wire, BEGIN and COMMIT included, statements prepared. A number
+that rises here is a slower bot; one that falls is a reason to change this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from wire import Trace, Wire
+
+import bytes_squads
+from bytes_squads import (
+    BytesConfigUpdate,
+    BytesOperations,
+    BytesTransactionCreate,
+    Squad,
+    SquadCreate,
+    SquadOperations,
+    SquadUpdate,
+    in_transaction,
+)
+from bytes_squads.connections import current_client
+from conftest import ALICE, BOB, GUILD, Clock
+
+# Members of whom nothing is known yet are made before; each call has its own number.
+MEMBERS = range(1_000, 1_100)
+
+
+class World:
+    """A guild with members and squads, and what has been counted."""
+
+    def __init__(self, wire: Wire | None, clock: Clock) -> None:
+        self.wire = wire
+        self.clock = clock
+        self.bytes = BytesOperations(clock=clock)
+        self.squads = SquadOperations(clock=clock)
+        self.red: Squad
+        self.blue: Squad
+        self.free: Squad
+
+    async def prepare(self) -> None:
+        """Members with bytes, two squads that cost and a free one, limits and rewards."""
+        await self.bytes.update_config(
+            GUILD, BytesConfigUpdate(max_transfer=500, role_rewards={"5": 50})
+        )
+        await self.bytes.grant_many(GUILD, dict.fromkeys([*MEMBERS, ALICE, BOB], 10_000))
+        squads = [
+            await self.squads.create_squad(
+                SquadCreate(
+                    guild_id=GUILD, role_id=role, name=name, switch_cost=cost, max_members=90
+                )
+            )
+            for role, name, cost in ((1, "Red", 5), (2, "Blue", 5), (3, "Free", 0))
+        ]
+        self.red, self.blue, self.free = squads
+
+    async def cost(self, act: Callable[[World, int], Awaitable[Any]], before: Any) -> int:
+        """What one call costs when the statements are prepared."""
+        costs = []
+        for number in MEMBERS[:4]:
+            self.clock.advance(days=1)
+            if before is not None:
+                await before(self, number)
+            trace = None
+            if self.wire is None:
+                trace = Trace(current_client()._connection)
+                await trace.start()
+            start = self.wire.round_trips if self.wire else 0
+            await act(self, number)
+            costs.append(self.wire.round_trips - start if self.wire else len(trace.statements))
+        assert costs[-1] == costs[-2]
+        return costs[-1]
+
+
+def transfer(number: int, **told: Any) -> BytesTransactionCreate:
+    return BytesTransactionCreate(
+        guild_id=GUILD,
+        giver_id=ALICE,
+        giver_username="alice",
+        receiver_id=number,
+        receiver_username="",
+        amount=1,
+        **told,
+    )
+
+
+async def join_red(world: World, number: int) -> None:
+    await world.squads.join_squad(GUILD, number, world.red.id)
+
+
+async def set_cooldown(world: World, number: int) -> None:
+    await world.bytes.update_config(GUILD, BytesConfigUpdate(transfer_cooldown_hours=2))
+
+
+Act = Callable[[World, int], Awaitable[Any]]
+
+# name: what is done, what comes before it, round trips to PostgreSQL, statements on SQLite
+BUDGET: dict[str, tuple[Act, Act | None, int, int]] = {
+    "get_balance": (lambda w, n: w.bytes.get_balance(GUILD, n), None, 1, 1),
+    "create_transaction": (lambda w, n: w.bytes.create_transaction(transfer(n)), None, 1, 4),
+    "create_transaction, with a key": (
+        lambda w, n: w.bytes.create_transaction(transfer(n, idempotency_key=n)),
+        None,
+        1,
+        5,
+    ),
+    "create_transaction, with a cooldown": (
+        lambda w, n: w.bytes.create_transaction(transfer(n)),
+        set_cooldown,
+        1,
+        8,
+    ),
+    "grant": (lambda w, n: w.bytes.grant(GUILD, n, 1), None, 1, 4),
+    "grant, with a key": (
+        lambda w, n: w.bytes.grant(GUILD, n, 1, idempotency_key=n, reason="r", actor_id=BOB),
+        None,
+        1,
+        5,
+    ),
+    "charge": (lambda w, n: w.bytes.charge(GUILD, n, 1), None, 1, 4),
+    "claim_daily": (lambda w, n: w.bytes.claim_daily(GUILD, n), None, 4, 5),
+    "claim_daily, with a key": (
+        lambda w, n: w.bytes.claim_daily(GUILD, n, idempotency_key=n),
+        None,
+        5,
+        6,
+    ),
+    "grant_many": (lambda w, n: w.bytes.grant_many(GUILD, {ALICE: n, BOB: n}), None, 6, 6),
+    "join_squad": (lambda w, n: w.squads.join_squad(GUILD, n, w.red.id), None, 5, 6),
+    "join_squad, with a key": (
+        lambda w, n: w.squads.join_squad(GUILD, n, w.red.id, idempotency_key=n),
+        None,
+        6,
+        7,
+    ),
+    "join_squad, free": (lambda w, n: w.squads.join_squad(GUILD, n, w.free.id), None, 4, 4),
+    "switch_squad": (lambda w, n: w.squads.switch_squad(GUILD, n, w.blue.id), join_red, 5, 6),
+    "switch_squad, with a key": (
+        lambda w, n: w.squads.switch_squad(GUILD, n, w.blue.id, idempotency_key=n),
+        join_red,
+        6,
+        7,
+    ),
+    "leave_squad": (lambda w, n: w.squads.leave_squad(GUILD, n), join_red, 4, 4),
+    "update_config": (
+        lambda w, n: w.bytes.update_config(GUILD, BytesConfigUpdate(daily_amount=n)),
+        None,
+        5,
+        5,
+    ),
+    "update_squad": (
+        lambda w, n: w.squads.update_squad(GUILD, w.red.id, SquadUpdate(name=str(n))),
+        None,
+        4,
+        4,
+    ),
+    "get_leaderboard": (lambda w, n: w.bytes.get_leaderboard(GUILD), None, 1, 1),
+    "get_rank": (lambda w, n: w.bytes.get_rank(GUILD, n), None, 1, 1),
+    "get_transaction_history": (lambda w, n: w.bytes.get_transaction_history(GUILD), None, 1, 1),
+    "get_transaction_history, of a member": (
+        lambda w, n: w.bytes.get_transaction_history(GUILD, n),
+        None,
+        1,
+        1,
+    ),
+    "get_earned_roles": (lambda w, n: w.bytes.get_earned_roles(GUILD, n), None, 1, 1),
+    "get_config": (lambda w, n: w.bytes.get_config(GUILD), None, 1, 1),
+    "verify": (lambda w, n: w.bytes.verify(GUILD), None, 2, 2),
+    "get_squad": (lambda w, n: w.squads.get_squad(GUILD, w.red.id), None, 1, 1),
+    "get_guild_squads": (lambda w, n: w.squads.get_guild_squads(GUILD), None, 1, 1),
+    "get_squad_leaderboard": (lambda w, n: w.squads.get_squad_leaderboard(GUILD), None, 1, 1),
+    "get_user_squad": (lambda w, n: w.squads.get_user_squad(GUILD, n), join_red, 1, 1),
+    "get_squad_members": (lambda w, n: w.squads.get_squad_members(GUILD, w.red.id), None, 2, 2),
+}
+
+
+@pytest.fixture
+async def world(
+    backend: str, migrated_url: str, clock: Clock, request: pytest.FixtureRequest
+) -> AsyncIterator[World]:
+    """A guild with members and squads; on PostgreSQL with a relay in between."""
+    if backend == "sqlite":
+        await bytes_squads.init(migrated_url)
+        world = World(None, clock)
+        await world.prepare()
+        yield world
+        await bytes_squads.close()
+    else:
+        wire = Wire(migrated_url)
+        async with wire.listening():
+            await bytes_squads.init(f"{wire.url}&maxsize=1")
+            world = World(wire, clock)
+            await world.prepare()
+            yield world
+            await bytes_squads.close()
+
+
+@pytest.mark.parametrize("name", BUDGET)
+async def test_an_operation_costs_what_it_did(name: str, world: World) -> None:
+    """Round trips and locks decide how fast a bot is, so they are counted."""
+    act, before, on_postgres, on_sqlite = BUDGET[name]
+    assert await world.cost(act, before) == (on_postgres if world.wire else on_sqlite)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("backend", ["postgres"])
+async def test_a_callers_session_is_reset(world: World) -> None:
+    """What a caller's block sets in its session does not reach whoever has the connection next."""
+    async with in_transaction() as db:
+        await db.execute_query("SET statement_timeout = 12345")
+    shown = await current_client().execute_query_dict("SHOW statement_timeout")
+    assert shown == [{"statement_timeout": "0"}]
