@@ -9,7 +9,7 @@ MINUTES := 5
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint storm mutants clean
+.PHONY: help demo test check lint storm mutants bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
@@ -33,6 +33,9 @@ storm: $(VENV)/installed-test  ## Kill, cancel and cut off for MINUTES=5 on a Po
 
 mutants: $(VENV)/installed-test  ## Take out one safeguard at a time and see which tests notice
 	$(BIN)/python tests/mutations.py
+
+bench: $(VENV)/installed-bench  ## Measure beside other means; FLAGS=--quick to see that it works
+	$(BIN)/python -m benchmarks run $(FLAGS)
 
 clean:  ## Remove the virtual environment, caches, build output and the demo's file
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis
@@ -60,3 +63,8 @@ $(VENV)/installed-dev: $(BIN)/python pyproject.toml
 	@echo "Installing into $(VENV) …"
 	@$(PIP) --editable '.[dev]'
 	@touch $(VENV)/installed $(VENV)/installed-test $@
+
+$(VENV)/installed-bench: $(BIN)/python pyproject.toml
+	@echo "Installing into $(VENV) …"
+	@$(PIP) --editable '.[bench]'
+	@touch $(VENV)/installed $@
