@@ -71,9 +71,9 @@ class BytesOperations:
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
         name = inputs.username(username)
         async with reading() as db:
-            balance = await BytesBalance.get_or_none(guild_id=guild, user_id=user, using_db=db)
-        if balance is not None:
-            return balance
+            found = await sql.BALANCE.rows(db, guild, user)
+        if found:
+            return BytesBalance._init_from_db(**found[0])
         async with in_transaction() as db:
             config = await ledger.config_of(db, guild)
             await ledger.welcome(db, config, [(user, name)], inputs.instant(self._clock))
@@ -415,17 +415,10 @@ class BytesOperations:
         guild = inputs.snowflake(guild_id)
         size, start = inputs.limit(limit), inputs.offset(offset)
         async with reading() as db:
-            rows = (
-                await BytesBalance.filter(guild_id=guild)
-                .order_by("-balance", "user_id")
-                .offset(start)
-                .limit(size)
-                .using_db(db)
-                .values_list("user_id", "balance")
-            )
+            rows = await sql.LEADERS.rows(db, guild, size, start)
         return [
-            LeaderboardEntry(rank, str(user), int(balance))
-            for rank, (user, balance) in enumerate(rows, start + 1)
+            LeaderboardEntry(rank, str(row["user_id"]), int(row["balance"]))
+            for rank, row in enumerate(rows, start + 1)
         ]
 
     @operation

@@ -6,7 +6,7 @@ the twelve bits of ``rand_a``), made strictly increasing within a process.
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 import time
 from uuid import UUID
@@ -17,12 +17,25 @@ _last_tick = 0
 
 def uuid7() -> UUID:
     """A new id, larger than every id this process drew before it."""
+    return uuids7(1)[0]
+
+
+def uuids7(count: int) -> list[UUID]:
+    """So many new ids, each larger than the one before it and than all drawn earlier."""
     global _last_tick
     # A tick is 1/4096 of a millisecond: 48 bits of Unix milliseconds, then 12 bits of fraction.
     tick = time.time_ns() * 4096 // 1_000_000
     with _lock:
-        _last_tick = tick = max(tick, _last_tick + 1)
-    milliseconds, fraction = tick >> 12, tick & 0xFFF
-    return UUID(
-        int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)
-    )
+        first = max(tick, _last_tick + 1)
+        _last_tick = first + count - 1
+    chance = os.urandom(8 * count)
+    return [
+        UUID(
+            int=(tick >> 12) << 80
+            | 0x7 << 76
+            | (tick & 0xFFF) << 64
+            | 0b10 << 62
+            | int.from_bytes(chance[8 * place : 8 * place + 8]) >> 2
+        )
+        for place, tick in enumerate(range(first, first + count))
+    ]

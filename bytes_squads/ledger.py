@@ -35,7 +35,7 @@ def entry(
     idempotency_key: str | None = None,
 ) -> BytesTransaction:
     """The running operation's ledger row, not stored yet; a party not named is SYSTEM."""
-    return BytesTransaction(
+    row = BytesTransaction._init_from_db(  # every value is one: what __init__ checks is checked
         id=row_id(),
         guild_id=guild_id,
         giver_id=giver_id,
@@ -48,7 +48,10 @@ def entry(
         kind=kind,
         actor_id=actor_id,
         idempotency_key=idempotency_key,
+        details=None,
     )
+    row._saved_in_db = False
+    return row
 
 
 def row_id() -> UUID:

@@ -1,117 +1,11 @@
-"""The SQL that is written by hand, each statement under a name and every value bound.
-
-A statement is written once, for PostgreSQL. For SQLite its placeholders ``$1`` become ``?1``, and
-what SQLite neither has nor needs is taken out: casts (``::bigint``), the collation "C" (SQLite's
-own) and row locks (``FOR UPDATE``; a SQLite transaction holds the lock of the whole database).
-"""
+"""The SQL that is written by hand, each statement under a name and every value bound."""
 
 from __future__ import annotations
 
-import re
-import sqlite3
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, datetime
 from uuid import UUID
 
-from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.backends.sqlite.client import SqliteClient
-
-_POSTGRES_ONLY = re.compile(r"::[a-z]+|\s+COLLATE \"C\"")
-_PLACEHOLDER = re.compile(r"\$(\d+)")
-_SQLITE_PLACE = re.compile(r"\?(\d+)")
-_ROW_LOCK = re.compile(r"\s+FOR UPDATE( OF \w+)?\b")
-
-
-class Statement:
-    """A statement in both dialects.
-
-    Args:
-        sql: The text for PostgreSQL.
-        sqlite: Pieces of the text that read otherwise on SQLite.
-    """
-
-    def __init__(self, sql: str, sqlite: dict[str, str] | None = None) -> None:
-        self.postgres = sql
-        for piece, replacement in (sqlite or {}).items():
-            sql = sql.replace(piece, replacement)
-        self.sqlite = _PLACEHOLDER.sub(r"?\1", _ROW_LOCK.sub("", _POSTGRES_ONLY.sub("", sql)))
-
-    async def rows(self, db: BaseDBAsyncClient, *values: Any) -> list[dict[str, Any]]:
-        """Execute and return the rows.
-
-        Args:
-            db: The connection or transaction.
-            values: What the placeholders stand for, in order.
-        """
-        if isinstance(db, SqliteClient):
-            return await _on_sqlite(db, self.sqlite, values)
-        rows: list[dict[str, Any]] = await db.execute_query_dict(self.postgres, list(values))
-        return rows
-
-
-class Pair:
-    """A change and the ledger row that records it: both, or neither when the change finds no row.
-
-    PostgreSQL takes them in one round trip, the change as a CTE of the record. SQLite has no CTEs
-    that write, and executes one after the other.
-
-    Args:
-        change: An UPDATE.
-        record: An INSERT … SELECT.
-        before: CTEs that the change reads.
-        sqlite: Pieces of ``before`` and ``change`` that read otherwise on SQLite.
-    """
-
-    def __init__(
-        self, change: str, record: str, *, before: str = "", sqlite: dict[str, str] | None = None
-    ) -> None:
-        done = f"done AS ({change} RETURNING 1)"
-        self.postgres = (
-            f"WITH {f'{before}, {done}' if before else done}"
-            f"{record} WHERE EXISTS (SELECT 1 FROM done) RETURNING id"
-        )
-        self._change = Statement(
-            f"{f'WITH {before}' if before else ''} {change} RETURNING 1", sqlite
-        )
-        self._record = Statement(record)
-
-    async def happens(self, db: BaseDBAsyncClient, *values: Any) -> bool:
-        """Execute both. Returns whether the change found its rows.
-
-        Args:
-            db: The transaction; on PostgreSQL also a connection, as each statement is one.
-            values: What the placeholders of both stand for, in order.
-        """
-        if not isinstance(db, SqliteClient):
-            return bool(await db.execute_query_dict(self.postgres, list(values)))
-        if not await _on_sqlite(db, self._change.sqlite, values):
-            return False
-        await _on_sqlite(db, self._record.sqlite, values)
-        return True
-
-
-async def _on_sqlite(db: SqliteClient, text: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """Execute with as many of the values as the text has a place for: SQLite takes no others."""
-    places = max((int(place) for place in _SQLITE_PLACE.findall(text)), default=0)
-    bound = [_sqlite_value(value) for value in values[:places]]
-    rows: list[dict[str, Any]] = await db.execute_query_dict(text, bound)
-    return rows
-
-
-def _sqlite_value(value: Any) -> Any:
-    """The value as the ORM stores it on SQLite, where it has no type of its own."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(" ")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    return value
-
-
-if sqlite3.sqlite_version_info < (3, 35):  # pragma: no cover  # RETURNING came with it
-    raise ImportError(f"bytes_squads needs SQLite 3.35 or newer, not {sqlite3.sqlite_version}")
-
+from .statement import Pair, Statement
 
 MAX = "9223372036854775807"
 
@@ -152,12 +46,11 @@ _RECORD = f"""
 _COOL = """
     total_sent = (
         SELECT total_sent FROM bytes_balances WHERE guild_id = $2::text AND user_id = $3::text
-    ) AND NOT EXISTS (
-        SELECT 1 FROM bytes_transactions AS last
-        WHERE last.guild_id = $2::text AND last.giver_id = $3::text AND last.kind = 'transfer'
-          AND last.created_at
-              > $9::timestamptz - config.transfer_cooldown_hours * interval '1 hour'
-    )
+    ) AND coalesce((
+        SELECT last.created_at FROM bytes_transactions AS last
+        WHERE last.guild_id = $2::text AND last.giver_id = $3::text
+        ORDER BY last.created_at DESC LIMIT 1
+    ) <= $9::timestamptz - config.transfer_cooldown_hours * interval '1 hour', true)
 """
 
 SETTLE = Pair(
@@ -217,7 +110,8 @@ The rows are locked in the order of their user ids, and judged and changed as th
 That is why the new values are made of the locked ones, ``judged``: those of ``member`` are as old
 as the statement until PostgreSQL looks again, and its checks are not that patient. The cooldown
 looks at the ledger, which is as old as the statement as well: it trusts it only if the giver's row
-has not moved since.
+has not moved since. And it looks at the last row of any kind, one step in an index: PostgreSQL
+otherwise expects a search, and plans the statement anew each time.
 
 $1 id, $2 guild, $3 giver, $4 giver's name, $5 receiver, $6 receiver's name, $7 amount, $8 reason,
 $9 clock, $10 kind, $11 actor, $12 key, $13 details, $14 wall time.
@@ -289,12 +183,23 @@ The key, when there is one, is locked before that: see `KEY_LOCK`.
 $1 guild, $2 user, $3 key.
 """
 
+LEADERS = Statement("""
+    SELECT user_id, balance FROM bytes_balances WHERE guild_id = $1
+    ORDER BY balance DESC, user_id LIMIT $2::int OFFSET $3::bigint
+""")
+"""The members with the most bytes. $1 guild, $2 limit, $3 offset."""
+
+BALANCE = Statement("SELECT * FROM bytes_balances WHERE guild_id = $1 AND user_id = $2")
+"""A member's row. $1 guild, $2 user."""
+
 RANK = Statement("""
     SELECT me.balance, 1 + (
         SELECT count(*) FROM bytes_balances AS other
-        WHERE other.guild_id = me.guild_id
-          AND (other.balance > me.balance
-               OR (other.balance = me.balance AND other.user_id < me.user_id))
+        WHERE other.guild_id = me.guild_id AND other.balance > me.balance
+    ) + (
+        SELECT count(*) FROM bytes_balances AS other
+        WHERE other.guild_id = me.guild_id AND other.balance = me.balance
+          AND other.user_id < me.user_id
     ) AS rank
     FROM bytes_balances AS me
     WHERE me.guild_id = $1 AND me.user_id = $2

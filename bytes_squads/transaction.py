@@ -43,9 +43,10 @@ from tortoise.connection import ConnectionToken, get_connections
 from .connections import apart, begin, borrowed, current_client, log, server_pid, wrapper
 from .errors import OutcomeUnknownError, StorageUnavailableError
 from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError, TransientError, meaning
-from .ids import uuid7
+from .ids import uuids7
 from .shield import detached, finish
-from .sql import BACKEND_RUNS, Pair, Statement
+from .sql import BACKEND_RUNS
+from .statement import Pair, Statement
 
 RETRY_SECONDS = 15.0
 """Seconds after which an operation that keeps meeting conflicts or a lost server gives up."""
@@ -116,7 +117,8 @@ def operation_ids(count: int) -> list[UUID]:
         count: How many the operation needs in all, the same at each call.
     """
     ids = _operation_ids.get()
-    ids.extend(uuid7() for _ in range(count - len(ids)))
+    if len(ids) < count:
+        ids += uuids7(count - len(ids))
     return ids
 
 

@@ -27,7 +27,7 @@ from bytes_squads import (
 )
 from bytes_squads.connections import current_client
 from bytes_squads.shield import running
-from bytes_squads.sql import Pair
+from bytes_squads.statement import Pair
 from conftest import ALICE, BOB, GUILD, Database
 
 Check = Callable[[], Awaitable[None]]

@@ -23,7 +23,7 @@ from bytes_squads import (
     StorageUnavailableError,
 )
 from bytes_squads.connections import current_client
-from bytes_squads.sql import Pair
+from bytes_squads.statement import Pair
 from conftest import ALICE, BOB, GUILD, Database
 
 pytestmark = pytest.mark.postgres
