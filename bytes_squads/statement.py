@@ -92,9 +92,10 @@ class Pair:
 async def _on_postgres(
     db: BaseDBAsyncClient, text: str, values: tuple[Any, ...]
 ) -> list[dict[str, Any]]:
-    """Execute on the one connection that ``db`` is bound to, whose turn it is."""
+    """Execute on the connection that ``db`` is bound to, when nobody else does."""
     db.log.debug("%s: %s", text, values)
-    return cast("list[dict[str, Any]]", await cast("Any", db)._connection.fetch(text, *values))
+    async with cast("Any", db).acquire_connection() as connection:
+        return cast("list[dict[str, Any]]", await connection.fetch(text, *values))
 
 
 async def _on_sqlite(db: SqliteClient, text: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:

@@ -333,6 +333,16 @@ async def test_gathered_blocks_do_not_mix(world: World, books_balance: Check) ->
     assert (await world.bytes.get_balance(GUILD, NEWCOMER)).balance == 133
 
 
+async def test_reads_wait_for_the_callers_own_statements(world: World) -> None:
+    """Reads gathered with the caller's own queries share the connection, one after another."""
+    async with bytes_squads.in_transaction() as db:
+        answers = await asyncio.gather(
+            *(world.bytes.get_rank(GUILD, ALICE) for _ in range(5)),
+            *(BytesBalance.filter(guild_id=GUILD).using_db(db).count() for _ in range(5)),
+        )
+    assert len({repr(answer) for answer in answers}) == 2
+
+
 async def test_nothing_runs_on_after_the_outer_rollback(world: World, rows: ReadRows) -> None:
     """Operations still waiting for their turn when the caller rolls back are refused."""
     before = await rows()
