@@ -42,6 +42,13 @@ GUILD = "1"
 MEMBERS = [str(number) for number in range(101, 109)]
 EACH = 1_000
 WORKERS = 8
+# A server that is killed while somebody connects: asyncpg may stumble over its own state as well.
+UNREACHABLE = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 READERS = 2
 
 
@@ -146,8 +153,8 @@ class Storm:
         """End one connection of the package at a time, ten times a second."""
         while not self.over:
             await asyncio.sleep(0.1)
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                self.ended += await terminate_backends(self.url, most=1)  # unless it is down
+            with suppress(*UNREACHABLE):
+                self.ended += await terminate_backends(self.url, most=1)
 
     async def cancel(self) -> None:
         """Cancel whoever is at work at the moment."""
