@@ -31,7 +31,7 @@ async def detached(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        if not task.cancelled():
+        if not (task.cancelled() and closing()):
             raise
         raise StorageUnavailableError("the database was closed before the operation") from None
 
@@ -73,6 +73,11 @@ async def drain(seconds: float) -> None:
         _, late = await asyncio.wait(tasks, timeout=seconds)
         for task in late:
             task.cancel()
+
+
+def closing() -> bool:
+    """Whether `drain` cancels here, and somebody waits for the answer; otherwise the loop ends."""
+    return asyncio.get_running_loop() in _closing
 
 
 def accept() -> None:

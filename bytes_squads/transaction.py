@@ -44,7 +44,7 @@ from .connections import apart, begin, borrowed, current_client, log, server_pid
 from .errors import OutcomeUnknownError, StorageUnavailableError
 from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError, TransientError, meaning
 from .ids import uuids7
-from .shield import detached, finish
+from .shield import closing, detached, finish
 from .sql import BACKEND_RUNS
 from .statement import Pair, Statement
 
@@ -180,7 +180,9 @@ async def at_once(pair: Pair, *values: Any, trace: Trace) -> bool:
             pid = server_pid(db)
             return await pair.happens(db, *values)
     except asyncio.CancelledError:  # by close() when it has waited long enough
-        raise (OutcomeUnknownError(CLOSED) if pid else StorageUnavailableError(CLOSED)) from None
+        if pid is None or not closing():
+            raise
+        raise OutcomeUnknownError(CLOSED) from None
     except DRIVER_ERRORS as error:
         lost = meaning(error)
         if (
@@ -264,6 +266,8 @@ class _Block:
                 await self._leave()
             except asyncio.CancelledError:  # by close() when it has waited long enough
                 await self._leave()
+                if not closing():
+                    raise
                 raise OutcomeUnknownError(CLOSED) from None
             else:
                 if self._nested and scope.trace:

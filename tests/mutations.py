@@ -142,9 +142,9 @@ MUTATIONS = (
         "An operation is shielded from its caller's cancel",
         "bytes_squads/shield.py",
         "        return await asyncio.shield(task)\n    except asyncio.CancelledError:\n"
-        "        if not task.cancelled():",
+        "        if not (task.cancelled() and",
         "        return await task\n    except asyncio.CancelledError:\n"
-        "        if not task.cancelled():",
+        "        if not (task.cancelled() and",
         "tests/test_cancellation.py",
     ),
     Mutation(

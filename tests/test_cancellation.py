@@ -383,10 +383,15 @@ ABANDONED = """
 async def test_a_process_that_ends_amid_operations_leaves_whole_ones(migrated_url: str) -> None:
     """A bot that stops without closing has, of each operation, everything or nothing."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", textwrap.dedent(ABANDONED), migrated_url
+        sys.executable,
+        "-c",
+        textwrap.dedent(ABANDONED),
+        migrated_url,
+        stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(30):
-        assert await process.wait() == 0
+        _, said = await process.communicate()
+    assert (process.returncode, said) == (0, b"")
     await bytes_squads.init(migrated_url)
     report = await BytesOperations().verify()
     await bytes_squads.close()
