@@ -1,7 +1,9 @@
 """What can be done with bytes: `BytesOperations`.
 
 Each writing operation reads the same way: a ledger row is drawn up, and inside one transaction
-the bytes are moved or the order is refused, and the row is recorded.
+the bytes are moved or the order is refused, and the row is recorded. In the ordinary case one
+statement does all of that (`ledger.settle_at_once`); what follows it is for the rest: members who
+are new, keys that were used before, refusals and their reasons, callers' own transactions.
 """
 
 from __future__ import annotations
