@@ -70,7 +70,7 @@ async def change(query: Query, guild: str, user: str, act: Awaitable[object]) ->
     """What an action changes for a member.
 
     Returns:
-        The change of balance and totals, streak and date afterwards, the squad afterwards, and
+        The change of balance and totals, streak and date if they changed, the squad afterwards, and
         the ledger's new rows.
     """
     before = await account(query, guild, user)
@@ -79,7 +79,7 @@ async def change(query: Query, guild: str, user: str, act: Awaitable[object]) ->
     old, new = before["balance"][0], after["balance"][0]
     return {
         "moved": [new[place] - old[place] for place in range(3)],
-        "streak": new[3:],
+        "streak": "as before" if new[3:] == old[3:] else new[3:],
         "squad": after["squad"],
         "ledger": after["ledger"][len(before["ledger"]) :],
     }
