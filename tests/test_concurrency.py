@@ -56,8 +56,13 @@ def transfer(giver: str, receiver: str, amount: int, **more: Any) -> BytesTransa
     )
 
 
-async def test_fifty_claims_pay_once(bytes_ops: BytesOperations, books_balance: Check) -> None:
-    """Of fifty simultaneous daily claims of a new member one pays."""
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+async def test_fifty_claims_pay_once(
+    bytes_ops: BytesOperations, books_balance: Check, known: bool
+) -> None:
+    """Of fifty simultaneous daily claims of a member one pays."""
+    if known:
+        await bytes_ops.get_balance(GUILD, ALICE)
     outcome = await at_once(bytes_ops.claim_daily(GUILD, ALICE) for _ in range(50))
     await books_balance()
     assert outcome == {"DailyClaim": 1, DailyAlreadyClaimedError.__name__: 49}
@@ -139,12 +144,15 @@ async def deadlocks(db: Database) -> int:
         await connection.close()
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
 async def test_a_cooldown_lets_one_of_ten_through(
-    bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember
+    bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember, known: bool
 ) -> None:
     """With a cooldown set one of ten simultaneous transfers of a giver goes through."""
     await make_config(transfer_cooldown_hours=1)
     await make_member(ALICE, 100)
+    if known:
+        await bytes_ops.grant_many(GUILD, dict.fromkeys(range(1, 11), 1))
     outcome = await at_once(
         bytes_ops.create_transaction(transfer(ALICE, receiver, 1))
         for receiver in map(str, range(1, 11))
