@@ -144,6 +144,39 @@ async def deadlocks(db: Database) -> int:
         await connection.close()
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("backend", ["postgres"])
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+async def test_a_cooldown_holds_among_those_who_waited(
+    db: Database,
+    bytes_ops: BytesOperations,
+    make_config: MakeConfig,
+    make_member: MakeMember,
+    known: bool,
+) -> None:
+    """Transfers that began before any was made, and waited for the giver's row, see each other."""
+    await make_config(transfer_cooldown_hours=1)
+    await make_member(ALICE, 100)
+    if known:
+        await bytes_ops.grant_many(GUILD, dict.fromkeys(range(1, 6), 1))
+    somebody = await asyncpg.connect(db.url)
+    try:
+        lock = somebody.transaction()
+        await lock.start()
+        await somebody.execute("SELECT 1 FROM bytes_balances WHERE user_id = $1 FOR UPDATE", ALICE)
+        waiting = asyncio.create_task(
+            at_once(
+                bytes_ops.create_transaction(transfer(ALICE, receiver, 1))
+                for receiver in map(str, range(1, 6))
+            )
+        )
+        await asyncio.sleep(0.3)
+        await lock.rollback()
+    finally:
+        await somebody.close()
+    assert await waiting == {"BytesTransaction": 1, TransferCooldownError.__name__: 4}
+
+
 @pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
 async def test_a_cooldown_lets_one_of_ten_through(
     bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember, known: bool
