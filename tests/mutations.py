@@ -90,20 +90,6 @@ MUTATIONS = (
         "tests/test_concurrency.py",
     ),
     Mutation(
-        "The cooldown is looked at under the giver's lock",
-        "bytes_squads/bytes_operations.py",
-        """\
-            await ledger.move(db, row)
-            # The giver's row is locked now: nobody else's transfer can slip in between.
-            await self._refuse_in_cooldown(db, config, row)
-""",
-        """\
-            await self._refuse_in_cooldown(db, config, row)
-            await ledger.move(db, row)
-""",
-        "tests/test_concurrency.py",
-    ),
-    Mutation(
         "An idempotency key is looked up first",
         "bytes_squads/ledger.py",
         "    if key is None and not retried():\n",
