@@ -14,6 +14,9 @@ from .errors import StorageUnavailableError
 
 T = TypeVar("T")
 
+LAST_WORDS = 0.5
+"""Seconds that operations cancelled by `drain` have to undo their work and say so."""
+
 running: set[asyncio.Task[Any]] = set()
 """The tasks of operations under way."""
 
@@ -73,6 +76,8 @@ async def drain(seconds: float) -> None:
         _, late = await asyncio.wait(tasks, timeout=seconds)
         for task in late:
             task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=LAST_WORDS)
 
 
 def closing() -> bool:
