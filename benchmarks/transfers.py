@@ -17,7 +17,7 @@ from .clock import Clock
 from .peers.asyncpg_pool import pools
 from .peers.asyncpg_transfers import OurStatement, TwoStatements, TwoStatementsWithCooldown
 from .peers.pgbench import TpcB
-from .peers.sqlalchemy_transfers import ObjectsUnderLocks, engine
+from .peers.sqlalchemy_transfers import LockedAtOnce, ObjectsUnderLocks, engine
 from .peers.tortoise_transfers import PlainTortoise
 from .rounds import OURS, Contest, Contestant, Exhausted, Step, Turn, hold, rate
 from .server import Housekeeper, Server
@@ -28,7 +28,8 @@ TWO_BARE = "asyncpg, two statements, no reset"
 ONE = "asyncpg, our statement"
 ONE_BARE = "asyncpg, our statement, no reset"
 TWO_COOL = "asyncpg, two statements and the cooldown"
-SQLALCHEMY = "SQLAlchemy, objects and row locks"
+SQLALCHEMY = "SQLAlchemy, get or create, then lock"
+SQLALCHEMY_LEAN = "SQLAlchemy, locked at once"
 TORTOISE = "Tortoise, plain"
 PGBENCH = "pgbench, TPC-B"
 
@@ -185,6 +186,7 @@ async def _everybody(
             ONE: OurStatement(plain, clock),
             ONE_BARE: OurStatement(bare, clock),
             SQLALCHEMY: ObjectsUnderLocks(alchemy, clock),
+            SQLALCHEMY_LEAN: LockedAtOnce(alchemy, clock),
             TORTOISE: PlainTortoise(clock),
         }
         cool: dict[str, Transfer] = {

@@ -37,7 +37,7 @@ from .schemas import (
     LedgerDiscrepancy,
     LedgerReport,
 )
-from .transaction import in_transaction, leave_trace, operation, operation_ids, reading
+from .transaction import ask, in_transaction, leave_trace, operation, operation_ids, reading
 
 
 class BytesOperations:
@@ -72,8 +72,7 @@ class BytesOperations:
         """
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
         name = inputs.username(username)
-        async with reading() as db:
-            found = await sql.BALANCE.rows(db, guild, user)
+        found = await ask(sql.BALANCE, guild, user)
         if found:
             return BytesBalance._init_from_db(**found[0])
         async with in_transaction() as db:
@@ -416,8 +415,7 @@ class BytesOperations:
         """
         guild = inputs.snowflake(guild_id)
         size, start = inputs.limit(limit), inputs.offset(offset)
-        async with reading() as db:
-            rows = await sql.LEADERS.rows(db, guild, size, start)
+        rows = await ask(sql.LEADERS, guild, size, start)
         return [
             LeaderboardEntry(rank, str(row["user_id"]), int(row["balance"]))
             for rank, row in enumerate(rows, start + 1)
@@ -433,8 +431,7 @@ class BytesOperations:
             InvalidSnowflakeError: An id is none.
         """
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        async with reading() as db:
-            rows = await sql.RANK.rows(db, guild, user)
+        rows = await ask(sql.RANK, guild, user)
         if not rows:
             return None
         return LeaderboardEntry(int(rows[0]["rank"]), user, int(rows[0]["balance"]))
@@ -468,11 +465,10 @@ class BytesOperations:
             seen = before.created_at, before.id
         else:
             raise InvalidPageError(before)
-        async with reading() as db:
-            if user is None:
-                rows = await sql.HISTORY.rows(db, guild, size, *seen)
-            else:
-                rows = await sql.MEMBER_HISTORY.rows(db, guild, size, *seen, user)
+        if user is None:
+            rows = await ask(sql.HISTORY, guild, size, *seen)
+        else:
+            rows = await ask(sql.MEMBER_HISTORY, guild, size, *seen, user)
         return [BytesTransaction._init_from_db(**row) for row in rows]
 
     @operation
@@ -483,8 +479,7 @@ class BytesOperations:
             InvalidSnowflakeError: An id is none.
         """
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        async with reading() as db:
-            found = await sql.EARNED.rows(db, guild, user)
+        found = await ask(sql.EARNED, guild, user)
         if not found:
             return set()
         rewards = BytesConfig._init_from_db(**found[0]).role_rewards

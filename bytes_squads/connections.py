@@ -24,6 +24,7 @@ from .errors import StorageUnavailableError
 from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError
 from .models import BytesBalance
 from .shield import finish, running
+from .statement import BEGIN_ON_SQLITE
 
 POOL_TIMEOUT = 20.0
 """Seconds an operation waits for a free connection before `StorageUnavailableError`."""
@@ -62,36 +63,60 @@ def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
 
 @asynccontextmanager
 async def borrowed(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
-    """A connection of the pool, or SQLite's one connection, for as long as the block lasts."""
-    if isinstance(client, SqliteClient):
-        try:
-            async with asyncio.timeout(POOL_TIMEOUT):
-                await client._lock.acquire()
-        except TimeoutError:
-            raise ConnectionLostError("the database connection stayed in use") from None
-        try:
-            if client._connection is None:
-                await finish(_open_file(client))
-            db = wrapper(client)
-            yield db
-        finally:
-            client._lock.release()
-    elif isinstance(client, AsyncpgDBClient):
-        if client._pool is None:
-            await finish(_make_pool(client))
-        pool = client._pool
-        assert pool is not None
-        connection = await pool.acquire(timeout=POOL_TIMEOUT)
-        try:
-            db = wrapper(client)
-            cast("Any", db)._connection = connection
-            yield db
-        finally:
-            await finish(_give_back(pool, connection))
-    else:  # pragma: no cover  # the drivers of others are no dependencies
-        raise StorageUnavailableError(
+    """A connection for the ORM, for as long as the block lasts."""
+    async with Loan(client) as connection:
+        db = wrapper(client)
+        cast("Any", db)._connection = connection
+        yield db
+
+
+class Loan:
+    """A driver's connection, from the pool or SQLite's only one, for as long as the block lasts.
+
+    Args:
+        client: The database.
+    """
+
+    __slots__ = ("_client", "_connection", "_pool")
+
+    _connection: Any
+    _pool: Any
+
+    def __init__(self, client: BaseDBAsyncClient) -> None:
+        self._client = client
+
+    async def __aenter__(self) -> Any:
+        client = self._client
+        if isinstance(client, AsyncpgDBClient):
+            if client._pool is None:
+                await finish(_make_pool(client))
+            pool: Any = client._pool
+            # Where one is idle there is nothing to wait for, and no need of a timer.
+            timeout = None if pool.get_idle_size() else POOL_TIMEOUT
+            self._pool, self._connection = pool, await pool.acquire(timeout=timeout)
+            return self._connection
+        if isinstance(client, SqliteClient):
+            try:
+                async with asyncio.timeout(POOL_TIMEOUT):
+                    await client._lock.acquire()
+            except TimeoutError:
+                raise ConnectionLostError("the database connection stayed in use") from None
+            try:
+                if client._connection is None:
+                    await finish(_open_file(client))
+            except BaseException:
+                client._lock.release()
+                raise
+            return client._connection
+        raise StorageUnavailableError(  # pragma: no cover  # others' drivers are no dependencies
             f"{type(client).__name__} is neither SQLite nor PostgreSQL through asyncpg"
         )
+
+    async def __aexit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        if isinstance(self._client, SqliteClient):
+            self._client._lock.release()
+        else:
+            await finish(_give_back(self._pool, self._connection, well=exc_type is None))
 
 
 async def _open_file(client: SqliteClient) -> None:
@@ -109,11 +134,19 @@ async def _make_pool(client: AsyncpgDBClient) -> None:
             await client.create_connection(with_db=True)
 
 
-async def _give_back(pool: Any, connection: Any) -> None:
-    """Return a connection to the pool, by force if it does not come back in time."""
-    _left_clean.set(asyncio.current_task() in running)
+async def _give_back(pool: Any, connection: Any, *, well: bool) -> None:
+    """Return a connection to the pool, by force if it does not come back in time.
+
+    Args:
+        pool: The pool.
+        connection: The connection.
+        well: Whether nothing went wrong on it.
+    """
+    clean = asyncio.current_task() in running
+    _left_clean.set(clean)
     try:
-        await pool.release(connection, timeout=RELEASE_TIMEOUT)
+        # What comes back clean and well has nothing to do on its way, and needs no timer.
+        await pool.release(connection, timeout=None if clean and well else RELEASE_TIMEOUT)
     except DRIVER_ERRORS as error:
         log.debug("a connection was cut off: %r", error)
         connection.terminate()
@@ -137,20 +170,15 @@ def wrapper(client: BaseDBAsyncClient) -> TransactionalDBClient:
 
 
 def begin(db: TransactionalDBClient) -> Callable[[], Awaitable[Any]]:
-    """How the outermost transaction begins.
-
-    On SQLite with the write lock: a transaction that reads before it writes would otherwise fail
-    at once when another process writes in between, without waiting for the busy timeout.
-    """
+    """How the outermost transaction begins."""
     if isinstance(db, SqliteClient):
         connection = cast("Any", db)._connection
-        return lambda: connection.execute("BEGIN IMMEDIATE")
+        return lambda: connection.execute(BEGIN_ON_SQLITE)
     return db.begin
 
 
-def server_pid(db: BaseDBAsyncClient) -> int:
-    """PostgreSQL's process that serves this connection, 0 on SQLite."""
-    connection = cast("Any", db)._connection
+def server_pid(connection: Any) -> int:
+    """PostgreSQL's process that serves this driver's connection, 0 on SQLite."""
     return int(connection.get_server_pid()) if hasattr(connection, "get_server_pid") else 0
 
 

@@ -170,7 +170,8 @@ async def settle_at_once(row: BytesTransaction) -> bool:
         Whether it happened. If not, nothing did, and the reason is for the caller to find.
     """
     trace = sql.LEDGER_ROW_EXISTS, (row.guild_id, row.id)
-    return _stored(row, await at_once(sql.SETTLE, *_values(row), utc_now(), trace=trace))
+    pair = sql.settlement(row.kind, row.idempotency_key)
+    return _stored(row, await at_once(pair, *_values(row), utc_now(), trace=trace))
 
 
 async def settle(db: BaseDBAsyncClient, row: BytesTransaction) -> bool:
@@ -179,7 +180,8 @@ async def settle(db: BaseDBAsyncClient, row: BytesTransaction) -> bool:
     Returns:
         Whether it happened, as `settle_at_once`.
     """
-    if not _stored(row, await sql.SETTLE.happens(db, *_values(row), utc_now())):
+    pair = sql.settlement(row.kind, row.idempotency_key)
+    if not _stored(row, await pair.happens(db, *_values(row), utc_now())):
         return False
     leave_trace(db, sql.LEDGER_ROW_EXISTS, row.guild_id, row.id)
     return True
@@ -194,7 +196,7 @@ async def claim(
 
 
 def _values(row: BytesTransaction) -> tuple[Any, ...]:
-    """The row as `sql.SETTLE` and its neighbours take it."""
+    """The row as `sql.settlement` and its neighbours take it."""
     return (
         row.id,
         row.guild_id,

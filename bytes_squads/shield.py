@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from .errors import StorageUnavailableError
@@ -30,19 +31,25 @@ async def detached(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         raise StorageUnavailableError("the database is being closed")
     task = loop.create_task(work())
     running.add(task)
-    task.add_done_callback(_ended)
+    answer: asyncio.Future[T] = loop.create_future()
+    task.add_done_callback(partial(_ended, answer))
     try:
-        return await asyncio.shield(task)
+        return await answer
     except asyncio.CancelledError:
         if not (task.cancelled() and closing()):
             raise
         raise StorageUnavailableError("the database was closed before the operation") from None
 
 
-def _ended(task: asyncio.Task[Any]) -> None:
+def _ended(answer: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
     running.discard(task)
-    if not task.cancelled():
-        task.exception()  # seen, also when nobody waits any more
+    if task.cancelled():
+        answer.cancel()
+    elif error := task.exception():  # seen, also when nobody waits any more
+        if not answer.done():
+            answer.set_exception(error)
+    elif not answer.done():
+        answer.set_result(task.result())
 
 
 async def finish(work: Awaitable[T]) -> T:

@@ -53,8 +53,49 @@ _COOL = """
     ) <= $9::timestamptz - config.transfer_cooldown_hours * interval '1 hour', true)
 """
 
-SETTLE = Pair(
-    before=f"""
+# SQLite's clock counts milliseconds, and rounds: within ten seconds it leaves the matter to others.
+_COOL_ON_SQLITE = """
+    NOT EXISTS (
+        SELECT 1 FROM (
+            SELECT created_at FROM bytes_transactions
+            WHERE guild_id = $2 AND giver_id = $3 ORDER BY created_at DESC LIMIT 1
+        ) AS last
+        WHERE coalesce(
+            julianday($9) - julianday(last.created_at)
+                < (config.transfer_cooldown_hours * 3600.0 + 10) / 86400,
+            true
+        )
+    )
+"""
+
+_MAY_TRANSFER = f"""
+    WHEN config.transfer_cooldown_hours = 0 THEN 1
+    WHEN {_COOL} THEN 1
+    ELSE 0
+"""
+
+_UNUSED_KEY = """
+    NOT EXISTS (
+        SELECT 1 FROM bytes_transactions
+        WHERE guild_id = $2::text AND idempotency_key = $12::text
+        UNION ALL
+        SELECT 1 FROM bytes_balances WHERE guild_id = $2::text AND claim_key = $12::text
+        UNION ALL
+        SELECT 1 FROM squad_memberships
+        WHERE guild_id = $2::text AND idempotency_key = $12::text
+    )
+"""
+
+
+def _settlement(*, transfer: bool, keyed: bool) -> Pair:
+    """`settlement` for orders of one sort: what is not asked of them is not in it."""
+    config = "CROSS JOIN bytes_configs AS config" if transfer else ""
+    conditions = [
+        *(["config.guild_id = $2::text", "config.max_transfer >= $7::bigint"] if transfer else []),
+        *([_UNUSED_KEY] if keyed else []),
+    ]
+    return Pair(
+        before=f"""
     locked AS MATERIALIZED (
         SELECT id, user_id, balance, total_received, total_sent FROM bytes_balances
         WHERE guild_id = $2::text AND user_id IN ($3::text, $5::text)
@@ -64,27 +105,12 @@ SETTLE = Pair(
             WHEN user_id = $5::text AND total_received > {MAX} - $7::bigint THEN 0
             WHEN user_id = $5::text THEN 1
             WHEN balance < $7::bigint THEN 0
-            WHEN $10::text <> 'transfer' OR config.transfer_cooldown_hours = 0 THEN 1
-            WHEN {_COOL} THEN 1
-            ELSE 0
+            {_MAY_TRANSFER if transfer else "ELSE 1"}
         END) OVER () AS able
-        FROM locked CROSS JOIN bytes_configs AS config
-        WHERE config.guild_id = $2::text
-          AND ($10::text <> 'transfer' OR config.max_transfer >= $7::bigint)
-          AND NOT EXISTS (
-            SELECT 1 FROM bytes_transactions WHERE guild_id = $2::text AND id = $1::uuid
-          )
-          AND ($12::text IS NULL OR NOT EXISTS (
-            SELECT 1 FROM bytes_transactions
-            WHERE guild_id = $2::text AND idempotency_key = $12::text
-            UNION ALL
-            SELECT 1 FROM bytes_balances WHERE guild_id = $2::text AND claim_key = $12::text
-            UNION ALL
-            SELECT 1 FROM squad_memberships
-            WHERE guild_id = $2::text AND idempotency_key = $12::text
-          ))
+        FROM locked {config}
+        {f"WHERE {' AND '.join(conditions)}" if conditions else ""}
     )""",
-    change="""
+        change=f"""
     UPDATE bytes_balances AS member SET
         balance = judged.balance
             + CASE WHEN judged.user_id = $5::text THEN $7::bigint ELSE - $7::bigint END,
@@ -94,28 +120,46 @@ SETTLE = Pair(
             + CASE WHEN judged.user_id = $3::text THEN $7::bigint ELSE 0 END,
         updated_at = $14::timestamptz
     FROM judged
-    WHERE member.guild_id = $2::text AND member.id = judged.id AND judged.able = 1
-      AND judged.known = CASE WHEN 'SYSTEM' IN ($3::text, $5::text) THEN 1 ELSE 2 END
+    WHERE member.guild_id = $2::text AND member.id = judged.id
+      AND judged.able = 1 AND judged.known = {2 if transfer else 1}
     """,
-    record=_RECORD,
-    sqlite={_COOL: "false"},
-)
-"""The ordinary movement of bytes, whole: judged, moved and recorded, or nothing at all.
+        record=_RECORD,
+        sqlite={_COOL: _COOL_ON_SQLITE},
+    )
 
-Nothing happens when a member is new or has too few bytes or no room for them, when a rule of the
-guild forbids a transfer, or when the key or the row is there already: then `ledger.move` and its
-neighbours find out which.
 
-The rows are locked in the order of their user ids, and judged and changed as they are from then on.
-That is why the new values are made of the locked ones, ``judged``: those of ``member`` are as old
-as the statement until PostgreSQL looks again, and its checks are not that patient. The cooldown
-looks at the ledger, which is as old as the statement as well: it trusts it only if the giver's row
-has not moved since. And it looks at the last row of any kind, one step in an index: PostgreSQL
-otherwise expects a search, and plans the statement anew each time.
+_SETTLEMENTS = {
+    (transfer, keyed): _settlement(transfer=transfer, keyed=keyed)
+    for transfer in (True, False)
+    for keyed in (True, False)
+}
 
-$1 id, $2 guild, $3 giver, $4 giver's name, $5 receiver, $6 receiver's name, $7 amount, $8 reason,
-$9 clock, $10 kind, $11 actor, $12 key, $13 details, $14 wall time.
-"""
+
+def settlement(kind: str, key: str | None) -> Pair:
+    """The ordinary movement of bytes, whole: judged, moved and recorded, or nothing at all.
+
+    Nothing happens when a member is new or has too few bytes or no room for them, when a rule of
+    the guild forbids a transfer, or when the key was used before: then `ledger.move` and its
+    neighbours find out which.
+
+    The rows are locked in the order of their user ids, and judged and changed as they are from
+    then on. That is why the new values are made of the locked ones, ``judged``: those of ``member``
+    are as old as the statement until PostgreSQL looks again, and its checks are not that patient.
+    The cooldown looks at the ledger, which is as old as the statement as well: it trusts it only
+    if the giver's row has not moved since. And it looks at the last row of any kind, one step in
+    an index: PostgreSQL otherwise expects a search, and plans the statement anew each time.
+
+    Args:
+        kind: The movement's: one of a ``transfer`` has two members, any other one and SYSTEM.
+        key: The order's idempotency key, if it has one.
+
+    Returns:
+        The pair, for the values: $1 id, $2 guild, $3 giver, $4 giver's name, $5 receiver,
+        $6 receiver's name, $7 amount, $8 reason, $9 clock, $10 kind, $11 actor, $12 key,
+        $13 details, $14 wall time.
+    """
+    return _SETTLEMENTS[kind == "transfer", key is not None]
+
 
 CLAIM = Pair(
     change="""
@@ -129,11 +173,11 @@ CLAIM = Pair(
 )
 """A daily claim of a member whose row is locked, and its ledger row.
 
-$1 … $14 as in `SETTLE`, $15 UTC date, $16 streak.
+$1 … $14 as in `settlement`, $15 UTC date, $16 streak.
 """
 
 RECORD = Statement(_RECORD)
-"""A ledger row. $1 … $13 as in `SETTLE`."""
+"""A ledger row. $1 … $13 as in `settlement`."""
 
 MOVE = Statement("""
     UPDATE bytes_balances SET

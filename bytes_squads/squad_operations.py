@@ -24,7 +24,7 @@ from .failures import violates
 from .models import BytesBalance, BytesTransaction, Squad, SquadMembership
 from .rules import utc_now
 from .schemas import SquadCreate, SquadStanding, SquadSummary, SquadUpdate
-from .transaction import in_transaction, leave_trace, operation, operation_ids, reading
+from .transaction import ask, in_transaction, leave_trace, operation, operation_ids, reading
 
 
 class SquadOperations:
@@ -150,8 +150,7 @@ class SquadOperations:
             InvalidSnowflakeError: The id is none.
         """
         guild = inputs.snowflake(guild_id)
-        async with reading() as db:
-            rows = await sql.SQUADS.rows(db, guild, bool(active_only))
+        rows = await ask(sql.SQUADS, guild, bool(active_only))
         return [
             SquadSummary(squad=Squad._init_from_db(**row), member_count=int(row["member_count"]))
             for row in rows
@@ -396,8 +395,7 @@ class SquadOperations:
             InvalidPageError: The limit is refused.
         """
         guild, size = inputs.snowflake(guild_id), inputs.limit(limit)
-        async with reading() as db:
-            rows = await sql.STANDINGS.rows(db, guild, size)
+        rows = await ask(sql.STANDINGS, guild, size)
         return [
             SquadStanding(
                 rank=rank,

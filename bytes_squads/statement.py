@@ -13,13 +13,18 @@ from datetime import UTC, date, datetime
 from typing import Any, cast
 from uuid import UUID
 
+import aiosqlite
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.backends.sqlite.client import SqliteClient
+from tortoise.log import db_client_logger as log
 
 _POSTGRES_ONLY = re.compile(r"::[a-z]+|\s+COLLATE \"C\"")
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 _SQLITE_PLACE = re.compile(r"\?(\d+)")
 _ROW_LOCK = re.compile(r"\s+FOR UPDATE( OF \w+)?\b")
+
+BEGIN_ON_SQLITE = "BEGIN IMMEDIATE"
+"""How a transaction begins on SQLite: with the write lock. One that reads before it writes would
+otherwise fail at once when another process writes in between, without waiting for its turn."""
 
 
 class Statement:
@@ -35,24 +40,41 @@ class Statement:
         for piece, replacement in (sqlite or {}).items():
             sql = sql.replace(piece, replacement)
         self.sqlite = _PLACEHOLDER.sub(r"?\1", _ROW_LOCK.sub("", _POSTGRES_ONLY.sub("", sql)))
+        places = _SQLITE_PLACE.findall(self.sqlite)
+        self._places = max(map(int, places), default=0)
 
-    async def rows(self, db: BaseDBAsyncClient, *values: Any) -> list[dict[str, Any]]:
-        """Execute and return the rows.
+    async def rows(self, db: BaseDBAsyncClient, *values: Any) -> list[Any]:
+        """Execute on the connection that ``db`` is bound to, when nobody else does.
 
         Args:
             db: The connection or transaction.
             values: What the placeholders stand for, in order.
+
+        Returns:
+            The rows, each a mapping.
         """
-        if isinstance(db, SqliteClient):
-            return await _on_sqlite(db, self.sqlite, values)
-        return await _on_postgres(db, self.postgres, values)
+        async with cast("Any", db).acquire_connection() as connection:
+            return await self.ask(connection, *values)
+
+    async def ask(self, connection: Any, *values: Any) -> list[Any]:
+        """Execute on a driver's own connection; otherwise as `rows`."""
+        if isinstance(connection, aiosqlite.Connection):
+            log.debug("%s: %s", self.sqlite, values)
+            found = await connection.execute_fetchall(self.sqlite, self.bound(values))
+            return [dict(row) for row in found]
+        log.debug("%s: %s", self.postgres, values)
+        return cast("list[Any]", await connection.fetch(self.postgres, *values))
+
+    def bound(self, values: tuple[Any, ...]) -> list[Any]:
+        """As many of the values as the text has a place for, as SQLite stores them."""
+        return [_sqlite_value(value) for value in values[: self._places]]
 
 
 class Pair:
     """A change and the ledger row that records it: both, or neither when the change finds no row.
 
     PostgreSQL takes them in one round trip, the change as a CTE of the record. SQLite has no CTEs
-    that write, and executes one after the other.
+    that write: there one follows the other, in one visit to the connection's thread.
 
     Args:
         change: An UPDATE.
@@ -75,35 +97,45 @@ class Pair:
         self._record = Statement(record)
 
     async def happens(self, db: BaseDBAsyncClient, *values: Any) -> bool:
-        """Execute both. Returns whether the change found its rows.
+        """Execute both as a part of a transaction. Returns whether the change found its rows.
 
         Args:
-            db: The transaction; on PostgreSQL also a connection, as each statement is one.
+            db: The transaction.
             values: What the placeholders of both stand for, in order.
         """
-        if not isinstance(db, SqliteClient):
-            return bool(await _on_postgres(db, self.postgres, values))
-        if not await _on_sqlite(db, self._change.sqlite, values):
+        async with cast("Any", db).acquire_connection() as connection:
+            return await self._execute(connection, self._both, values)
+
+    async def happens_alone(self, connection: Any, *values: Any) -> bool:
+        """Execute both as a transaction of their own, on a driver's connection that is in none.
+
+        The rest is as in `happens`.
+        """
+        return await self._execute(connection, self._transaction, values)
+
+    async def _execute(self, connection: Any, on_sqlite: Any, values: tuple[Any, ...]) -> bool:
+        log.debug("%s: %s", self.postgres, values)
+        if isinstance(connection, aiosqlite.Connection):
+            visit = cast("Any", connection)._execute(on_sqlite, connection._conn, values)
+            return bool(await visit)
+        return bool(await connection.fetch(self.postgres, *values))
+
+    def _transaction(self, connection: sqlite3.Connection, values: tuple[Any, ...]) -> bool:
+        connection.execute(BEGIN_ON_SQLITE)
+        try:
+            happened = self._both(connection, values)
+            connection.execute("COMMIT")
+            return happened
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _both(self, connection: sqlite3.Connection, values: tuple[Any, ...]) -> bool:
+        change, record = self._change, self._record
+        if not connection.execute(change.sqlite, change.bound(values)).fetchall():
             return False
-        await _on_sqlite(db, self._record.sqlite, values)
+        connection.execute(record.sqlite, record.bound(values))
         return True
-
-
-async def _on_postgres(
-    db: BaseDBAsyncClient, text: str, values: tuple[Any, ...]
-) -> list[dict[str, Any]]:
-    """Execute on the connection that ``db`` is bound to, when nobody else does."""
-    db.log.debug("%s: %s", text, values)
-    async with cast("Any", db).acquire_connection() as connection:
-        return cast("list[dict[str, Any]]", await connection.fetch(text, *values))
-
-
-async def _on_sqlite(db: SqliteClient, text: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """Execute with as many of the values as the text has a place for: SQLite takes no others."""
-    places = max((int(place) for place in _SQLITE_PLACE.findall(text)), default=0)
-    bound = [_sqlite_value(value) for value in values[:places]]
-    rows: list[dict[str, Any]] = await db.execute_query_dict(text, bound)
-    return rows
 
 
 def _sqlite_value(value: Any) -> Any:

@@ -28,19 +28,18 @@ from __future__ import annotations
 import asyncio
 import random
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
-from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import ConnectionToken, get_connections
 
-from .connections import apart, begin, borrowed, current_client, log, server_pid, wrapper
+from .connections import Loan, apart, begin, borrowed, current_client, log, server_pid, wrapper
 from .errors import OutcomeUnknownError, StorageUnavailableError
 from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError, TransientError, meaning
 from .ids import uuids7
@@ -76,9 +75,19 @@ class _Scope:
         self.trace: Trace | None = None
 
 
+class _Operation:
+    """An operation under way."""
+
+    __slots__ = ("attempt", "client", "ids")
+
+    def __init__(self, client: BaseDBAsyncClient) -> None:
+        self.client = client
+        self.attempt = 1
+        self.ids: Sequence[UUID] = ()
+
+
 _scopes: weakref.WeakKeyDictionary[BaseDBAsyncClient, _Scope] = weakref.WeakKeyDictionary()
-_operation_ids: ContextVar[list[UUID]] = ContextVar("bytes_squads_operation_ids")
-_attempt_number: ContextVar[int] = ContextVar("bytes_squads_attempt_number", default=1)
+_operation: ContextVar[_Operation] = ContextVar("bytes_squads_operation")
 
 
 def operation(
@@ -95,19 +104,19 @@ def operation(
 
     @wraps(method)
     async def call(self: Self_, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        client = current_client()
-        token = _operation_ids.set([])
+        this = _Operation(current_client())
+        token = _operation.set(this)
         try:
-            if isinstance(client, TransactionalDBClient):
+            if isinstance(this.client, TransactionalDBClient):
                 return await _translated(method(self, *args, **kwargs))
-            return await detached(lambda: _attempts(lambda: method(self, *args, **kwargs)))
+            return await detached(lambda: _attempts(this, lambda: method(self, *args, **kwargs)))
         finally:
-            _operation_ids.reset(token)
+            _operation.reset(token)
 
     return call
 
 
-def operation_ids(count: int) -> list[UUID]:
+def operation_ids(count: int) -> Sequence[UUID]:
     """The running operation's ids for ledger rows and squads, in the order of time.
 
     Drawn once and the same in each of its attempts: so an attempt whose COMMIT broke can be told
@@ -116,15 +125,15 @@ def operation_ids(count: int) -> list[UUID]:
     Args:
         count: How many the operation needs in all, the same at each call.
     """
-    ids = _operation_ids.get()
-    if len(ids) < count:
-        ids += uuids7(count - len(ids))
-    return ids
+    this = _operation.get()
+    if not this.ids:
+        this.ids = uuids7(count)
+    return this.ids
 
 
 def retried() -> bool:
     """Whether this is not the running operation's first attempt."""
-    return _attempt_number.get() > 1
+    return _operation.get().attempt > 1
 
 
 def in_transaction(
@@ -159,11 +168,29 @@ async def reading() -> AsyncIterator[BaseDBAsyncClient]:
             yield db
 
 
+async def ask(statement: Statement, *values: Any) -> list[Any]:
+    """Let an operation read with one statement.
+
+    Args:
+        statement: A SELECT.
+        values: Its values.
+
+    Returns:
+        The rows, each a mapping.
+    """
+    client = _operation.get().client
+    if isinstance(client, TransactionalDBClient):
+        async with _inside(client):
+            return await statement.rows(client, *values)
+    async with Loan(client) as connection:
+        return await statement.ask(connection, *values)
+
+
 async def at_once(pair: Pair, *values: Any, trace: Trace) -> bool:
     """Let a pair of statements happen as a transaction of its own, in one round trip.
 
-    Not in a caller's transaction, where it could not be undone alone; not on SQLite, where a pair
-    is two statements; and not when the operation is repeated, which has to look for its key first.
+    Not in a caller's transaction, where it could not be undone alone; and not when the operation is
+    repeated, which has to look for its key first.
 
     Returns:
         Whether it happened; if not, nothing did.
@@ -171,14 +198,14 @@ async def at_once(pair: Pair, *values: Any, trace: Trace) -> bool:
     Raises:
         OutcomeUnknownError: As `in_transaction` does.
     """
-    client = current_client()
-    if retried() or isinstance(client, (TransactionalDBClient, SqliteClient)):
+    this = _operation.get()
+    if this.attempt > 1 or isinstance(this.client, TransactionalDBClient):
         return False
     pid = None
     try:
-        async with borrowed(client) as db:
-            pid = server_pid(db)
-            return await pair.happens(db, *values)
+        async with Loan(this.client) as connection:
+            pid = server_pid(connection)
+            return await pair.happens_alone(connection, *values)
     except asyncio.CancelledError:  # by close() when it has waited long enough
         if pid is None or not closing():
             raise  # pragma: no cover  # the event loop ends; tested in a process of its own
@@ -188,7 +215,7 @@ async def at_once(pair: Pair, *values: Any, trace: Trace) -> bool:
         if (
             pid is None  # not even a connection
             or not isinstance(lost, ConnectionLostError)
-            or not await _was_committed(client, trace, pid, error)
+            or not await _was_committed(this.client, trace, pid, error)
         ):
             raise lost or error from error
         return True
@@ -233,7 +260,7 @@ class _Block:
                 start = begin(self._db)
             try:
                 await finish(start())
-                self._pid = server_pid(self._db)
+                self._pid = server_pid(cast("Any", self._db)._connection)
             except BaseException:
                 await finish(self._leave())
                 raise
@@ -319,24 +346,22 @@ async def _was_committed(
     raise unknown from broken
 
 
-async def _attempts(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+async def _attempts(this: _Operation, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run the unit of work until it ends in something else than a conflict or a lost connection."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + RETRY_SECONDS
-    attempt = 1
     while True:
-        _attempt_number.set(attempt)  # this task is the operation's own, and so is its context
         try:
             return await _translated(work())
         except TransientError as error:
-            pause = _backoff(attempt)
+            pause = _backoff(this.attempt)
             if loop.time() + pause > deadline:
                 raise StorageUnavailableError(
-                    f"{error} (gave up after {attempt} attempts)"
+                    f"{error} (gave up after {this.attempt} attempts)"
                 ) from error.__cause__
-            log.debug("attempt %d: %s", attempt, error)
+            log.debug("attempt %d: %s", this.attempt, error)
         await asyncio.sleep(pause)
-        attempt += 1
+        this.attempt += 1
 
 
 def _backoff(attempt: int) -> float:

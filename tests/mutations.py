@@ -127,10 +127,8 @@ MUTATIONS = (
     Mutation(
         "An operation is shielded from its caller's cancel",
         "bytes_squads/shield.py",
-        "        return await asyncio.shield(task)\n    except asyncio.CancelledError:\n"
-        "        if not (task.cancelled() and",
-        "        return await task\n    except asyncio.CancelledError:\n"
-        "        if not (task.cancelled() and",
+        "        return await answer\n",
+        "        return await task\n",
         "tests/test_cancellation.py",
     ),
     Mutation(
@@ -164,7 +162,7 @@ MUTATIONS = (
     Mutation(
         "A statement of its own that broke is asked for as well",
         "bytes_squads/transaction.py",
-        "            or not await _was_committed(client, trace, pid, error)\n",
+        "            or not await _was_committed(this.client, trace, pid, error)\n",
         "            or True\n",
         "tests/test_faults.py",
     ),
@@ -184,7 +182,7 @@ MUTATIONS = (
     ),
     Mutation(
         "SQLite's transactions begin with the write lock",
-        "bytes_squads/connections.py",
+        "bytes_squads/statement.py",
         '"BEGIN IMMEDIATE"',
         '"BEGIN"',
         "tests/test_concurrency.py tests/test_busy_sqlite.py",

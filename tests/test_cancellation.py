@@ -347,7 +347,7 @@ async def test_an_operation_closed_amid_its_commit_says_so(
         for wrapper in (AsyncpgTransaction, SqliteTransaction):
             monkeypatch.setattr(wrapper, "commit", never)
     else:
-        monkeypatch.setattr(Pair, "happens", never)
+        monkeypatch.setattr(Pair, "happens_alone", never)
     work = operations.claim_daily if how == "in a block" else operations.grant
     told = (GUILD, ALICE) if how == "in a block" else (GUILD, ALICE, 10)
     task = asyncio.create_task(work(*told, idempotency_key="click"))

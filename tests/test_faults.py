@@ -59,19 +59,19 @@ async def lost(postgres_migrated: str, monkeypatch: pytest.MonkeyPatch) -> Calla
         connection._con.terminate()
         raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle")
 
-    happens = Pair.happens
+    happens_alone = Pair.happens_alone
 
-    async def happening(self: Pair, db: Any, *values: Any) -> bool:
-        if not mode or db._connection.is_in_transaction():
-            return await happens(self, db, *values)
+    async def happening(self: Pair, connection: Any, *values: Any) -> bool:
+        if not mode:
+            return await happens_alone(self, connection, *values)
         when = mode.pop()
         if when == "after":
-            assert await happens(self, db, *values)
-        db._connection.terminate()
+            assert await happens_alone(self, connection, *values)
+        connection.terminate()
         raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle")
 
     monkeypatch.setattr(TransactionWrapper, "commit", breaking)
-    monkeypatch.setattr(Pair, "happens", happening)
+    monkeypatch.setattr(Pair, "happens_alone", happening)
     return mode.append
 
 

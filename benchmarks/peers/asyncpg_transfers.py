@@ -104,9 +104,9 @@ class OurStatement:
     """
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
-        from bytes_squads.sql import SETTLE  # noqa: PLC0415
+        from bytes_squads.sql import settlement  # noqa: PLC0415
 
-        self._statement = SETTLE.postgres
+        self._statement = settlement("transfer", None).postgres
         self._pool = pool
         self._clock = clock
 

@@ -69,8 +69,8 @@ def engine(url: str) -> AsyncEngine:
     )
 
 
-class ObjectsUnderLocks:
-    """Get or make the giver and lock it, the receiver likewise, change both, add the ledger's row.
+class LockedAtOnce:
+    """Get the giver under a lock, the receiver likewise, change both, add the ledger's row.
 
     The balance is checked; the rest is as with asyncpg's two statements, but a member who is new
     gets a row. The giver is locked before the receiver: transfers in opposite directions can
@@ -128,15 +128,35 @@ class ObjectsUnderLocks:
             .with_for_update()
         )
         if found is None:
-            found = Balance(
-                guild_id=guild,
-                user_id=user,
-                balance=0,
-                total_received=0,
-                total_sent=0,
-                created_at=now,
-                updated_at=now,
-            )
+            found = _new(guild, user, now)
             session.add(found)
             await session.flush()
         return found
+
+
+class ObjectsUnderLocks(LockedAtOnce):
+    """Get or make the giver, then lock it, the receiver likewise; the rest as `LockedAtOnce`.
+
+    This is how it is usually written: a helper that gets or makes a member's row, as every command
+    needs one, and then the rows anew under a lock.
+    """
+
+    async def _locked(self, session: AsyncSession, guild: str, user: str, now: datetime) -> Balance:
+        mine = select(Balance).where(Balance.guild_id == guild, Balance.user_id == user)
+        if await session.scalar(mine) is None:
+            session.add(_new(guild, user, now))
+            await session.flush()
+        locked = mine.with_for_update().execution_options(populate_existing=True)
+        return (await session.scalars(locked)).one()
+
+
+def _new(guild: str, user: str, now: datetime) -> Balance:
+    return Balance(
+        guild_id=guild,
+        user_id=user,
+        balance=0,
+        total_received=0,
+        total_sent=0,
+        created_at=now,
+        updated_at=now,
+    )
