@@ -37,7 +37,15 @@ from .schemas import (
     LedgerDiscrepancy,
     LedgerReport,
 )
-from .transaction import ask, in_transaction, leave_trace, operation, operation_ids, reading
+from .transaction import (
+    ask,
+    at_once,
+    in_transaction,
+    leave_trace,
+    operation,
+    operation_ids,
+    reading,
+)
 
 
 class BytesOperations:
@@ -363,15 +371,18 @@ class BytesOperations:
             return 0
         users = sorted(pay)
         ids = operation_ids(2 * len(users))  # those of new members' first rows precede the others
-        starts = dict(zip(users, map(str, ids), strict=False))
         bearer = ids[len(users)]  # the row that carries the key
         batch = json.dumps(
             [
-                {"user_id": user, "amount": pay[user], "id": str(id_), "start_id": starts[user]}
-                for user, id_ in zip(users, ids[len(users) :], strict=True)
+                {"user_id": user, "amount": pay[user], "id": str(ids[place])}
+                for place, user in enumerate(users, len(users))
             ]
         )
         details = {"members": len(pay), "digest": _digest(pay, why)}
+        told = why, now, actor, bearer, key, json.dumps(details)
+        trace = sql.LEDGER_ROW_EXISTS, (guild, bearer)
+        if await at_once(sql.SETTLE_MANY, guild, batch, *told, utc_now(), len(users), trace=trace):
+            return len(pay)
         async with in_transaction() as db:
             await ledger.wait_for(db, guild, key)
             if first := await ledger.earlier(db, guild, key, bearer):
@@ -379,20 +390,24 @@ class BytesOperations:
                     return len(pay)
                 raise IdempotencyConflictError(str(key))
             config = await ledger.config_of(db, guild)
-            new = await sql.WELCOME_MANY.rows(db, guild, batch, config.starting_balance, utc_now())
+            stamp = utc_now()
+            new = await sql.WELCOME_MANY.rows(db, guild, batch, config.starting_balance, stamp)
             if new and config.starting_balance:
-                arrivals = json.dumps(
-                    [{"user_id": m["user_id"], "start_id": starts[m["user_id"]]} for m in new]
+                arrived = {member["user_id"] for member in new}
+                first_rows = [
+                    {"user_id": user, "id": str(ids[place])}
+                    for place, user in enumerate(users)
+                    if user in arrived
+                ]
+                await sql.RECORD_STARTING.rows(
+                    db, guild, json.dumps(first_rows), config.starting_balance, now
                 )
-                await sql.RECORD_STARTING.rows(db, guild, arrivals, config.starting_balance, now)
-            paid = await sql.PAY_MANY.rows(db, guild, batch, utc_now())
+            paid = await sql.PAY_MANY.rows(db, guild, batch, stamp)
             if len(paid) != len(pay):
                 refused = min(pay.keys() - {member["user_id"] for member in paid})
                 member = await BytesBalance.get(guild_id=guild, user_id=refused, using_db=db)
                 raise BalanceOverflowError(member.total_received, pay[refused])
-            await sql.RECORD_MANY.rows(
-                db, guild, batch, why, now, actor, bearer, key, json.dumps(details)
-            )
+            await sql.RECORD_MANY.rows(db, guild, batch, *told)
             leave_trace(db, sql.LEDGER_ROW_EXISTS, guild, bearer)
         return len(pay)
 

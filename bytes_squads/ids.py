@@ -17,25 +17,38 @@ _last_tick = 0
 
 def uuid7() -> UUID:
     """A new id, larger than every id this process drew before it."""
-    return uuids7(1)[0]
+    return Ids(1)[0]
 
 
-def uuids7(count: int) -> list[UUID]:
-    """So many new ids, each larger than the one before it and than all drawn earlier."""
-    global _last_tick
-    # A tick is 1/4096 of a millisecond: 48 bits of Unix milliseconds, then 12 bits of fraction.
-    tick = time.time_ns() * 4096 // 1_000_000
-    with _lock:
-        first = max(tick, _last_tick + 1)
-        _last_tick = first + count - 1
-    chance = os.urandom(8 * count)
-    return [
-        UUID(
+class Ids:
+    """So many new ids, each larger than the one before it and than all drawn earlier.
+
+    They are drawn together; each is made when it is asked for.
+
+    Args:
+        count: How many.
+    """
+
+    __slots__ = ("_chance", "_first")
+
+    def __init__(self, count: int) -> None:
+        global _last_tick
+        # A tick is 1/4096 of a millisecond: 48 bits of Unix milliseconds, 12 bits of fraction.
+        tick = time.time_ns() * 4096 // 1_000_000
+        with _lock:
+            self._first = max(tick, _last_tick + 1)
+            _last_tick = self._first + count - 1
+        self._chance = os.urandom(8 * count)
+
+    def __getitem__(self, place: int) -> UUID:
+        chance = self._chance[8 * place : 8 * place + 8]
+        if not chance:
+            raise IndexError(place)
+        tick = self._first + place
+        return UUID(
             int=(tick >> 12) << 80
             | 0x7 << 76
             | (tick & 0xFFF) << 64
             | 0b10 << 62
-            | int.from_bytes(chance[8 * place : 8 * place + 8]) >> 2
+            | int.from_bytes(chance) >> 2
         )
-        for place, tick in enumerate(range(first, first + count))
-    ]

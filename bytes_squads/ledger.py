@@ -87,7 +87,7 @@ async def welcome(
         created_at: The operation's clock.
     """
     # In one order, so that two cannot deadlock.
-    for starting_id, (user_id, username) in zip(operation_ids(3), sorted(members), strict=False):
+    for place, (user_id, username) in enumerate(sorted(members)):
         new = await sql.WELCOME.rows(
             db, config.guild_id, user_id, config.starting_balance, utc_now()
         )
@@ -96,7 +96,7 @@ async def welcome(
         leave_trace(db, sql.MEMBER_EXISTS, config.guild_id, user_id)
         if config.starting_balance:
             await BytesTransaction.create(
-                id=starting_id,
+                id=operation_ids(3)[place],
                 guild_id=config.guild_id,
                 giver_id=SYSTEM_ID,
                 giver_username=SYSTEM_ID,

@@ -74,17 +74,18 @@ _MAY_TRANSFER = f"""
     ELSE 0
 """
 
-_UNUSED_KEY = """
+
+def _unused(guild: str, key: str) -> str:
+    """The condition that nothing in the guild has this idempotency key."""
+    return f"""
     NOT EXISTS (
-        SELECT 1 FROM bytes_transactions
-        WHERE guild_id = $2::text AND idempotency_key = $12::text
+        SELECT 1 FROM bytes_transactions WHERE guild_id = {guild} AND idempotency_key = {key}
         UNION ALL
-        SELECT 1 FROM bytes_balances WHERE guild_id = $2::text AND claim_key = $12::text
+        SELECT 1 FROM bytes_balances WHERE guild_id = {guild} AND claim_key = {key}
         UNION ALL
-        SELECT 1 FROM squad_memberships
-        WHERE guild_id = $2::text AND idempotency_key = $12::text
+        SELECT 1 FROM squad_memberships WHERE guild_id = {guild} AND idempotency_key = {key}
     )
-"""
+    """
 
 
 def _settlement(*, transfer: bool, keyed: bool) -> Pair:
@@ -92,7 +93,7 @@ def _settlement(*, transfer: bool, keyed: bool) -> Pair:
     config = "CROSS JOIN bytes_configs AS config" if transfer else ""
     conditions = [
         *(["config.guild_id = $2::text", "config.max_transfer >= $7::bigint"] if transfer else []),
-        *([_UNUSED_KEY] if keyed else []),
+        *([_unused("$2::text", "$12::text")] if keyed else []),
     ]
     return Pair(
         before=f"""
@@ -366,17 +367,61 @@ def whole(high: int, low: int) -> int:
 # Many members at once -----------------------------------------------------------------------------
 
 # A batch is one JSON value, a list of objects: on either database one parameter, however long.
-_BATCH = (
-    "jsonb_to_recordset($2::jsonb) AS paid(user_id text, amount bigint, id uuid, start_id uuid)"
-)
+_BATCH = "jsonb_to_recordset($2::jsonb) AS paid(user_id text, amount bigint, id uuid)"
 _SQLITE_BATCH = {
     _BATCH: """(
         SELECT json_extract(value, '$.user_id') AS user_id,
-            json_extract(value, '$.amount') AS amount,
-            json_extract(value, '$.id') AS id, json_extract(value, '$.start_id') AS start_id
+            json_extract(value, '$.amount') AS amount, json_extract(value, '$.id') AS id
         FROM json_each(?2)
     ) AS paid"""
 }
+
+# Materialized, and joined in this order, SQLite looks each member up once.
+_WILLING = f"""
+    willing AS MATERIALIZED (
+        SELECT member.id, member.balance, member.total_received, paid.amount
+        FROM {_BATCH}
+        CROSS JOIN bytes_balances AS member
+        WHERE member.guild_id = $1::text AND member.user_id = paid.user_id
+          AND member.total_received <= {MAX} - paid.amount
+        ORDER BY member.user_id
+        FOR UPDATE OF member
+    )"""
+
+_PAY = """
+    UPDATE bytes_balances AS member SET
+        balance = {payee}.balance + {payee}.amount,
+        total_received = {payee}.total_received + {payee}.amount,
+        updated_at = {stamp}::timestamptz
+    FROM {payee}
+    WHERE member.guild_id = $1::text AND member.id = {payee}.id
+"""
+
+_RECORD_MANY = f"""
+    INSERT INTO bytes_transactions
+        (id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,
+         created_at, kind, actor_id, idempotency_key, details)
+    SELECT paid.id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', paid.amount, $3::text,
+        $4::timestamptz, 'grant', $5::text,
+        CASE WHEN paid.id = $6::uuid THEN $7::text END,
+        CASE WHEN paid.id = $6::uuid THEN $8::jsonb END
+    FROM {_BATCH}
+"""
+
+SETTLE_MANY = Pair(
+    before=f"""{_WILLING}, judged AS MATERIALIZED (
+        SELECT willing.*, count(*) OVER () AS able FROM willing
+        WHERE $7::text IS NULL OR {_unused("$1::text", "$7::text")}
+    )""",
+    change=f"{_PAY.format(payee='judged', stamp='$9')} AND judged.able = $10::int",
+    record=_RECORD_MANY,
+    sqlite=_SQLITE_BATCH,
+)
+"""`settlement` for a batch: all of them are known and have room, and the key is unused; or nothing.
+
+$1 guild, $2 batch, $3 reason, $4 clock, $5 actor, $6 id of the row with the key, $7 key,
+$8 details of that row, $9 wall time, $10 how many.
+"""
 
 WELCOME_MANY = Statement(
     f"""
@@ -395,58 +440,22 @@ WELCOME_MANY = Statement(
 """`WELCOME` for a batch. $1 guild, $2 batch, $3 starting balance, $4 wall time."""
 
 PAY_MANY = Statement(
-    f"""
-    WITH willing AS MATERIALIZED (
-        SELECT member.id, member.guild_id, paid.amount
-        FROM {_BATCH}
-        CROSS JOIN bytes_balances AS member
-        WHERE member.guild_id = $1 AND member.user_id = paid.user_id
-          AND member.total_received <= {MAX} - paid.amount
-        ORDER BY member.user_id
-        FOR UPDATE OF member
-    )
-    UPDATE bytes_balances AS member SET
-        balance = member.balance + willing.amount,
-        total_received = member.total_received + willing.amount,
-        updated_at = $3
-    FROM willing
-    WHERE member.guild_id = willing.guild_id AND member.id = willing.id
-    RETURNING user_id
-    """,
-    _SQLITE_BATCH,
+    f"WITH {_WILLING} {_PAY.format(payee='willing', stamp='$3')} RETURNING user_id", _SQLITE_BATCH
 )
 """`MOVE` from SYSTEM to a batch; fewer rows when a total has no room.
-
-Materialized, and joined in this order, SQLite looks each member up once.
 
 $1 guild, $2 batch, $3 wall time.
 """
 
-RECORD_MANY = Statement(
-    f"""
-    INSERT INTO bytes_transactions
-        (id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,
-         created_at, kind, actor_id, idempotency_key, details)
-    SELECT paid.id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', paid.amount, $3::text,
-        $4::timestamptz, 'grant', $5::text,
-        CASE WHEN paid.id = $6::uuid THEN $7::text END,
-        CASE WHEN paid.id = $6::uuid THEN $8::jsonb END
-    FROM {_BATCH}
-    """,
-    _SQLITE_BATCH,
-)
-"""The ledger rows of a batch. The key stands on one of them.
-
-$1 guild, $2 batch, $3 reason, $4 clock, $5 actor, $6 id of the row with the key, $7 key,
-$8 details.
-"""
+RECORD_MANY = Statement(_RECORD_MANY, _SQLITE_BATCH)
+"""The ledger rows of a batch. The key stands on one of them. $1 … $8 as in `SETTLE_MANY`."""
 
 RECORD_STARTING = Statement(
     f"""
     INSERT INTO bytes_transactions
         (id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount,
          created_at, kind)
-    SELECT paid.start_id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', $3::bigint,
+    SELECT paid.id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', $3::bigint,
         $4::timestamptz, 'starting'
     FROM {_BATCH}
     """,

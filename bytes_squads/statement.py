@@ -80,7 +80,7 @@ class Pair:
         change: An UPDATE.
         record: An INSERT … SELECT.
         before: CTEs that the change reads.
-        sqlite: Pieces of ``before`` and ``change`` that read otherwise on SQLite.
+        sqlite: Pieces of these that read otherwise on SQLite.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Pair:
         self._change = Statement(
             f"{f'WITH {before}' if before else ''} {change} RETURNING 1", sqlite
         )
-        self._record = Statement(record)
+        self._record = Statement(record, sqlite)
 
     async def happens(self, db: BaseDBAsyncClient, *values: Any) -> bool:
         """Execute both as a part of a transaction. Returns whether the change found its rows.

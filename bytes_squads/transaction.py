@@ -28,13 +28,12 @@ from __future__ import annotations
 import asyncio
 import random
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
-from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.connection import ConnectionToken, get_connections
@@ -42,7 +41,7 @@ from tortoise.connection import ConnectionToken, get_connections
 from .connections import Loan, apart, begin, borrowed, current_client, log, server_pid, wrapper
 from .errors import OutcomeUnknownError, StorageUnavailableError
 from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError, TransientError, meaning
-from .ids import uuids7
+from .ids import Ids
 from .shield import closing, detached, finish
 from .sql import BACKEND_RUNS
 from .statement import Pair, Statement
@@ -83,7 +82,7 @@ class _Operation:
     def __init__(self, client: BaseDBAsyncClient) -> None:
         self.client = client
         self.attempt = 1
-        self.ids: Sequence[UUID] = ()
+        self.ids: Ids | None = None
 
 
 _scopes: weakref.WeakKeyDictionary[BaseDBAsyncClient, _Scope] = weakref.WeakKeyDictionary()
@@ -116,7 +115,7 @@ def operation(
     return call
 
 
-def operation_ids(count: int) -> Sequence[UUID]:
+def operation_ids(count: int) -> Ids:
     """The running operation's ids for ledger rows and squads, in the order of time.
 
     Drawn once and the same in each of its attempts: so an attempt whose COMMIT broke can be told
@@ -126,8 +125,8 @@ def operation_ids(count: int) -> Sequence[UUID]:
         count: How many the operation needs in all, the same at each call.
     """
     this = _operation.get()
-    if not this.ids:
-        this.ids = uuids7(count)
+    if this.ids is None:
+        this.ids = Ids(count)
     return this.ids
 
 

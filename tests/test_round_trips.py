@@ -129,7 +129,7 @@ BUDGET: dict[str, tuple[Act, Act | None, int, int]] = {
         5,
         6,
     ),
-    "grant_many": (lambda w, n: w.bytes.grant_many(GUILD, {ALICE: n, BOB: n}), None, 6, 6),
+    "grant_many": (lambda w, n: w.bytes.grant_many(GUILD, {ALICE: n, BOB: n}), None, 1, 4),
     "join_squad": (lambda w, n: w.squads.join_squad(GUILD, n, w.red.id), None, 5, 6),
     "join_squad, with a key": (
         lambda w, n: w.squads.join_squad(GUILD, n, w.red.id, idempotency_key=n),
