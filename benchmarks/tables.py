@@ -84,7 +84,7 @@ def _targets(results: Results) -> Table:
         holds = "yes" if target.holds(ratio) else "**no**"
         beside = _NONE if strict is None else number(strict.median)
         rows.append((target.text, target.demand, spread(ratio), holds, beside))
-    columns = ("ours : theirs", "wanted", "found", "holds", "without pool reset")
+    columns = ("ours : theirs", "wanted", "found", "holds", "beside a leaner peer")
     return Table("What is wanted, and whether it holds", columns, rows)
 
 

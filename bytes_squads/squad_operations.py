@@ -142,6 +142,8 @@ class SquadOperations:
     ) -> list[SquadSummary]:
         """The guild's squads by name, each with its number of members, in one query.
 
+        Costs O(members of squads), counted through an index.
+
         Args:
             guild_id: The guild.
             active_only: Whether to leave out squads that take no members.
@@ -368,6 +370,8 @@ class SquadOperations:
     ) -> list[SquadMembership]:
         """The memberships of a squad, by when they were joined.
 
+        Costs O(members of the squad).
+
         Raises:
             SquadNotFoundError: The guild has no such squad.
             InvalidSnowflakeError: The guild's id is none.
@@ -384,7 +388,7 @@ class SquadOperations:
     ) -> list[SquadStanding]:
         """The active squads by what their members have together, in one query.
 
-        Costs O(members of squads).
+        Costs O(members of squads): each one's balance is looked up.
 
         Args:
             guild_id: The guild.
