@@ -379,7 +379,7 @@ _SQLITE_BATCH = {
 # Materialized, and joined in this order, SQLite looks each member up once.
 _WILLING = f"""
     willing AS MATERIALIZED (
-        SELECT member.id, member.balance, member.total_received, paid.amount
+        SELECT member.id, member.balance, member.total_received, member.total_sent, paid.amount
         FROM {_BATCH}
         CROSS JOIN bytes_balances AS member
         WHERE member.guild_id = $1::text AND member.user_id = paid.user_id
@@ -388,10 +388,12 @@ _WILLING = f"""
         FOR UPDATE OF member
     )"""
 
+# Whole rows of the locked: the checks look at what is new and old together, before PostgreSQL does.
 _PAY = """
     UPDATE bytes_balances AS member SET
         balance = {payee}.balance + {payee}.amount,
         total_received = {payee}.total_received + {payee}.amount,
+        total_sent = {payee}.total_sent,
         updated_at = {stamp}::timestamptz
     FROM {payee}
     WHERE member.guild_id = $1::text AND member.id = {payee}.id

@@ -55,6 +55,13 @@ MUTATIONS = (
         "tests/test_concurrency.py",
     ),
     Mutation(
+        "An event changes rows as they were locked, whole",
+        "bytes_squads/sql.py",
+        "        total_sent = {payee}.total_sent,\n",
+        "",
+        "tests/test_concurrency.py",
+    ),
+    Mutation(
         "Who has too little is refused: in the one statement",
         "bytes_squads/sql.py",
         "WHEN balance < $7::bigint THEN 0",
