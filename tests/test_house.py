@@ -32,7 +32,7 @@ LAYERS = (
     ("squad_operations",),
     ("database",),
     ("__init__",),
-    ("demo_story", "tables"),
+    ("demo_story", "tables", "testing"),
     ("demo",),
     ("cli",),
     ("__main__",),

@@ -76,6 +76,7 @@ def test_the_wheel_holds_migrations_types_and_licence(wheel: Path) -> None:
     assert migrations
     assert {"bytes_squads/py.typed", *modules, *migrations} <= names
     assert {name.partition("/")[0] for name in names} == {
+        "_bytes_squads_pytest.py",
         "bytes_squads",
         f"bytes_squads-{wheel.name.split('-')[1]}.dist-info",
     }

@@ -1,0 +1,138 @@
+"""For the tests of a bot: a database in memory, ready in milliseconds, and a clock to set.
+
+With the package installed, pytest knows two fixtures; a test takes them by name::
+
+    async def test_a_claim_pays(bytes_squads_db, bytes_squads_clock):
+        bytes_squads_clock.advance(days=1)
+        assert (await bot.ops.claim_daily(GUILD, MEMBER)).amount == 10
+
+`bytes_squads_db` opens an empty SQLite database in memory, as `init` and `upgrade` would, checks
+and triggers included. `bytes_squads_clock` is what operations take for the time.
+
+Nothing of this is imported when pytest starts: the plugin itself is ``_bytes_squads_pytest``, so
+that a conftest can still set ``DATABASE_URL`` before the package reads it. Where plugins are not
+loaded by themselves (``PYTEST_DISABLE_PLUGIN_AUTOLOAD``), ``-p bytes_squads.testing`` loads it, and
+``-p no:bytes_squads`` keeps it away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+
+from tortoise.connection import get_connections
+
+from _bytes_squads_pytest import _bytes_squads_template as _bytes_squads_template
+from _bytes_squads_pytest import bytes_squads_clock, bytes_squads_db
+from _bytes_squads_pytest import pytest_runtest_call as pytest_runtest_call
+
+from . import inputs
+from .connections import current_client
+from .database import CLOSE_SECONDS, close, init, upgrade
+from .rules import utc_now
+from .shield import running
+
+__all__ = ["Clock", "bytes_squads_clock", "bytes_squads_db"]
+
+URL = "sqlite://:memory:"
+
+T = TypeVar("T")
+
+
+class Clock:
+    """A clock that stands still until it is set; what an operation takes as its ``clock``.
+
+    Args:
+        now: The time it shows at first, timezone-aware; Monday, 2 March 2026, noon UTC, by default.
+
+    Attributes:
+        now: The time it shows, timezone-aware. Set it to go to any other time.
+    """
+
+    def __init__(self, now: datetime = datetime(2026, 3, 2, 12, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        """The time it shows."""
+        return self.now
+
+    @property
+    def today(self) -> date:
+        """The UTC date it shows: that of a daily claim."""
+        return self.now.astimezone(UTC).date()
+
+    def advance(self, **duration: float) -> None:
+        """Go on, by the arguments of a `datetime.timedelta`: ``advance(days=1, hours=2)``."""
+        self.now += timedelta(**duration)
+
+    def instead(self, clock: Callable[[], datetime]) -> datetime:
+        """An operation's time, in UTC: by this clock, unless the operation was given one."""
+        return _instant(self if clock is utc_now else clock)
+
+
+_instant = inputs.instant
+
+
+async def make_template() -> sqlite3.Connection:
+    """A migrated, empty SQLite database in memory, to copy from. The caller closes it.
+
+    An open database of this process is closed first.
+    """
+    template = sqlite3.connect(":memory:", check_same_thread=False)  # copied from drivers' threads
+    await init(URL)
+    try:
+        await upgrade()
+        await _in_drivers_thread(lambda database: database.backup(template))
+    except BaseException:
+        template.close()
+        raise
+    finally:
+        await close()
+    return template
+
+
+async def open_copy(template: sqlite3.Connection) -> None:
+    """Open a copy of the template in memory, as `init` opens a database, for every event loop."""
+    await init(URL)
+    await _in_drivers_thread(template.backup)
+    _unbind()
+
+
+async def close_copy() -> None:
+    """Close the database; also a SQLite database that the test has opened in its own event loop."""
+    _unbind()
+    await close()
+
+
+def _unbind() -> None:
+    """Let go of the event loop, in another of which the ORM would connect anew: to nothing.
+
+    SQLite's connection is a thread, which answers to whichever loop asks.
+    """
+    with suppress(RuntimeError):  # closed already
+        for client in get_connections()._get_storage().values():
+            client._bound_loop = None
+
+
+async def _in_drivers_thread(work: Callable[[sqlite3.Connection], None]) -> None:
+    connection: Any = current_client()._connection
+    await connection._execute(work, connection._conn)
+
+
+def apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run to its end in an event loop of its own, in a thread: this one's loop is the test's."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+def finish_operations() -> None:
+    """Wait for operations that a test has left behind, in the event loops that they run in."""
+    for loop in {task.get_loop() for task in running}:
+        if not loop.is_running() and not loop.is_closed():
+            left = {task for task in running if task.get_loop() is loop}
+            loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_SECONDS))
