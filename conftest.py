@@ -20,7 +20,6 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -38,7 +37,17 @@ from bytes_squads import (
     SquadMembership,
     SquadOperations,
 )
-from bytes_squads.connections import current_client
+from bytes_squads.testing import (  # the package's plugin, which need not be installed here
+    Clock,
+    _bytes_squads_template,  # noqa: F401
+    bytes_squads_clock,  # noqa: F401
+    bytes_squads_db,  # noqa: F401
+    make_template,
+    open_copy,
+    pytest_runtest_call,  # noqa: F401
+)
+
+pytest_plugins = ["pytester"]
 
 POSTGRES_URL_VARIABLE = "BYTES_SQUADS_TEST_POSTGRES"
 REQUIRE_VARIABLE = "BYTES_SQUADS_REQUIRE_POSTGRES"
@@ -95,24 +104,6 @@ class Database:
     @property
     def is_postgres(self) -> bool:
         return self.backend == "postgres"
-
-
-class Clock:
-    """A clock that stands still until a test sets it."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    @property
-    def today(self) -> date:
-        return self.now.date()
-
-    def advance(self, **duration: float) -> None:
-        """Go on by the arguments of a timedelta."""
-        self.now += timedelta(**duration)
 
 
 class PostgresServer:
@@ -187,13 +178,11 @@ def postgres_migrated(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+def sqlite_migrated() -> Iterator[sqlite3.Connection]:
     """A migrated SQLite database to copy from."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    _run(bytes_squads.upgrade(f"sqlite://{path}"))
-    connection = sqlite3.connect(path, check_same_thread=False)
-    yield connection
-    connection.close()
+    template = _run(make_template())
+    yield template
+    template.close()
 
 
 BACKENDS = (
@@ -232,10 +221,7 @@ async def migrated_url(empty_url: str) -> str:
 async def db(backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """An open, migrated, empty database: SQLite in memory, or the session's on PostgreSQL."""
     if backend == "sqlite":
-        template: sqlite3.Connection = request.getfixturevalue("sqlite_migrated")
-        await bytes_squads.init("sqlite://:memory:")
-        connection: Any = current_client()._connection
-        await connection._execute(template.backup, connection._conn)
+        await open_copy(request.getfixturevalue("sqlite_migrated"))
         yield Database(backend, "sqlite://:memory:")
         await bytes_squads.close()
     else:
@@ -255,7 +241,7 @@ async def db(backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Data
 @pytest.fixture
 def clock() -> Clock:
     """Monday, 2 March 2026, noon UTC, until the test sets it."""
-    return Clock(datetime(2026, 3, 2, 12, tzinfo=UTC))
+    return Clock()
 
 
 @pytest.fixture

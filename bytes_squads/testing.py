@@ -27,9 +27,12 @@ from typing import Any, TypeVar
 
 from tortoise.connection import get_connections
 
-from _bytes_squads_pytest import _bytes_squads_template as _bytes_squads_template
-from _bytes_squads_pytest import bytes_squads_clock, bytes_squads_db
-from _bytes_squads_pytest import pytest_runtest_call as pytest_runtest_call
+from _bytes_squads_pytest import (  # all of the plugin, so that this module is it, too
+    _bytes_squads_template,  # noqa: F401
+    bytes_squads_clock,
+    bytes_squads_db,
+    pytest_runtest_call,  # noqa: F401
+)
 
 from . import inputs
 from .connections import current_client
