@@ -86,14 +86,11 @@ async def make_template() -> sqlite3.Connection:
 
     An open database of this process is closed first.
     """
-    template = sqlite3.connect(":memory:", check_same_thread=False)  # copied from drivers' threads
     await init(URL)
     try:
         await upgrade()
+        template = sqlite3.connect(":memory:", check_same_thread=False)  # read by drivers' threads
         await _in_drivers_thread(lambda database: database.backup(template))
-    except BaseException:
-        template.close()
-        raise
     finally:
         await close()
     return template
@@ -135,7 +132,8 @@ def apart(work: Coroutine[Any, Any, T]) -> T:
 
 def finish_operations() -> None:
     """Wait for operations that a test has left behind, in the event loops that they run in."""
-    for loop in {task.get_loop() for task in running}:
+    tasks = set(running)
+    for loop in {task.get_loop() for task in tasks}:
         if not loop.is_running() and not loop.is_closed():
-            left = {task for task in running if task.get_loop() is loop}
+            left = {task for task in tasks if task.get_loop() is loop}
             loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_SECONDS))

@@ -83,7 +83,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run_pytest(code: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(code)
-        return pytester.runpytest_subprocess("-W", "error", *plugin, *options, timeout=60)
+        return pytester.runpytest_subprocess("-W", "error", *plugin, *options, timeout=120)
 
     return run_pytest
 
@@ -179,7 +179,7 @@ def test_the_plugin_has_a_name_to_be_asked_for_by(
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     run(IN_ITS_OWN_LOOP, "-p", "bytes_squads.testing").assert_outcomes(passed=3)
 
-    alone = pytester.runpytest_subprocess("-p", "bytes_squads.testing", timeout=60)
+    alone = pytester.runpytest_subprocess("-p", "bytes_squads.testing", timeout=120)
     alone.assert_outcomes(passed=3)
 
 
