@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.backends.sqlite.client import SqliteClient
 
 _POSTGRES_ONLY = re.compile(r"::[a-z]+|\s+COLLATE \"C\"")
@@ -46,6 +47,18 @@ class Statement:
         if isinstance(db, SqliteClient):
             return await _on_sqlite(db, self.sqlite, values)
         return await _on_postgres(db, self.postgres, values)
+
+    async def many(self, db: TransactionalDBClient, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute once for each row of values, in as few round trips as the driver knows.
+
+        Args:
+            db: The transaction.
+            rows: What the placeholders stand for, each time in order.
+        """
+        if isinstance(db, SqliteClient):
+            await db.execute_many(self.sqlite, [[_sqlite_value(v) for v in row] for row in rows])
+        else:
+            await db.execute_many(self.postgres, [list(row) for row in rows])
 
 
 class Pair:
