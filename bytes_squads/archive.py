@@ -226,7 +226,7 @@ ROWS: tuple[type[Row], ...] = (
     MembershipLine,
     TransactionLine,
 )
-"""The types of rows, in the order in which they stand in an archive and of the counts of `Sizes`."""
+"""The types of rows, in the order of an archive, which is that of the counts in `Sizes`."""
 
 _ORDER: tuple[type[Line], ...] = (Header, *ROWS, Sizes)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby, islice
 from typing import Any, BinaryIO
 
-from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError, OperationalError
 
 from . import inputs, ledger
@@ -84,7 +84,7 @@ async def import_guild(
 
 async def _sizes(db: BaseDBAsyncClient, guild: str) -> Sizes:
     counted = (await SIZES.rows(db, guild))[0]
-    return Sizes(**{name: int(counted[name]) for name in Sizes.fields()})
+    return Sizes.model_validate({name: counted[name] for name in Sizes.fields()})
 
 
 async def _claim(db: BaseDBAsyncClient, guild: str) -> None:

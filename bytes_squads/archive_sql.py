@@ -31,7 +31,7 @@ class Section:
     Attributes:
         line: The type of the lines.
         model: The model of the table.
-        order: The columns by which the rows are read; unique in the guild, and an index leads there.
+        order: The columns by which the rows are read; unique in the guild, and with an index.
         first: Values of these columns that come before all others.
     """
 

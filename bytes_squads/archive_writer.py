@@ -42,7 +42,7 @@ async def export_guild(
     guild = inputs.snowflake(guild_id)
     async with snapshot() as db:
         counted = (await _rows(db, SIZES, guild))[0]
-        sizes = Sizes(**{name: int(counted[name]) for name in Sizes.fields()})
+        sizes = Sizes.model_validate({name: counted[name] for name in Sizes.fields()})
         if not sizes.rows:
             raise ArchiveError(f"there is nothing of guild {guild} in this database")
         header = {"format": FORMAT, "version": VERSION, "guild_id": guild}

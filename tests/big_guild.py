@@ -92,7 +92,5 @@ async def make_guild(guild: str, members: int) -> None:
         today = BEGAN.date()
         numbers = (earned, earned - 100, today)
         await insert(BALANCE, each(lambda n: [guild, BEGAN, user(n), *numbers]))
-        await insert(
-            MEMBERSHIP, each(lambda n: [guild, user(n), BEGAN, squad(guild, n % SQUADS)])
-        )
+        await insert(MEMBERSHIP, each(lambda n: [guild, user(n), BEGAN, squad(guild, n % SQUADS)]))
         await insert(TRANSACTION, transactions())
