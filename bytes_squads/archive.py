@@ -250,6 +250,8 @@ _json = json.JSONEncoder(separators=(",", ":"))
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str | int):
+        return value
     if isinstance(value, datetime):
         return instant(value)
     if isinstance(value, date):

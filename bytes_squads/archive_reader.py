@@ -17,6 +17,7 @@ from .bytes_operations import BytesOperations
 from .failures import translated
 from .models import BytesConfig
 from .schemas import BytesConfigUpdate, LedgerReport
+from .shield import finish
 from .statement import Statement
 from .transaction import in_transaction
 
@@ -135,8 +136,11 @@ async def _insert(guild: str, batch: Batch) -> None:
 
 async def _insert_at_once(guild: str, batch: Batch) -> None:
     insert = _INSERTS[type(batch[0][1])]
+    rows = [_values(guild, line) for _, line in batch]
     async with in_transaction() as db:  # a savepoint, to go back to
-        await insert.many(db, [_values(guild, line) for _, line in batch])
+        # To its end: cancelled in the middle of many rows, asyncpg leaves the server waiting for
+        # the rest of them, and no ROLLBACK gets through.
+        await finish(insert.many(db, rows))
 
 
 _REFUSALS = (IntegrityError, OperationalError)

@@ -427,6 +427,42 @@ async def test_an_interrupted_import_leaves_nothing(lines: list[Line], turn: int
     assert (await exported())[1:] == lines[1:]
 
 
+@pytest.mark.parametrize("milliseconds", range(0, 60, 4))
+async def test_a_cancel_at_any_moment_leaves_nothing(lines: list[Line], milliseconds: int) -> None:
+    """Also while many rows are on their way; the connection is none the worse for it."""
+    gift = of(lines, "transaction", kind="charge")
+    rows = 3_000
+    gifts = [
+        {
+            **gift,
+            "id": f"00000000-0000-7000-8000-{number:012}",
+            "giver_id": "SYSTEM",
+            "receiver_id": ALICE,
+            "amount": 1,
+            "kind": "grant",
+        }
+        for number in range(rows)
+    ]
+    rich = of(lines, "balance", user_id=ALICE)
+    rich["balance"] += rows
+    rich["total_received"] += rows
+    counted = {**lines[-1], "transactions": lines[-1]["transactions"] + rows}
+    source = written([*lines[:-1], *gifts, counted])
+
+    task = asyncio.create_task(import_guild(source))
+    await asyncio.wait({task}, timeout=milliseconds / 1_000)
+    task.cancel()
+    async with asyncio.timeout(LONG):
+        await asyncio.wait({task})
+
+    if task.cancelled():
+        assert await stored() == EMPTY
+        source.seek(0)
+        await import_guild(source)
+    found = await BytesOperations().verify()
+    assert (found.ok, found.transactions) == (True, counted["transactions"])
+
+
 async def test_who_comes_meanwhile_finds_the_guild_as_it_was(lines: list[Line]) -> None:
     """A click in the guild that is being imported waits, and does not make a member anew."""
     clicks = []

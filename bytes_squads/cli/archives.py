@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 import asyncclick as click
 from rich.console import Console
@@ -20,6 +20,7 @@ from ..archive import Sizes
 from ..archive_reader import import_guild
 from ..archive_writer import export_guild
 from . import options
+from .group import interrupted
 from .output import show
 from .session import opened
 
@@ -37,6 +38,7 @@ PIPE = "-"
 @click.option(
     "--output",
     metavar="FILE",
+    type=click.Path(allow_dash=True),
     default=PIPE,
     help="Write this file; one that is there is replaced when all is well. Without it: stdout.",
 )
@@ -57,12 +59,12 @@ async def export_command(guild: str, output: str, database_url: str | None) -> N
 @contextmanager
 def _target(output: str) -> Iterator[BinaryIO]:
     """Where an archive is written to. A file appears, or is replaced, when it is complete."""
-    if output == PIPE:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
     path = Path(output)
     try:
+        if output == PIPE:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+            return
         if path.exists() and not path.is_file():  # a device, or a pipe with a name
             with path.open("wb") as target:
                 yield target
@@ -77,8 +79,11 @@ def _target(output: str) -> Iterator[BinaryIO]:
             with suppress(OSError):
                 Path(name).unlink()
             raise
+    except BrokenPipeError:  # whoever read it has seen enough
+        raise
     except OSError as error:
-        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+        name = "stdout" if output == PIPE else output
+        raise click.ClickException(f"cannot write {name}: {error.strerror}") from None
 
 
 @click.command(
@@ -88,7 +93,7 @@ def _target(output: str) -> Iterator[BinaryIO]:
         "gunzip < guild.jsonl.gz | bytes-squads import -",
     ),
 )
-@click.argument("file")
+@click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
     "--guild",
     metavar="ID",
@@ -121,31 +126,36 @@ async def import_command(
 
 @contextmanager
 def _source(file: str) -> Iterator[BinaryIO]:
-    """Where an archive is read from: a file, also for stdin.
+    """Where an archive is read from: always a file.
 
-    A pipe may be slow, and while an archive is read SQLite's other writers wait.
+    What comes through a pipe may come slowly, and while an archive is read SQLite's other writers
+    wait; so it is copied into a file of its own first.
     """
     try:
-        if file == PIPE:
-            with cast("BinaryIO", tempfile.TemporaryFile()) as spool:
-                with _interruptible():
-                    shutil.copyfileobj(sys.stdin.buffer, spool)
-                spool.seek(0)
-                yield spool
-        else:
+        if file != PIPE and Path(file).is_file():
             with Path(file).open("rb") as source:
                 yield source
+            return
+        with tempfile.TemporaryFile() as copy:
+            _copy(file, copy)
+            copy.seek(0)
+            yield cast("BinaryIO", copy)
     except OSError as error:
         name = "stdin" if file == PIPE else file
         raise click.ClickException(f"cannot read {name}: {error.strerror}") from None
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end a read that blocks: the event loop would hear of it only afterwards."""
+def _copy(file: str, copy: IO[bytes]) -> None:
+    # The event loop would hear of a Ctrl-C only when there is nothing more to wait for.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        yield
+        if file == PIPE:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+        else:
+            with Path(file).open("rb") as pipe:
+                shutil.copyfileobj(pipe, copy)
+    except KeyboardInterrupt:
+        interrupted()
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncclick as click
 
@@ -45,7 +45,7 @@ class Commands(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def interrupted() -> None:
+def interrupted() -> NoReturn:
     """Say so and exit, as shells have it."""
     click.echo("interrupted", err=True)
     sys.exit(INTERRUPTED)
