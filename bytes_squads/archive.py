@@ -22,6 +22,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Annotated, Any, BinaryIO, Literal, Self
 from uuid import UUID
 
@@ -104,7 +105,13 @@ class Line(BaseModel):
 
     def values(self) -> tuple[Any, ...]:
         """The values of the fields, without ``type``."""
-        return tuple(getattr(self, name) for name in self.fields())
+        values: tuple[Any, ...] = self._getter()(self)
+        return values
+
+    @classmethod
+    @cache
+    def _getter(cls) -> attrgetter[Any]:
+        return attrgetter(*cls.fields())
 
 
 class Header(Line):

@@ -71,7 +71,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
 
 
 async def test_a_large_guild_moves_in_constant_memory(
-    archives: Archives, migrated_url: str, tmp_path: Path
+    archives: Archives, backend: str, migrated_url: str, tmp_path: Path
 ) -> None:
     """In and out again: the same lines, and the books balance."""
     assert archives.most - archives.least < ROOM
@@ -85,6 +85,8 @@ async def test_a_large_guild_moves_in_constant_memory(
     members = MEMBERS + FEW
     assert (report.ok, report.members, report.transactions) == (True, members, 10 * members)
 
+    if backend == "sqlite":  # the archives came from there
+        return
     again = tmp_path / "again"
     least = run("export", "--guild", OTHER_GUILD, "--output", again, url=migrated_url)
     most = run("export", "--guild", GUILD, "--output", again, url=migrated_url)
