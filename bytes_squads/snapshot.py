@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.backends.sqlite.client import SqliteClient
 
 from .connections import borrowed, current_client
@@ -24,6 +24,7 @@ async def snapshot() -> AsyncIterator[BaseDBAsyncClient]:
         StorageUnavailableError: The database is not open, or cannot be reached.
     """
     client = current_client()
+    assert not isinstance(client, TransactionalDBClient)  # which has begun, and sees what it sees
     begin = "BEGIN" if isinstance(client, SqliteClient) else "BEGIN ISOLATION LEVEL REPEATABLE READ"
     async with AsyncExitStack() as stack:
         with translated():

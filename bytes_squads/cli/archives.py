@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -46,13 +46,8 @@ PIPE = "-"
 async def export_command(guild: str, output: str, database_url: str | None) -> None:
     """Write all there is of a guild as JSON Lines. The bot may go on working."""
     async with opened(database_url):
-        with _target(output) as target, _progress("Exporting") as progress:
-            bar = progress.add_task("", total=None)
-            sizes = await export_guild(
-                guild,
-                target,
-                lambda done, total: progress.update(bar, completed=done, total=total),
-            )
+        with _target(output) as target, _progress("Exporting") as watch:
+            sizes = await export_guild(guild, target, watch)
     click.echo(f"exported guild {guild}: {_told(sizes)}", err=True)
 
 
@@ -111,11 +106,11 @@ async def import_command(
     stdin.
     """
     with _source(file) as source:
+        length = os.fstat(source.fileno()).st_size
         async with opened(database_url):
-            with _progress("Importing") as progress:
-                bar = progress.add_task("", total=os.fstat(source.fileno()).st_size)
+            with _progress("Importing") as watch:
                 imported, sizes = await import_guild(
-                    source, guild, lambda read: progress.update(bar, completed=read)
+                    source, guild, lambda read: watch(read, length)
                 )
     show(
         as_json,
@@ -160,18 +155,17 @@ def _copy(file: str, copy: IO[bytes]) -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def _progress(what: str) -> Progress:
-    """A bar on stderr, where that is a terminal."""
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal; takes how much is done, of how much."""
     console = Console(stderr=True)
-    return Progress(
-        TextColumn(what),
-        BarColumn(bar_width=30),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
+    if not console.is_terminal:
+        yield lambda _done, _total: None
+        return
+    columns = (TextColumn(what), BarColumn(bar_width=30), TaskProgressColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
 def _told(sizes: Sizes) -> str:
