@@ -243,7 +243,7 @@ MUTATIONS = (
         "bytes_squads/archive_reader.py",
         "await finish(insert.many(db, rows))",
         "await insert.many(db, rows)",
-        "tests/test_archive.py tests/test_cli_archives.py",
+        "tests/test_archive.py",
     ),
 )
 
