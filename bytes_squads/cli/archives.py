@@ -20,7 +20,6 @@ from ..archive import Sizes
 from ..archive_reader import import_guild
 from ..archive_writer import export_guild
 from . import options
-from .group import interrupted
 from .output import show
 from .session import opened
 
@@ -141,16 +140,15 @@ def _source(file: str) -> Iterator[BinaryIO]:
 
 
 def _copy(file: str, copy: IO[bytes]) -> None:
-    # The event loop would hear of a Ctrl-C only when there is nothing more to wait for.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Python would hear of a Ctrl-C only when there is nothing more to wait for; the system acts on
+    # it at once, and there is nothing yet to be undone.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         if file == PIPE:
             shutil.copyfileobj(sys.stdin.buffer, copy)
         else:
             with Path(file).open("rb") as pipe:
                 shutil.copyfileobj(pipe, copy)
-    except KeyboardInterrupt:
-        interrupted()
     finally:
         signal.signal(signal.SIGINT, before)
 
