@@ -9,6 +9,8 @@ SQLite by result code ("Result and Error Codes" in its documentation).
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import asyncpg
 from tortoise.exceptions import BaseORMException, IntegrityError
@@ -73,6 +75,18 @@ def meaning(error: Exception) -> StorageUnavailableError | None:
             f"the database lacks this version's tables ({cause}): run upgrade() first"
         )
     return StorageUnavailableError(f"the database refused a statement ({cause})")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Whatever a driver or the ORM raises in the block comes out as what it means."""
+    try:
+        yield
+    except FAILURES as error:
+        told = meaning(error)
+        if told is None:
+            raise
+        raise told from error
 
 
 def violates(error: IntegrityError, constraint: str, *columns: str) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, cast
 from uuid import UUID
 
 import aiosqlite
-from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.log import db_client_logger as log
 
 _POSTGRES_ONLY = re.compile(r"::[a-z]+|\s+COLLATE \"C\"")
@@ -68,6 +70,18 @@ class Statement:
     def bound(self, values: tuple[Any, ...]) -> list[Any]:
         """As many of the values as the text has a place for, as SQLite stores them."""
         return [_sqlite_value(value) for value in values[: self._places]]
+
+    async def many(self, db: TransactionalDBClient, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute once for each row of values, in as few round trips as the driver knows.
+
+        Args:
+            db: The transaction.
+            rows: What the placeholders stand for, each time in order.
+        """
+        if isinstance(db, SqliteClient):
+            await db.execute_many(self.sqlite, [[_sqlite_value(v) for v in row] for row in rows])
+        else:
+            await db.execute_many(self.postgres, [list(row) for row in rows])
 
 
 class Pair:

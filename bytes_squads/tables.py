@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from . import SYSTEM_ID, BytesTransaction, LedgerReport, SquadStanding
+from . import (
+    SYSTEM_ID,
+    BytesBalance,
+    BytesConfig,
+    BytesTransaction,
+    LeaderboardEntry,
+    LedgerReport,
+    SquadStanding,
+    SquadSummary,
+)
+from .printable import printable
 
 SHOWN_DISCREPANCIES = 50
 
@@ -30,12 +39,20 @@ class Leader:
 def _table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
     """A table with a title; the columns named in `numbers` stand flush right."""
     table = Table(
-        title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        title=Text(printable(title), style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     for column in columns:
         number = column in numbers
         table.add_column(column, justify="right" if number else "left", no_wrap=number)
     return table
+
+
+def _said(text: str) -> Text:
+    """What somebody wrote: neither the terminal nor rich finds an order in it."""
+    return Text(printable(text))
 
 
 def leaderboard(leaders: Sequence[Leader]) -> Table:
@@ -48,10 +65,10 @@ def leaderboard(leaders: Sequence[Leader]) -> Table:
     for leader in leaders:
         table.add_row(
             str(leader.rank),
-            escape(leader.name),
+            _said(leader.name),
             f"{leader.balance:,}",
             f"{leader.streak} d",
-            ", ".join(leader.roles),
+            _said(", ".join(leader.roles)),
         )
     return table
 
@@ -68,7 +85,7 @@ def standings(squads: Sequence[SquadStanding]) -> Table:
         members = str(standing.member_count)
         table.add_row(
             str(standing.rank),
-            escape(standing.squad.name),
+            _said(standing.squad.name),
             members if places is None else f"{members} of {places}",
             f"{standing.total_balance:,}",
             f"{standing.squad.switch_cost:,}",
@@ -102,10 +119,109 @@ def history(
             row.kind,
             Text(f"{change:+,}", style="green" if received else "red"),
             f"{balance:,}",
-            "" if other_id == SYSTEM_ID else escape(other),
-            escape(row.reason or ""),
+            "" if other_id == SYSTEM_ID else _said(other),
+            _said(row.reason or ""),
         )
         balance -= change
+    return table
+
+
+def ranking(entries: Sequence[LeaderboardEntry]) -> Table:
+    """A page of the leaderboard as the database has it: members by their ids."""
+    table = _table("Leaderboard", "#", "member", "bytes", numbers=("#", "member", "bytes"))
+    for entry in entries:
+        table.add_row(f"{entry.rank:,}", entry.user_id, f"{entry.balance:,}")
+    return table
+
+
+def member(row: BytesBalance, rank: int) -> Table:
+    """What a member has.
+
+    Args:
+        row: The member's row.
+        rank: The member's place on the leaderboard.
+    """
+    return _pairs(
+        f"Member {row.user_id} of guild {row.guild_id}",
+        ("balance", f"{row.balance:,} bytes"),
+        ("rank", f"{rank:,}"),
+        ("received in all", f"{row.total_received:,}"),
+        ("sent in all", f"{row.total_sent:,}"),
+        ("last daily claim", "never" if row.last_daily is None else row.last_daily.isoformat()),
+        ("streak", f"{row.streak_count:,} d"),
+    )
+
+
+def ledger(rows: Sequence[BytesTransaction], user_id: str | None) -> Table:
+    """A page of the ledger.
+
+    Args:
+        rows: The rows, newest first.
+        user_id: The member (snowflake) from whose side they are seen; None for neither side.
+    """
+    parties = ("from", "to") if user_id is None else ("with",)
+    table = _table(
+        "Ledger" if user_id is None else f"Ledger of member {user_id}",
+        *("when (UTC)", "kind", "bytes", *parties, "reason"),
+        numbers=("when (UTC)", "bytes", *parties),
+    )
+    for row in rows:
+        both, change = [row.giver_id, row.receiver_id], f"{row.amount:,}"
+        if user_id is not None:
+            received = row.receiver_id == user_id
+            del both[received]
+            change = f"{'+' if received else '-'}{change}"
+        when = f"{row.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(when, row.kind, change, *both, _said(row.reason or ""))
+    return table
+
+
+def config(row: BytesConfig, stored: bool) -> Table:
+    """A guild's settings.
+
+    Args:
+        row: The settings.
+        stored: Whether the guild has any; if not, these are the defaults.
+    """
+    bonuses = ",".join(f"{days}={factor}" for days, factor in sorted(row.streak_bonuses.items()))
+    rewards = ",".join(f"{role}={total}" for role, total in sorted(row.role_rewards.items()))
+    return _pairs(
+        f"Settings of guild {row.guild_id}{'' if stored else ': none stored, the defaults hold'}",
+        ("starting balance", f"{row.starting_balance:,}"),
+        ("daily amount", f"{row.daily_amount:,}"),
+        ("streak bonuses", bonuses or "none"),
+        ("max transfer", f"{row.max_transfer:,}"),
+        ("transfer cooldown hours", f"{row.transfer_cooldown_hours:,}"),
+        ("role rewards", rewards or "none"),
+    )
+
+
+def _pairs(title: str, *pairs: tuple[str, str]) -> Table:
+    table = _table(title, "", "")
+    table.show_header = False
+    for name, value in pairs:
+        table.add_row(name, value)
+    return table
+
+
+def squads(summaries: Sequence[SquadSummary]) -> Table:
+    """The squads of a guild, with what is needed to address them."""
+    table = _table(
+        "Squads",
+        *("squad", "members", "costs", "role", "id", "takes members"),
+        numbers=("members", "costs", "role", "id"),
+    )
+    for summary in summaries:
+        squad = summary.squad
+        of = "" if squad.max_members is None else f" of {squad.max_members:,}"
+        table.add_row(
+            _said(squad.name),
+            f"{summary.member_count:,}{of}",
+            f"{squad.switch_cost:,}",
+            squad.role_id,
+            str(squad.id),
+            "yes" if squad.is_active else "no",
+        )
     return table
 
 
@@ -120,7 +236,7 @@ def refusals(counts: Mapping[str, int], examples: Mapping[str, str]) -> Table:
         "Refused: nothing was changed by these", "times", "error", "for example", numbers=("times",)
     )
     for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        table.add_row(str(count), name, escape(examples[name]))
+        table.add_row(str(count), name, _said(examples[name]))
     return table
 
 

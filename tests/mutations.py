@@ -215,6 +215,41 @@ MUTATIONS = (
         "",
         "tests/test_verify.py",
     ),
+    Mutation(
+        "An archive is of one moment",
+        "bytes_squads/snapshot.py",
+        '"BEGIN ISOLATION LEVEL REPEATABLE READ"',
+        '"BEGIN"',
+        "tests/test_archive.py",
+    ),
+    Mutation(
+        "An archive that was cut off is noticed by its counts",
+        "bytes_squads/archive.py",
+        "        if found != line.values():\n",
+        "        if found is None:\n",
+        "tests/test_archive.py",
+    ),
+    Mutation(
+        "An archive goes into an empty guild only",
+        "bytes_squads/archive_reader.py",
+        "    if found:\n",
+        "    if not there:\n",
+        "tests/test_archive.py",
+    ),
+    Mutation(
+        "An archive's books are checked before it is committed",
+        "bytes_squads/archive_reader.py",
+        "        if not report.ok:\n",
+        "        if report is None:\n",
+        "tests/test_archive.py",
+    ),
+    Mutation(
+        "An archive's rows are sent to their end, whoever cancels",
+        "bytes_squads/archive_reader.py",
+        "await finish(insert.many(db, rows))",
+        "await insert.many(db, rows)",
+        "tests/test_archive.py",
+    ),
 )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-import os
+import json
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import VERSIONS
+from lived_guild import opened
 
 import bytes_squads
 from bytes_squads import BytesBalance, BytesOperations, BytesSquadsError, LedgerReport
@@ -20,25 +21,21 @@ from bytes_squads import BytesBalance, BytesOperations, BytesSquadsError, Ledger
 pytest.importorskip("rich")
 pytest.importorskip("asyncclick")
 
+from command_line import (
+    PASSWORD,
+    TERMINAL_WIDTH,
+    UNREACHABLE,
+    Result,
+    Run,
+    answer,
+    call,
+    command,
+    environment,
+)
 from rich.console import Console
 
 from bytes_squads import tables
 from bytes_squads.schemas import LedgerDiscrepancy
-
-ROOT = Path(__file__).parent.parent
-PASSWORD = "hunter2"
-UNREACHABLE = f"postgres://bot:{PASSWORD}@127.0.0.1:1/bot"
-TERMINAL_WIDTH = 80
-
-Result = subprocess.CompletedProcess[str]
-Run = Callable[..., Result]
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """The environment of the tests, without what changes the output, and with the checkout."""
-    changing = {"DATABASE_URL", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"}
-    kept = {name: value for name, value in os.environ.items() if name not in changing}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **variables}
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ def run(tmp_path: Path) -> Run:
 
     def run_it(*arguments: str, **variables: str) -> Result:
         return subprocess.run(
-            [sys.executable, "-m", "bytes_squads", *arguments],
+            command(*arguments),
             cwd=tmp_path,
             env=environment(**variables),
             stdin=subprocess.DEVNULL,
@@ -122,9 +119,8 @@ def test_a_demo_that_cannot_make_its_file_says_so_in_one_line(run: Run, tmp_path
 
 def test_an_interrupted_demo_says_so_in_one_line(tmp_path: Path) -> None:
     """Ctrl-C leaves no traceback behind and exits with 130, as shells have it."""
-    command = [sys.executable, "-m", "bytes_squads", "demo"]
     with subprocess.Popen(
-        command,
+        command("demo"),
         cwd=tmp_path,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -205,14 +201,38 @@ def test_verify_makes_no_file(run: Run, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_scripts_get_the_report_as_json(migrated_url: str, ids: Any) -> None:
+    """Numbers as numbers; the exit code says the same as ``ok``."""
+    async with opened(migrated_url) as money:
+        await money.get_balance(ids.guild, ids.alice)
+    fine = await answer("verify", DATABASE_URL=migrated_url)
+    assert fine == {"ok": True, "members": 1, "transactions": 1, "discrepancies": []}
+
+    await tamper(migrated_url, ids.alice, 5)
+
+    off = await call("verify", "--json", "--guild", ids.guild, DATABASE_URL=migrated_url)
+    number = {"guild_id": ids.guild, "user_id": ids.alice, "expected": 100, "found": 105}
+    fields = [{**number, "field": "balance"}, {**number, "field": "total_received"}]
+    assert off.exit_code == 1
+    assert json.loads(off.stdout) == {**fine, "ok": False, "discrepancies": fields}
+
+
+async def test_scripts_get_the_migrations_as_json(empty_url: str) -> None:
+    """Those that were applied, oldest first; an empty list when there was nothing to do."""
+    first = await answer("upgrade", "--database-url", empty_url)
+    second = await answer("upgrade", "--database-url", empty_url)
+    assert first["applied"] == VERSIONS
+    assert second == {"applied": []}
+
+
 # Errors and help ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["demo", "upgrade", "verify"])
+@pytest.mark.parametrize("name", ["demo", "upgrade", "verify"])
 @pytest.mark.parametrize("url", [UNREACHABLE, f"mysql://bot:{PASSWORD}@127.0.0.1/bot"])
-def test_an_error_is_one_line_without_the_password(run: Run, command: str, url: str) -> None:
+def test_an_error_is_one_line_without_the_password(run: Run, name: str, url: str) -> None:
     """A database that cannot be opened is told on stderr, and the exit code is 1."""
-    result = run(command, "--database-url", url)
+    result = run(name, "--database-url", url)
     assert result.returncode == 1
     assert re.fullmatch(r"Error: .+\n", result.stderr)
     assert PASSWORD not in result.stdout + result.stderr

@@ -16,24 +16,41 @@ from bytes_squads import errors
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(bytes_squads.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+
+def module(path: Path) -> str:
+    """The name of a module as it is imported from the package: ``cli.members``."""
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def source(name: str) -> str:
+    """The text of a module."""
+    path = PACKAGE.joinpath(*name.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return file.read_text(encoding="utf-8")
+
+
+MODULES = sorted(module(path) for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 
 # From the bottom to the top. A file imports only what stands on a line above its own.
 LAYERS = (
-    ("errors", "rules", "ids"),
+    ("errors", "rules", "ids", "printable"),
     ("inputs",),
     ("models",),
     ("failures", "schemas", "shield", "statement"),
-    ("sql",),
-    ("connections",),
-    ("transaction",),
+    ("sql", "archive"),
+    ("connections", "archive_sql"),
+    ("transaction", "snapshot"),
     ("ledger",),
-    ("bytes_operations",),
-    ("squad_operations",),
+    ("bytes_operations", "lookups", "archive_writer"),
+    ("squad_operations", "archive_reader"),
     ("database",),
     ("__init__",),
     ("demo_story", "tables", "testing"),
     ("demo",),
+    ("cli.group", "cli.options", "cli.output", "cli.session"),
+    ("cli.archives", "cli.database", "cli.guilds", "cli.members"),
     ("cli",),
     ("__main__",),
 )
@@ -82,14 +99,19 @@ def imports(name: str) -> tuple[set[str], set[str]]:
     """What a module of the package imports, anywhere in it: its own package's, others' modules."""
     own: set[str] = set()
     others: set[str] = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))):
+    # The names above the module, of which `from ..x import y` leaves some out.
+    package = (
+        name.split(".") if (PACKAGE / name.replace(".", "/")).is_dir() else name.split(".")[:-1]
+    )
+    for node in ast.walk(ast.parse(source(name))):
         if isinstance(node, ast.Import):
             found = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level:
             # `from .errors import X` names a module; `from . import sql` one for each name, and
             # a name that is no module (`from . import init`) comes from the face.
             inside = [node.module] if node.module else [alias.name for alias in node.names]
-            found = [f"bytes_squads.{part}" for part in inside]
+            above = package[: len(package) - node.level + 1]
+            found = [".".join(["bytes_squads", *above, part]) for part in inside]
         elif isinstance(node, ast.ImportFrom):
             found = [str(node.module)]
         else:
@@ -99,8 +121,7 @@ def imports(name: str) -> tuple[set[str], set[str]]:
             if top != "bytes_squads":
                 others.add(top)
             else:
-                part = rest.partition(".")[0]
-                own.add(part if part in MODULES else "__init__")
+                own.add(rest if rest in MODULES else "__init__")
     return own, others
 
 
@@ -118,7 +139,7 @@ def test_imports_run_downwards(name: str) -> None:
     assert upwards == []
 
 
-@pytest.mark.parametrize("name", ["errors", "rules", "ids"])
+@pytest.mark.parametrize("name", LAYERS[0])
 def test_the_lowest_modules_import_the_standard_library_only(name: str) -> None:
     """Rules and errors can be read, tested and reused without a database or a model."""
     own, others = imports(name)
@@ -194,7 +215,7 @@ def test_the_version_stands_in_one_place() -> None:
         for name in MODULES
         if re.search(
             rf"__version__\s*=|[\"']{re.escape(version)}[\"']",
-            (PACKAGE / f"{name}.py").read_text(encoding="utf-8"),
+            source(name),
         )
     ]
 
@@ -205,4 +226,4 @@ def test_the_version_stands_in_one_place() -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_says_what_it_is_for(name: str) -> None:
     """Each file begins with a docstring."""
-    assert ast.get_docstring(ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8")))
+    assert ast.get_docstring(ast.parse(source(name)))

@@ -76,7 +76,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_migrations_types_and_licence(wheel: Path) -> None:
     """Whatever is needed at run time is in it; tests and benchmarks are not."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {f"bytes_squads/{path.name}" for path in (ROOT / "bytes_squads").glob("*.py")}
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "bytes_squads").rglob("*.py")}
     migrations = {
         f"bytes_squads/migrations/bytes_squads/{path.name}"
         for path in (ROOT / "migrations" / "bytes_squads").glob("[0-9]*.py")
