@@ -121,6 +121,9 @@ def build(
         inner = inner["options"][0]
     resolved: Json = {}
     inner["options"] = _options(command, path, values, focused, resolved)
+    present = {id_ for id_ in resolved.get("users", {}) if int(id_) in guild.members}
+    if "members" in resolved:  # who has left the guild is a user only
+        resolved["members"] = {id_: resolved["members"][id_] for id_ in present}
     if resolved:
         data["resolved"] = resolved
     id_ = snowflake()

@@ -20,7 +20,7 @@ from discord.http import Route
 from .gateway import Gateway
 from .interactions import Answer, Interaction, build
 from .rest import Rest
-from .world import MANAGE_GUILD, Guild, Json, Member, Role
+from .world import MANAGE_GUILD, MANAGE_ROLES, Guild, Json, Member, Role
 
 TESTS = Path(__file__).parents[1]
 
@@ -78,8 +78,8 @@ class FakeDiscord:
     def member(
         self, name: str, *, moderator: bool = False, bot: bool = False, roles: tuple[Role, ...] = ()
     ) -> Member:
-        """A new member of the guild; a moderator may manage the guild."""
-        permissions = MANAGE_GUILD if moderator else 0
+        """A new member of the guild; a moderator may manage the guild and its roles."""
+        permissions = MANAGE_GUILD | MANAGE_ROLES if moderator else 0
         return self.guild.join(Member(name, permissions, bot, {role.id for role in roles}))
 
     def role(self, name: str, *, position: int = 1) -> Role:
@@ -156,6 +156,7 @@ class FakeDiscord:
         self,
         path: str,
         member: Member,
+        /,
         *,
         deliveries: int = 1,
         unchecked: bool = False,
@@ -172,7 +173,7 @@ class FakeDiscord:
             await interaction.answered.wait()
         return interaction.answer
 
-    async def interact(self, path: str, member: Member, **options: Any) -> Answer:
+    async def interact(self, path: str, member: Member, /, **options: Any) -> Answer:
         """Use a command and wait for the answer.
 
         Args:
