@@ -35,6 +35,7 @@ Reason = app_commands.Range[str, 1, 200] | None
 Order = Callable[..., Awaitable[object]]  # an operation of ours
 
 DISCORD_FAILS = (discord.HTTPException, aiohttp.ClientError, OSError)  # refuses, or is away
+PATIENCE = 10  # seconds for the commands under way when the bot stops
 
 
 # 1. Start and stop ------------------------------------------------------------------------------
@@ -60,7 +61,7 @@ class EconomyBot(discord.Client):
     async def close(self) -> None:
         self.tree.closing = True
         if self.tree.running:
-            await asyncio.wait(self.tree.running, timeout=10)
+            await asyncio.wait(self.tree.running, timeout=PATIENCE)
         await super().close()
         await bs.close()
 

@@ -396,7 +396,7 @@ async def test_what_nobody_foresaw_is_logged_and_answered(
 
     monkeypatch.setattr(town.ops, "get_leaderboard", fail)
     answer = await town.use("/bytes leaderboard", town.ada)
-    town.expected_errors = ["a command failed"]
+    town.expected_errors = "a command failed"
 
     assert answer.text == "Something went wrong. Look at `/bytes history` before you try again."
     assert "a bug" in caplog.text

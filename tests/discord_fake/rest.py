@@ -30,6 +30,7 @@ class Rest:
         requests: Every call so far, as ``"METHOD /path"``.
         refused: The status to answer changes of a role with, by the role's id.
         roles_open: Changes of roles wait for it.
+        acknowledges_again: Take every acknowledgement of an interaction, where Discord takes one.
     """
 
     def __init__(self, token: str, guild: Guild, ack_seconds: float) -> None:
@@ -42,6 +43,7 @@ class Rest:
         self.refused: dict[int, int] = {}
         self.roles_open = asyncio.Event()
         self.roles_open.set()
+        self.acknowledges_again = False
 
     def routes(self) -> list[web.RouteDef]:
         original = "/api/webhooks/{application}/{token}/messages/@original"
@@ -101,7 +103,7 @@ class Rest:
         interaction = self.interactions.get(request.match_info["token"])
         if interaction is None or self._too_late(interaction):
             return _error(404, 10062, "Unknown interaction")
-        if interaction.acknowledged:
+        if interaction.acknowledged and not self.acknowledges_again:
             return _error(400, 40060, "Interaction has already been acknowledged.")
         body = await request.json()
         kind, data = body["type"], body.get("data") or {}
