@@ -34,7 +34,8 @@ ZeroOrMore = app_commands.Range[int, 0]
 Reason = app_commands.Range[str, 1, 200] | None
 Order = Callable[..., Awaitable[object]]  # an operation of ours
 
-DISCORD_FAILS = (discord.HTTPException, aiohttp.ClientError, OSError)  # refuses, or is away
+# Discord refuses, or is away, or we have hung up (a closed session is a RuntimeError).
+DISCORD_FAILS = (discord.HTTPException, aiohttp.ClientError, OSError, RuntimeError)
 PATIENCE = 10  # seconds for the commands under way when the bot stops
 
 
@@ -60,9 +61,9 @@ class EconomyBot(discord.Client):
 
     async def close(self) -> None:
         self.tree.closing = True
-        if self.tree.running:
-            await asyncio.wait(self.tree.running, timeout=PATIENCE)
+        await self.tree.finish()
         await super().close()
+        await self.tree.finish()  # those that Discord kept waiting have been refused now
         await bs.close()
 
 
@@ -94,6 +95,10 @@ class EconomyTree(app_commands.CommandTree):
             self.running.add(task)
             task.add_done_callback(self.running.discard)
         return True
+
+    async def finish(self) -> None:
+        if self.running:
+            await asyncio.wait(self.running, timeout=PATIENCE)
 
     async def on_error(self, interaction: Interaction, error: Exception) -> None:
         if isinstance(error, app_commands.CommandInvokeError):
