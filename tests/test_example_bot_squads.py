@@ -286,10 +286,12 @@ async def test_a_role_that_stays_keeps_the_seat(town: Town) -> None:
 async def test_commands_of_one_member_follow_each_other(town: Town) -> None:
     """A switch that comes while Discord still gives the first role ends with one role."""
     owls, foxes = await town.open_squad(town.owls), await town.open_squad(town.foxes)
-    with town.fake.hold_roles():
+    with town.fake.hold_roles(given=town.owls):
         joining = await held_at_the_role(town, "/squad join", town.ada, squad=str(owls.id))
         switching = await town.fake.send("/squad switch", town.ada, squad=str(foxes.id))
         await town.fake.until(lambda: switching.acknowledged)
+        for _ in range(5):  # time enough for a switch that does not wait
+            await town.use("/bytes balance", town.bo)
     answers = [await town.fake.answer(each) for each in (joining, switching)]
 
     assert [each.text for each in answers] == ["You are in **Owls**.", "You are in **Foxes**."]

@@ -32,6 +32,7 @@ async def town(
     monkeypatch.setenv("DATABASE_URL", migrated_url)
     async with running_town(clock) as town:
         yield town
+    await bs.close()
     assert town.errors_logged(caplog) == []
 
 
@@ -235,12 +236,21 @@ async def test_a_stop_does_not_wait_for_ever(
 
 
 async def test_who_comes_while_the_bot_stops_is_told(town: Town) -> None:
-    """Nothing is begun any more."""
-    town.bot.tree.closing = True
-    answer = await town.use("/bytes send", town.ada, to=town.bo, amount=5)
+    """A command under way is waited for; nothing new is begun."""
+    fake = town.fake
+    squad = await town.open_squad(town.owls)
+    with fake.hold_roles():
+        joining = await fake.send("/squad join", town.ada, squad=str(squad.id))
+        await fake.until(lambda: fake.rest.requests[-1].endswith(f"/{town.owls.id}"))
+        stopping = asyncio.create_task(town.bot.close())
+        await asyncio.sleep(0)  # it has begun
+        answer = await town.use("/bytes send", town.bo, to=town.ada, amount=5)
+    await stopping
+    await bs.init()  # the fixture looks at the books
 
     assert answer.text == "I am about to restart. Nothing was moved; try again in a minute."
-    assert await town.ledger() == []
+    assert joining.answer.text == "You are in **Owls**."
+    assert await town.ledger() == [("squad", 50)]
 
 
 async def test_a_kill_in_a_burst_leaves_the_books_in_order(migrated_url: str) -> None:

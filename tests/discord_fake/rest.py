@@ -29,7 +29,7 @@ class Rest:
         interactions: Those that were sent to the bot, by token.
         requests: Every call so far, as ``"METHOD /path"``.
         refused: The status to answer changes of a role with, by the role's id.
-        roles_open: Changes of roles wait for it.
+        roles_open: Changes of roles wait for it; with ``held_role`` only giving that one does.
         acknowledges_again: Take every acknowledgement of an interaction, where Discord takes one.
     """
 
@@ -43,6 +43,7 @@ class Rest:
         self.refused: dict[int, int] = {}
         self.roles_open = asyncio.Event()
         self.roles_open.set()
+        self.held_role: int | None = None
         self.acknowledges_again = False
 
     def routes(self) -> list[web.RouteDef]:
@@ -187,9 +188,10 @@ class Rest:
         )
 
     async def _role(self, request: web.Request) -> web.Response:
-        await self.roles_open.wait()
         member = self.guild.members.get(int(request.match_info["member"]))
         role = int(request.match_info["role"])
+        if self.held_role is None or (self.held_role == role and request.method == "PUT"):
+            await self.roles_open.wait()
         status = self.refused.get(role, 204 if role in self.guild.roles else 404)
         if member is None:
             return _error(404, 10007, "Unknown Member")

@@ -91,8 +91,9 @@ class FakeDiscord:
         self.rest.refused[role.id] = status
 
     @contextmanager
-    def hold_roles(self) -> Iterator[None]:
-        """Keep every change of a role waiting inside the block."""
+    def hold_roles(self, given: Role | None = None) -> Iterator[None]:
+        """Keep every change of a role waiting inside the block, or only the giving of one."""
+        self.rest.held_role = given.id if given else None
         self.rest.roles_open.clear()
         try:
             yield
