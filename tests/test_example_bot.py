@@ -27,13 +27,13 @@ SQUAD = UUID(int=7)
 
 @pytest.fixture
 async def town(
-    migrated_url: str,
+    copied_url: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[Town]:
     """A guild with the example bot, on each database."""
-    monkeypatch.setenv("DATABASE_URL", migrated_url)
+    monkeypatch.setenv("DATABASE_URL", copied_url)
     async with running_town(clock) as town:
         yield town
     assert town.errors_logged(caplog) == []
@@ -70,11 +70,11 @@ async def test_the_bot_makes_its_tables_and_syncs_its_commands(
     }
 
 
-async def test_the_script_runs_and_stops(migrated_url: str) -> None:
+async def test_the_script_runs_and_stops(copied_url: str) -> None:
     """DISCORD_TOKEN and DATABASE_URL are all that the file needs; Ctrl-C ends it without a word."""
     async with FakeDiscord() as fake:
         ada = fake.member("ada")
-        async with fake.launch(EXAMPLE, DATABASE_URL=migrated_url) as process:
+        async with fake.launch(EXAMPLE, DATABASE_URL=copied_url) as process:
             answer = await fake.interact("/bytes balance", ada)
             process.send_signal(signal.SIGINT)
             output, _ = await process.communicate()

@@ -21,13 +21,13 @@ BACK = "Discord refused you the role. You have your bytes back."
 
 @pytest.fixture
 async def town(
-    migrated_url: str,
+    copied_url: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[Town]:
     """A guild with the example bot, on each database."""
-    monkeypatch.setenv("DATABASE_URL", migrated_url)
+    monkeypatch.setenv("DATABASE_URL", copied_url)
     async with running_town(clock) as town:
         yield town
     assert town.errors_logged(caplog) == []
@@ -298,13 +298,13 @@ async def test_commands_of_one_member_follow_each_other(town: Town) -> None:
     assert await state(town, town.ada) == ("Foxes", 0, {"Foxes"})
 
 
-async def test_a_crash_between_bytes_and_role_costs_nobody_anything(migrated_url: str) -> None:
+async def test_a_crash_between_bytes_and_role_costs_nobody_anything(copied_url: str) -> None:
     """The process is killed while Discord thinks; the next one gives the role for nothing."""
     async with FakeDiscord() as fake:
         ada, owls = fake.member("ada"), fake.role("Owls")
         roles = fake.role("Mods", position=500)
         mo = fake.member("mo", moderator=True, roles=(roles,))
-        async with fake.launch(EXAMPLE, DATABASE_URL=migrated_url) as process:
+        async with fake.launch(EXAMPLE, DATABASE_URL=copied_url) as process:
             await fake.interact("/economy squad", mo, role=owls, price=30)
             squad = (await fake.complete("/squad join", ada, "squad"))["Owls"]
             fake.refuse_role(owls)
@@ -314,11 +314,11 @@ async def test_a_crash_between_bytes_and_role_costs_nobody_anything(migrated_url
                 process.kill()
                 await process.wait()
         fake.refuse_role(owls, 204)
-        async with fake.launch(EXAMPLE, DATABASE_URL=migrated_url):
+        async with fake.launch(EXAMPLE, DATABASE_URL=copied_url):
             answer = await fake.interact("/squad join", ada, squad=squad)
             balance = await fake.interact("/bytes balance", ada)
 
-    await bs.init(migrated_url)
+    await bs.init(copied_url)
     report = await bs.BytesOperations().verify()
     await bs.close()
     assert not joining.answered.is_set()

@@ -23,13 +23,13 @@ from conftest import Clock
 
 @pytest.fixture
 async def town(
-    migrated_url: str,
+    copied_url: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> AsyncIterator[Town]:
     """A guild with the example bot, on each database."""
-    monkeypatch.setenv("DATABASE_URL", migrated_url)
+    monkeypatch.setenv("DATABASE_URL", copied_url)
     async with running_town(clock) as town:
         yield town
     await bs.close()
@@ -138,9 +138,9 @@ async def test_two_hundred_interactions_at_once_are_answered(town: Town) -> None
 # Late ---------------------------------------------------------------------------------------------
 
 
-async def test_a_slow_database_does_not_keep_discord_waiting(town: Town, migrated_url: str) -> None:
+async def test_a_slow_database_does_not_keep_discord_waiting(town: Town, copied_url: str) -> None:
     """The command is acknowledged while the database is held, and answered afterwards."""
-    async with database_held(migrated_url):
+    async with database_held(copied_url):
         interaction = await town.fake.send("/bytes send", town.ada, to=town.bo, amount=5)
         await town.fake.until(lambda: interaction.acknowledged)
         assert not interaction.answered.is_set()
@@ -188,10 +188,10 @@ async def test_a_forgotten_session_begins_anew(town: Town) -> None:
 
 
 async def test_a_stop_in_a_burst_finishes_what_was_begun(
-    migrated_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    copied_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No hang: who was acknowledged gets an answer, and who was told so has sent bytes."""
-    monkeypatch.setenv("DATABASE_URL", migrated_url)
+    monkeypatch.setenv("DATABASE_URL", copied_url)
     async with FakeDiscord() as fake:
         town = Town(fake, clock)
         async with fake.running(town.bot):
@@ -203,18 +203,18 @@ async def test_a_stop_in_a_burst_finishes_what_was_begun(
                 await town.bot.close()
     acknowledged = [each for each in sent if each.acknowledged]
 
-    assert successes(sent) == await transfers(migrated_url)
+    assert successes(sent) == await transfers(copied_url)
     assert {each.answer.text[:8] for each in acknowledged} <= {"You sent", "I am abo"}
 
 
 async def test_a_stop_does_not_wait_for_ever(
-    migrated_url: str,
+    copied_url: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Discord keeps a change of a role waiting: the bot stops, seat and bytes have gone back."""
-    monkeypatch.setenv("DATABASE_URL", migrated_url)
+    monkeypatch.setenv("DATABASE_URL", copied_url)
     async with FakeDiscord() as fake:
         town = Town(fake, clock)
         town.module.PATIENCE = 3
@@ -226,7 +226,7 @@ async def test_a_stop_does_not_wait_for_ever(
                 async with asyncio.timeout(60):
                     await town.bot.close()
                 fake.refuse_role(town.owls)
-    await bs.init(migrated_url)
+    await bs.init(copied_url)
     seat = await bs.SquadOperations().get_user_squad(fake.guild.id, town.ada.id)
     moved = await town.ledger()
     await bs.close()
@@ -253,14 +253,14 @@ async def test_who_comes_while_the_bot_stops_is_told(town: Town) -> None:
     assert await town.ledger() == [("squad", 50)]
 
 
-async def test_a_kill_in_a_burst_leaves_the_books_in_order(migrated_url: str) -> None:
+async def test_a_kill_in_a_burst_leaves_the_books_in_order(copied_url: str) -> None:
     """Whoever was told that bytes were sent, has sent them."""
     async with FakeDiscord() as fake:
         ada, bo = fake.member("ada"), fake.member("bo")
-        async with fake.launch(EXAMPLE, DATABASE_URL=migrated_url) as process:
+        async with fake.launch(EXAMPLE, DATABASE_URL=copied_url) as process:
             sent = [await fake.send("/bytes send", ada, to=bo, amount=1) for _ in range(60)]
             await fake.until(lambda: successes(sent) >= 5)
             process.kill()
             await process.wait()
 
-    assert 5 <= successes(sent) <= await transfers(migrated_url) <= 60
+    assert 5 <= successes(sent) <= await transfers(copied_url) <= 60
