@@ -36,6 +36,7 @@ class Role:
             "name": self.name,
             "permissions": "0",
             "position": self.position,
+            "color": 0,
             "colors": {"primary_color": 0},
             "hoist": False,
             "managed": False,
