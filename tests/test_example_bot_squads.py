@@ -284,18 +284,18 @@ async def test_a_role_that_stays_keeps_the_seat(town: Town) -> None:
 
 
 async def test_commands_of_one_member_follow_each_other(town: Town) -> None:
-    """A switch that comes while Discord still gives the first role ends with one role."""
-    owls, foxes = await town.open_squad(town.owls), await town.open_squad(town.foxes)
+    """Leaving while Discord still gives the role ends without the role."""
+    owls = await town.open_squad(town.owls, switch_cost=30)
     with town.fake.hold_roles(given=town.owls):
         joining = await held_at_the_role(town, "/squad join", town.ada, squad=str(owls.id))
-        switching = await town.fake.send("/squad switch", town.ada, squad=str(foxes.id))
-        await town.fake.until(lambda: switching.acknowledged)
-        for _ in range(5):  # time enough for a switch that does not wait
+        leaving = await town.fake.send("/squad leave", town.ada)
+        await town.fake.until(lambda: leaving.acknowledged)
+        for _ in range(5):  # time enough to leave without waiting
             await town.use("/bytes balance", town.bo)
-    answers = [await town.fake.answer(each) for each in (joining, switching)]
+    answers = [await town.fake.answer(each) for each in (joining, leaving)]
 
-    assert [each.text for each in answers] == ["You are in **Owls**.", "You are in **Foxes**."]
-    assert await state(town, town.ada) == ("Foxes", 0, {"Foxes"})
+    assert [each.text for each in answers] == ["You are in **Owls**.", "You have left **Owls**."]
+    assert await state(town, town.ada) == (None, 70, set())
 
 
 async def test_a_crash_between_bytes_and_role_costs_nobody_anything(copied_url: str) -> None:
