@@ -277,8 +277,8 @@ async def give_earned_roles(member: Member) -> None:
 
 # 5. Squads --------------------------------------------------------------------------------------
 # The database takes the bytes and gives the seat, in one transaction; then Discord gives the role.
-# If Discord refuses, bytes and seat go back, in one transaction too. Whatever breaks in between
-# (Discord, the database, this process), who has a seat has paid for it, and who has not has not.
+# If Discord refuses, bytes and seat go back, in one transaction too. So whatever breaks in between
+# (Discord, the database, this process), a seat is paid for, and no bytes are gone without a seat.
 # Only the role can be missing, and joining the squad that one is in already gives it again.
 
 _locks: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
