@@ -18,8 +18,9 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -229,10 +230,29 @@ async def db(backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Data
         await bytes_squads.init(url)
         yield Database(backend, url)
         await bytes_squads.close()
-        connection = await asyncpg.connect(url)
-        tables = ", ".join(model._meta.db_table for model in MODELS)
-        await connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
-        await connection.close()
+        await _empty(url)
+
+
+@pytest.fixture
+async def copied_url(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database that processes can share; quickly made."""
+    if backend == "sqlite":
+        template: sqlite3.Connection = request.getfixturevalue("sqlite_migrated")
+        with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+            template.backup(copy)
+        yield f"sqlite://{tmp_path / 'copy.db'}"
+    else:
+        yield request.getfixturevalue("postgres_migrated")
+        await _empty(request.getfixturevalue("postgres_migrated"))
+
+
+async def _empty(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    tables = ", ".join(model._meta.db_table for model in MODELS)
+    await connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+    await connection.close()
 
 
 # Operations ---------------------------------------------------------------------------------------
