@@ -48,6 +48,7 @@ FULL = Settings(
     growth_rounds=5,
     growth_seconds=0.5,
     sizes=(1_000, 10_000, 100_000, 1_000_000),
+    batch=10_000,
 )
 """Under twenty minutes."""
 
