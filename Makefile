@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 MINUTES := 5
+DOCS := build/docs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint storm mutants bench clean
+.PHONY: help demo test check lint docs storm mutants bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
@@ -21,12 +22,17 @@ test: $(VENV)/installed-test  ## Run the whole suite on SQLite and on PostgreSQL
 	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(COVERAGE)
 
 check: COVERAGE = --cov=bytes_squads --cov-report=term-missing:skip-covered --cov-fail-under=95
-check: lint test  ## Run all that must pass: linter, formatter, types, the suite with coverage
+check: lint docs test  ## Run all that must pass: linter, formatter, types, documentation, the suite with coverage
 
 lint: $(VENV)/installed-dev  ## Run the linter, the formatter and the type checker
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict
+
+docs: $(VENV)/installed-docs  ## Make the documentation, build/docs/index.html; a warning is an error
+	@$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet \
+		--doctree-dir $(DOCS).doctrees docs $(DOCS)
+	@echo "The documentation is $(DOCS)/index.html"
 
 storm: $(VENV)/installed-test  ## Kill, cancel and cut off for MINUTES=5 on a PostgreSQL of its own; print a report
 	$(BIN)/python tests/storm.py --minutes $(MINUTES)
@@ -62,7 +68,12 @@ $(VENV)/installed-test: $(BIN)/python pyproject.toml
 $(VENV)/installed-dev: $(BIN)/python pyproject.toml
 	@echo "Installing into $(VENV) …"
 	@$(PIP) --editable '.[dev]'
-	@touch $(VENV)/installed $(VENV)/installed-test $@
+	@touch $(VENV)/installed $(VENV)/installed-docs $(VENV)/installed-test $@
+
+$(VENV)/installed-docs: $(BIN)/python pyproject.toml
+	@echo "Installing into $(VENV) …"
+	@$(PIP) --editable '.[docs]'
+	@touch $(VENV)/installed $@
 
 $(VENV)/installed-bench: $(BIN)/python pyproject.toml
 	@echo "Installing into $(VENV) …"

@@ -158,7 +158,8 @@ async def init(url: str | None = None) -> None:
     An open database is closed first.
 
     Args:
-        url: The database's URL, see `connection_config`; by default that of ``DATABASE_URL``.
+        url: The database's URL, see `database.connection_config`; by default that of
+            ``DATABASE_URL``.
 
     Raises:
         StorageUnavailableError: The URL is of no known form, or the database cannot be reached.

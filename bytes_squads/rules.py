@@ -12,7 +12,7 @@ SYSTEM_ID = "SYSTEM"
 """The counterparty, by id and by username, where bytes are created or retired."""
 
 MAX_BYTES = 2**63 - 1
-"""The largest balance, total or amount: a signed 64-bit integer, in whole bytes."""
+"""The largest balance, total or amount in whole bytes, as a signed 64-bit integer holds it."""
 
 
 def utc_now() -> datetime:
