@@ -40,7 +40,7 @@ class Settings:
 
 
 FULL = Settings(
-    rounds=7,
+    rounds=5,
     seconds=1.5,
     reading_seconds=0.8,
     warm_seconds=1.0,

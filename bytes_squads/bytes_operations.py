@@ -113,9 +113,9 @@ class BytesOperations:
             await ledger.wait_for(db, row.guild_id, row.idempotency_key)
             if first := await ledger.earlier(db, row.guild_id, row.idempotency_key, row.id):
                 return ledger.same_movement(first, row)
+            config = await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
             if await ledger.settle(db, row):
                 return row
-            config = await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
             if row.amount > config.max_transfer:
                 raise TransferLimitError(row.amount, config.max_transfer)
             await ledger.move(db, row)
@@ -321,9 +321,9 @@ class BytesOperations:
             await ledger.wait_for(db, row.guild_id, row.idempotency_key)
             if first := await ledger.earlier(db, row.guild_id, row.idempotency_key, row.id):
                 return ledger.same_movement(first, row)
+            await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
             if await ledger.settle(db, row):
                 return row
-            await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
             await ledger.move(db, row)
             await ledger.record(db, row)
         return row

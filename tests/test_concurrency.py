@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -35,6 +36,7 @@ from bytes_squads import (
     TransferCooldownError,
 )
 from bytes_squads.failures import meaning
+from bytes_squads.sql import WELCOME
 from conftest import ALICE, BOB, CAROL, GUILD, Database, MakeConfig, MakeMember, MakeSquad
 
 Check = Callable[[], Awaitable[None]]
@@ -196,6 +198,36 @@ async def test_a_cooldown_lets_one_of_ten_through(
         for receiver in map(str, range(1, 11))
     )
     assert outcome == {"BytesTransaction": 1, TransferCooldownError.__name__: 9}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("backend", ["postgres"])
+async def test_a_new_member_is_welcomed_before_any_row_is_locked(
+    db: Database, bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember
+) -> None:
+    """Who waits for somebody else to welcome a member keeps nobody from the other party's row."""
+    await make_config()
+    await make_member(ALICE, 100)
+    somebody, watcher = await asyncpg.connect(db.url), await asyncpg.connect(db.url)
+    try:
+        welcome = somebody.transaction()
+        await welcome.start()
+        await somebody.execute(WELCOME.postgres, GUILD, BOB, 0, datetime.now(UTC))
+        waiting = asyncio.create_task(bytes_ops.create_transaction(transfer(ALICE, BOB, 1)))
+        async with asyncio.timeout(20):
+            while not await watcher.fetchval(  # noqa: ASYNC110  # a server sets no Event
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND datname = current_database()"
+            ):
+                await asyncio.sleep(0.02)
+        free = "SELECT 1 FROM bytes_balances WHERE user_id = $1 FOR UPDATE NOWAIT"
+        locked = await somebody.fetchval(free, ALICE)
+        await welcome.rollback()
+        await waiting
+    finally:
+        await somebody.close()
+        await watcher.close()
+    assert locked == 1
 
 
 async def test_a_new_member_is_welcomed_once(
