@@ -55,7 +55,7 @@ def deadlocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def noting(error: Exception) -> StorageUnavailableError | None:
         if "deadlock" in str(error):
-            met.append(str(error))
+            met.append(f"{error}: {getattr(error, 'detail', None)}")
         return meaning(error)
 
     monkeypatch.setattr("bytes_squads.transaction.meaning", noting)
