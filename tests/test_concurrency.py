@@ -214,12 +214,7 @@ async def test_a_new_member_is_welcomed_before_any_row_is_locked(
         await welcome.start()
         await somebody.execute(WELCOME.postgres, GUILD, BOB, 0, datetime.now(UTC))
         waiting = asyncio.create_task(bytes_ops.create_transaction(transfer(ALICE, BOB, 1)))
-        async with asyncio.timeout(20):
-            while not await watcher.fetchval(  # noqa: ASYNC110  # a server sets no Event
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                " AND datname = current_database()"
-            ):
-                await asyncio.sleep(0.02)
+        await _somebody_waits(watcher)
         free = "SELECT 1 FROM bytes_balances WHERE user_id = $1 FOR UPDATE NOWAIT"
         locked = await somebody.fetchval(free, ALICE)
         await welcome.rollback()
@@ -228,6 +223,39 @@ async def test_a_new_member_is_welcomed_before_any_row_is_locked(
         await somebody.close()
         await watcher.close()
     assert locked == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("backend", ["postgres"])
+async def test_an_event_waits_for_a_row_and_pays_what_it_has_become(
+    db: Database, bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember
+) -> None:
+    """What a member has sent meanwhile is neither lost nor in the way of a payout that waited."""
+    await make_config()
+    await make_member(ALICE, 100)
+    somebody, watcher = await asyncpg.connect(db.url), await asyncpg.connect(db.url)
+    try:
+        change = somebody.transaction()
+        await change.start()
+        await somebody.execute("UPDATE bytes_balances SET balance = 90, total_sent = 10")
+        waiting = asyncio.create_task(bytes_ops.grant_many(GUILD, {ALICE: 5}))
+        await _somebody_waits(watcher)
+        await change.commit()
+        await waiting
+    finally:
+        await somebody.close()
+        await watcher.close()
+    alice = await bytes_ops.get_balance(GUILD, ALICE)
+    assert (alice.balance, alice.total_received, alice.total_sent) == (95, 105, 10)
+
+
+async def _somebody_waits(watcher: asyncpg.Connection) -> None:
+    async with asyncio.timeout(20):
+        while not await watcher.fetchval(  # noqa: ASYNC110  # a server sets no Event
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND datname = current_database()"
+        ):
+            await asyncio.sleep(0.02)
 
 
 async def test_a_new_member_is_welcomed_once(
