@@ -8,7 +8,8 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -208,8 +209,7 @@ async def test_a_new_member_is_welcomed_before_any_row_is_locked(
     """Who waits for somebody else to welcome a member keeps nobody from the other party's row."""
     await make_config()
     await make_member(ALICE, 100)
-    somebody, watcher = await asyncpg.connect(db.url), await asyncpg.connect(db.url)
-    try:
+    async with _two_others(db) as (somebody, watcher):
         welcome = somebody.transaction()
         await welcome.start()
         await somebody.execute(WELCOME.postgres, GUILD, BOB, 0, datetime.now(UTC))
@@ -219,9 +219,6 @@ async def test_a_new_member_is_welcomed_before_any_row_is_locked(
         locked = await somebody.fetchval(free, ALICE)
         await welcome.rollback()
         await waiting
-    finally:
-        await somebody.close()
-        await watcher.close()
     assert locked == 1
 
 
@@ -233,8 +230,7 @@ async def test_an_event_waits_for_a_row_and_pays_what_it_has_become(
     """What a member has sent meanwhile is neither lost nor in the way of a payout that waited."""
     await make_config()
     await make_member(ALICE, 100)
-    somebody, watcher = await asyncpg.connect(db.url), await asyncpg.connect(db.url)
-    try:
+    async with _two_others(db) as (somebody, watcher):
         change = somebody.transaction()
         await change.start()
         await somebody.execute("UPDATE bytes_balances SET balance = 90, total_sent = 10")
@@ -242,11 +238,21 @@ async def test_an_event_waits_for_a_row_and_pays_what_it_has_become(
         await _somebody_waits(watcher)
         await change.commit()
         await waiting
-    finally:
-        await somebody.close()
-        await watcher.close()
     alice = await bytes_ops.get_balance(GUILD, ALICE)
     assert (alice.balance, alice.total_received, alice.total_sent) == (95, 105, 10)
+
+
+@asynccontextmanager
+async def _two_others(
+    db: Database,
+) -> AsyncIterator[tuple[asyncpg.Connection, asyncpg.Connection]]:
+    """Two connections beside the package's."""
+    one, other = await asyncpg.connect(db.url), await asyncpg.connect(db.url)
+    try:
+        yield one, other
+    finally:
+        await one.close()
+        await other.close()
 
 
 async def _somebody_waits(watcher: asyncpg.Connection) -> None:
