@@ -375,16 +375,11 @@ class BytesOperations:
         users = sorted(pay)
         ids = operation_ids(2 * len(users))  # those of new members' first rows precede the others
         bearer = ids[len(users)]  # the row that carries the key
-        batch = json.dumps(
-            [
-                {"user_id": user, "amount": pay[user], "id": str(ids[place])}
-                for place, user in enumerate(users, len(users))
-            ]
-        )
-        details = {"members": len(pay), "digest": _digest(pay, why)}
+        batch = users, [pay[user] for user in users], ids.written(len(users), 2 * len(users))
+        details = {"members": len(pay)} | ({} if key is None else {"digest": _digest(pay, why)})
         told = why, now, actor, bearer, key, json.dumps(details)
         trace = sql.LEDGER_ROW_EXISTS, (guild, bearer)
-        if await at_once(sql.SETTLE_MANY, guild, batch, *told, utc_now(), len(users), trace=trace):
+        if await at_once(sql.SETTLE_MANY, guild, *batch, *told, utc_now(), len(users), trace=trace):
             return len(pay)
         async with in_transaction() as db:
             await ledger.wait_for(db, guild, key)
@@ -394,23 +389,23 @@ class BytesOperations:
                 raise IdempotencyConflictError(str(key))
             config = await ledger.config_of(db, guild)
             stamp = utc_now()
-            new = await sql.WELCOME_MANY.rows(db, guild, batch, config.starting_balance, stamp)
+            new = await sql.WELCOME_MANY.rows(db, guild, *batch, config.starting_balance, stamp)
             if new and config.starting_balance:
                 arrived = {member["user_id"] for member in new}
-                first_rows = [
-                    {"user_id": user, "id": str(ids[place])}
-                    for place, user in enumerate(users)
-                    if user in arrived
-                ]
-                await sql.RECORD_STARTING.rows(
-                    db, guild, json.dumps(first_rows), config.starting_balance, now
+                places = [place for place, user in enumerate(users) if user in arrived]
+                first_ids = ids.written(0, len(users))
+                first_rows = (
+                    [users[place] for place in places],
+                    [config.starting_balance] * len(places),
+                    [first_ids[place] for place in places],
                 )
-            paid = await sql.PAY_MANY.rows(db, guild, batch, stamp)
+                await sql.RECORD_STARTING.rows(db, guild, *first_rows, now)
+            paid = await sql.PAY_MANY.rows(db, guild, *batch, stamp)
             if len(paid) != len(pay):
                 refused = min(pay.keys() - {member["user_id"] for member in paid})
                 member = await BytesBalance.get(guild_id=guild, user_id=refused, using_db=db)
                 raise BalanceOverflowError(member.total_received, pay[refused])
-            await sql.RECORD_MANY.rows(db, guild, batch, *told)
+            await sql.RECORD_MANY.rows(db, guild, *batch, *told)
             leave_trace(db, sql.LEDGER_ROW_EXISTS, guild, bearer)
         return len(pay)
 

@@ -42,7 +42,7 @@ def snowflake(value: str | int) -> str:
         and value.isascii()
         and value.isdigit()
         and value[0] != "0"
-        and int(value) <= MAX_SNOWFLAKE
+        and (len(value) < SNOWFLAKE_DIGITS or int(value) <= MAX_SNOWFLAKE)
     ):
         return str(value)
     raise InvalidSnowflakeError(value)

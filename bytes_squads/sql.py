@@ -366,13 +366,14 @@ def whole(high: int, low: int) -> int:
 
 # Many members at once -----------------------------------------------------------------------------
 
-# A batch is one JSON value, a list of objects: on either database one parameter, however long.
-_BATCH = "jsonb_to_recordset($2::jsonb) AS paid(user_id text, amount bigint, id uuid)"
+# A batch is three columns: on PostgreSQL an array each, on SQLite one JSON value of rows, in the
+# place of the first (`Statement.bound`).
+_BATCH = "unnest($2::text[], $3::bigint[], $4::uuid[]) AS paid(user_id, amount, id)"
 _SQLITE_BATCH = {
     _BATCH: """(
-        SELECT json_extract(value, '$.user_id') AS user_id,
-            json_extract(value, '$.amount') AS amount, json_extract(value, '$.id') AS id
-        FROM json_each(?2)
+        SELECT json_extract(value, '$[0]') AS user_id,
+            json_extract(value, '$[1]') AS amount, json_extract(value, '$[2]') AS id
+        FROM json_each($2)
     ) AS paid"""
 }
 
@@ -391,38 +392,39 @@ _WILLING = f"""
 # Whole rows of the locked: the checks look at what is new and old together, before PostgreSQL does.
 _PAY = """
     UPDATE bytes_balances AS member SET
-        balance = {payee}.balance + {payee}.amount,
-        total_received = {payee}.total_received + {payee}.amount,
-        total_sent = {payee}.total_sent,
+        balance = willing.balance + willing.amount,
+        total_received = willing.total_received + willing.amount,
+        total_sent = willing.total_sent,
         updated_at = {stamp}::timestamptz
-    FROM {payee}
-    WHERE member.guild_id = $1::text AND member.id = {payee}.id
+    FROM willing
+    WHERE member.guild_id = $1::text AND member.id = willing.id
 """
 
 _RECORD_MANY = f"""
     INSERT INTO bytes_transactions
         (id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,
          created_at, kind, actor_id, idempotency_key, details)
-    SELECT paid.id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', paid.amount, $3::text,
-        $4::timestamptz, 'grant', $5::text,
-        CASE WHEN paid.id = $6::uuid THEN $7::text END,
-        CASE WHEN paid.id = $6::uuid THEN $8::jsonb END
+    SELECT paid.id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', paid.amount, $5::text,
+        $6::timestamptz, 'grant', $7::text,
+        CASE WHEN paid.id = $8::uuid THEN $9::text END,
+        CASE WHEN paid.id = $8::uuid THEN $10::jsonb END
     FROM {_BATCH}
 """
 
 SETTLE_MANY = Pair(
-    before=f"""{_WILLING}, judged AS MATERIALIZED (
-        SELECT willing.*, count(*) OVER () AS able FROM willing
-        WHERE $7::text IS NULL OR {_unused("$1::text", "$7::text")}
-    )""",
-    change=f"{_PAY.format(payee='judged', stamp='$9')} AND judged.able = $10::int",
+    before=_WILLING,
+    change=f"""
+    {_PAY.format(stamp="$11")}
+      AND (SELECT count(*) FROM willing) = $12::int
+      AND ($9::text IS NULL OR {_unused("$1::text", "$9::text")})
+    """,
     record=_RECORD_MANY,
     sqlite=_SQLITE_BATCH,
 )
 """`settlement` for a batch: all of them are known and have room, and the key is unused; or nothing.
 
-$1 guild, $2 batch, $3 reason, $4 clock, $5 actor, $6 id of the row with the key, $7 key,
-$8 details of that row, $9 wall time, $10 how many.
+$1 guild, $2 users, $3 amounts, $4 ids of their rows, $5 reason, $6 clock, $7 actor, $8 id of the
+row with the key, $9 key, $10 details of that row, $11 wall time, $12 how many.
 """
 
 WELCOME_MANY = Statement(
@@ -430,7 +432,7 @@ WELCOME_MANY = Statement(
     INSERT INTO bytes_balances
         (guild_id, user_id, balance, total_received, total_sent, streak_count,
          created_at, updated_at)
-    SELECT $1::text, paid.user_id, $3::bigint, $3::bigint, 0, 0, $4::timestamptz, $4::timestamptz
+    SELECT $1::text, paid.user_id, $5::bigint, $5::bigint, 0, 0, $6::timestamptz, $6::timestamptz
     FROM {_BATCH}
     WHERE true
     ORDER BY paid.user_id
@@ -439,31 +441,29 @@ WELCOME_MANY = Statement(
     """,
     _SQLITE_BATCH,
 )
-"""`WELCOME` for a batch. $1 guild, $2 batch, $3 starting balance, $4 wall time."""
+"""`WELCOME` for a batch. $1 … $4 as in `SETTLE_MANY`, $5 starting balance, $6 wall time."""
 
-PAY_MANY = Statement(
-    f"WITH {_WILLING} {_PAY.format(payee='willing', stamp='$3')} RETURNING user_id", _SQLITE_BATCH
-)
+PAY_MANY = Statement(f"WITH {_WILLING} {_PAY.format(stamp='$5')} RETURNING user_id", _SQLITE_BATCH)
 """`MOVE` from SYSTEM to a batch; fewer rows when a total has no room.
 
-$1 guild, $2 batch, $3 wall time.
+$1 … $4 as in `SETTLE_MANY`, $5 wall time.
 """
 
 RECORD_MANY = Statement(_RECORD_MANY, _SQLITE_BATCH)
-"""The ledger rows of a batch. The key stands on one of them. $1 … $8 as in `SETTLE_MANY`."""
+"""The ledger rows of a batch. The key stands on one of them. $1 … $10 as in `SETTLE_MANY`."""
 
 RECORD_STARTING = Statement(
     f"""
     INSERT INTO bytes_transactions
         (id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount,
          created_at, kind)
-    SELECT paid.id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', $3::bigint,
-        $4::timestamptz, 'starting'
+    SELECT paid.id, $1::text, 'SYSTEM', 'SYSTEM', paid.user_id, '', paid.amount,
+        $5::timestamptz, 'starting'
     FROM {_BATCH}
     """,
     _SQLITE_BATCH,
 )
-"""The ledger rows of a batch's starting bytes. $1 guild, $2 new members, $3 amount, $4 clock."""
+"""The ledger rows of starting bytes. $1 … $4 as in `SETTLE_MANY`, of new members, $5 clock."""
 
 # Squads -------------------------------------------------------------------------------------------
 

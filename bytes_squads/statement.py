@@ -7,6 +7,7 @@ own) and row locks (``FOR UPDATE``; a SQLite transaction holds the lock of the w
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -68,8 +69,15 @@ class Statement:
         return cast("list[Any]", await connection.fetch(self.postgres, *values))
 
     def bound(self, values: tuple[Any, ...]) -> list[Any]:
-        """As many of the values as the text has a place for, as SQLite stores them."""
-        return [_sqlite_value(value) for value in values[: self._places]]
+        """As many of the values as the text has a place for, as SQLite stores them.
+
+        Lists are the columns of a batch, equally long. SQLite knows no arrays: in the place of the
+        first it gets the rows, as JSON.
+        """
+        return [
+            _sqlite_value(value) if not isinstance(value, list) else _rows_from(values, place)
+            for place, value in enumerate(values[: self._places])
+        ]
 
     async def many(self, db: TransactionalDBClient, rows: Sequence[Sequence[Any]]) -> None:
         """Execute once for each row of values, in as few round trips as the driver knows.
@@ -161,6 +169,14 @@ def _sqlite_value(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     return value
+
+
+def _rows_from(values: tuple[Any, ...], place: int) -> str | None:
+    """The batch whose first column is at this place; None at the place of another column."""
+    columns = [value for value in values if isinstance(value, list)]
+    if values[place] is not columns[0]:
+        return None
+    return json.dumps(list(zip(*columns, strict=True)), separators=(",", ":"))
 
 
 if sqlite3.sqlite_version_info < (3, 35):  # pragma: no cover  # RETURNING came with it

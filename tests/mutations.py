@@ -69,7 +69,7 @@ MUTATIONS = (
     Mutation(
         "An event changes rows as they were locked, whole",
         "bytes_squads/sql.py",
-        "        total_sent = {payee}.total_sent,\n",
+        "        total_sent = willing.total_sent,\n",
         "",
         "tests/test_concurrency.py",
     ),

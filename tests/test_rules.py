@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from bytes_squads import rules
-from bytes_squads.ids import uuid7
+from bytes_squads.ids import Ids, uuid7
 
 STREAKS = [
     # last claim, streak then, today, streak now
@@ -185,3 +185,12 @@ def test_ids_of_one_tick_differ_in_their_random_part() -> None:
     """The 62 bits at the end are drawn anew for each id."""
     drawn = [uuid7() for _ in range(1000)]
     assert len(drawn) == len({id_.int & (2**62 - 1) for id_ in drawn})
+
+
+def test_ids_written_at_once_are_those_of_the_same_places() -> None:
+    """A batch gets as text what it would get one by one, and an earlier attempt's ids again."""
+    ids = Ids(1000)
+    one_by_one = [str(ids[place]) for place in range(1000)]
+    assert ids.written(0, 1000) == one_by_one
+    assert ids.written(400, 700) == one_by_one[400:700]
+    assert ids.written(1000, 1000) == []
