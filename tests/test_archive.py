@@ -451,6 +451,7 @@ async def test_a_cancel_amid_many_rows_leaves_nothing(
     counted = {**lines[-1], "transactions": lines[-1]["transactions"] + rows}
     source = written([*lines[:-1], *gifts, counted])
     loop, many = asyncio.get_running_loop(), Statement.many
+    cut_off: list[int] = []
 
     def interrupt(left: int) -> None:
         if left:
@@ -461,7 +462,11 @@ async def test_a_cancel_amid_many_rows_leaves_nothing(
     async def interrupted(self: Statement, db: Any, rows: Any) -> None:
         if len(rows) == archive_sql.PAGE:
             interrupt(turns)
-        await many(self, db, rows)
+        try:
+            await many(self, db, rows)
+        except asyncio.CancelledError:
+            cut_off.append(len(rows))
+            raise
 
     with monkeypatch.context() as patch:
         patch.setattr(Statement, "many", interrupted)
@@ -470,6 +475,7 @@ async def test_a_cancel_amid_many_rows_leaves_nothing(
             await asyncio.wait({task})
 
     assert task.cancelled()
+    assert cut_off == []
     assert await stored() == EMPTY
     source.seek(0)
     await import_guild(source)
