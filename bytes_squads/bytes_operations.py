@@ -393,11 +393,10 @@ class BytesOperations:
             if new and config.starting_balance:
                 arrived = {member["user_id"] for member in new}
                 places = [place for place, user in enumerate(users) if user in arrived]
-                first_ids = ids.written(0, len(users))
                 first_rows = (
                     [users[place] for place in places],
                     [config.starting_balance] * len(places),
-                    [first_ids[place] for place in places],
+                    [str(ids[place]) for place in places],
                 )
                 await sql.RECORD_STARTING.rows(db, guild, *first_rows, now)
             paid = await sql.PAY_MANY.rows(db, guild, *batch, stamp)

@@ -75,7 +75,7 @@ class Statement:
         first it gets the rows, as JSON.
         """
         return [
-            _sqlite_value(value) if not isinstance(value, list) else _rows_from(values, place)
+            _rows_from(values, place) if isinstance(value, list) else _sqlite_value(value)
             for place, value in enumerate(values[: self._places])
         ]
 
