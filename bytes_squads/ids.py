@@ -7,10 +7,12 @@ the twelve bits of ``rand_a``), made strictly increasing within a process.
 from __future__ import annotations
 
 import os
-import struct
 import threading
 import time
 from uuid import UUID
+
+_CHANCE = 2**62 - 1
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # a digit with its two bits set
 
 _lock = threading.Lock()
 _last_tick = 0
@@ -51,16 +53,17 @@ class Ids:
             | 0x7 << 76
             | (tick & 0xFFF) << 64
             | 0b10 << 62
-            | int.from_bytes(chance) >> 2
+            | int.from_bytes(chance) & _CHANCE
         )
 
     def written(self, first: int, last: int) -> list[str]:
         """The ids of the places from ``first`` until ``last``, as text; for many at once."""
-        chances = struct.unpack_from(f">{last - first}Q", self._chance, 8 * first)
         texts = []
-        for tick, chance in enumerate(chances, self._first + first):
-            digits = f"{tick >> 12:012x}7{tick & 0xFFF:03x}{1 << 63 | chance >> 2:016x}"
-            texts.append(
-                f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-            )
+        drawn, head = self._chance.hex(), ""
+        for place in range(first, last):
+            tick, at = self._first + place, 16 * place
+            if not head or not tick & 0xFFF:
+                head = f"{tick >> 28:08x}-{tick >> 12 & 0xFFFF:04x}-7"
+            group = f"{_VARIANT[drawn[at]]}{drawn[at + 1 : at + 4]}"
+            texts.append(f"{head}{tick & 0xFFF:03x}-{group}-{drawn[at + 4 : at + 16]}")
         return texts

@@ -189,8 +189,8 @@ def test_ids_of_one_tick_differ_in_their_random_part() -> None:
 
 def test_ids_written_at_once_are_those_of_the_same_places() -> None:
     """A batch gets as text what it would get one by one, and an earlier attempt's ids again."""
-    ids = Ids(1000)
-    one_by_one = [str(ids[place]) for place in range(1000)]
-    assert ids.written(0, 1000) == one_by_one
+    ids = Ids(10_000)  # over two milliseconds, at 4,096 ids each
+    one_by_one = [str(ids[place]) for place in range(10_000)]
+    assert ids.written(0, 10_000) == one_by_one
     assert ids.written(400, 700) == one_by_one[400:700]
-    assert ids.written(1000, 1000) == []
+    assert ids.written(10_000, 10_000) == []
