@@ -25,6 +25,8 @@ _PLACEHOLDER = re.compile(r"\$(\d+)")
 _SQLITE_PLACE = re.compile(r"\?(\d+)")
 _ROW_LOCK = re.compile(r"\s+FOR UPDATE( OF \w+)?\b")
 
+_NOTHING_RECORDED = "INSERT 0 0"
+
 BEGIN_ON_SQLITE = "BEGIN IMMEDIATE"
 """How a transaction begins on SQLite: with the write lock. One that reads before it writes would
 otherwise fail at once when another process writes in between, without waiting for its turn."""
@@ -111,7 +113,7 @@ class Pair:
         done = f"done AS ({change} RETURNING 1)"
         self.postgres = (
             f"WITH {f'{before}, {done}' if before else done}"
-            f"{record} WHERE EXISTS (SELECT 1 FROM done) RETURNING id"
+            f"{record} WHERE EXISTS (SELECT 1 FROM done)"
         )
         self._change = Statement(
             f"{f'WITH {before}' if before else ''} {change} RETURNING 1", sqlite
@@ -140,7 +142,8 @@ class Pair:
         if isinstance(connection, aiosqlite.Connection):
             visit = cast("Any", connection)._execute(on_sqlite, connection._conn, values)
             return bool(await visit)
-        return bool(await connection.fetch(self.postgres, *values))
+        # The server's tag tells how many rows were recorded; they need not come back themselves.
+        return bool(await connection.execute(self.postgres, *values) != _NOTHING_RECORDED)
 
     def _transaction(self, connection: sqlite3.Connection, values: tuple[Any, ...]) -> bool:
         connection.execute(BEGIN_ON_SQLITE)
