@@ -129,15 +129,9 @@ class BytesOperations:
     ) -> None:
         if config.transfer_cooldown_hours == 0:
             return
-        last = (
-            await BytesTransaction.filter(
-                guild_id=row.guild_id, giver_id=row.giver_id, kind="transfer"
-            )
-            .order_by("-created_at")
-            .using_db(db)
-            .first()
-        )
-        if last is not None:
+        found = await sql.LAST_TRANSFER.rows(db, row.guild_id, row.giver_id)
+        if found:
+            last = BytesTransaction._init_from_db(**found[0])
             available_at = rules.cooldown_ends(last.created_at, config.transfer_cooldown_hours)
             if available_at > row.created_at:
                 raise TransferCooldownError(available_at)

@@ -48,7 +48,7 @@ _COOL = """
         SELECT total_sent FROM bytes_balances WHERE guild_id = $2::text AND user_id = $3::text
     ) AND coalesce((
         SELECT last.created_at FROM bytes_transactions AS last
-        WHERE last.guild_id = $2::text AND last.giver_id = $3::text
+        WHERE last.guild_id = $2::text AND last.giver_id = $3::text AND last.giver_id <> 'SYSTEM'
         ORDER BY last.created_at DESC LIMIT 1
     ) <= $9::timestamptz - config.transfer_cooldown_hours * interval '1 hour', true)
 """
@@ -299,16 +299,26 @@ seen; `BEFORE_ALL` for the first page."""
 BEFORE_ALL = datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1)
 """What every ledger row comes after, newest first."""
 
+# That a member is not SYSTEM goes without saying, except to the indexes that SYSTEM is not in.
+_OF_MEMBER = "AND {party} = $5 AND {party} <> 'SYSTEM'"
+
 MEMBER_HISTORY = Statement(f"""
     SELECT * FROM (
-        SELECT * FROM ({_PAGE.format(whose="AND giver_id = $5")}) AS given
+        SELECT * FROM ({_PAGE.format(whose=_OF_MEMBER.format(party="giver_id"))}) AS given
         UNION ALL
-        SELECT * FROM ({_PAGE.format(whose="AND receiver_id = $5")}) AS received
+        SELECT * FROM ({_PAGE.format(whose=_OF_MEMBER.format(party="receiver_id"))}) AS received
     ) AS page
     ORDER BY created_at DESC, id DESC LIMIT $2::int
 """)
 """The page of a member, of what was given and received: each through its index. $1 … $4 as in
 `HISTORY`, $5 user."""
+
+LAST_TRANSFER = Statement("""
+    SELECT * FROM bytes_transactions
+    WHERE guild_id = $1 AND giver_id = $2 AND giver_id <> 'SYSTEM' AND kind = 'transfer'
+    ORDER BY created_at DESC, id DESC LIMIT 1
+""")
+"""A member's last transfer, from which a cooldown counts. $1 guild, $2 giver."""
 
 BACKEND_RUNS = Statement("""
     SELECT pid FROM pg_stat_activity
@@ -367,8 +377,12 @@ def whole(high: int, low: int) -> int:
 # Many members at once -----------------------------------------------------------------------------
 
 # A batch is three columns: on PostgreSQL an array each, on SQLite one JSON value of rows, in the
-# place of the first (`Statement.bound`).
-_BATCH = "unnest($2::text[], $3::bigint[], $4::uuid[]) AS paid(user_id, amount, id)"
+# place of the first (`Statement.bound`). The subscripts are there for PostgreSQL's planner: without
+# them it expects ten rows of any array, and looks each member up; with them a thousand.
+_BATCH = """ROWS FROM (
+        unnest($2::text[]), unnest($3::bigint[]), unnest($4::uuid[]),
+        generate_subscripts($2::text[], 1)
+    ) AS paid(user_id, amount, id, place)"""
 _SQLITE_BATCH = {
     _BATCH: """(
         SELECT json_extract(value, '$[0]') AS user_id,

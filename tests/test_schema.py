@@ -139,12 +139,16 @@ async def test_every_constraint_and_index_has_a_conventional_name(migrated_url: 
                 list(TABLES),
             )
         ]
-        indexes = await query(
-            migrated_url,
-            "SELECT tablename::text, indexname::text FROM pg_indexes WHERE tablename = "
-            "ANY ($1::text[]) AND indexname NOT IN (SELECT conname FROM pg_constraint)",
-            list(TABLES),
-        )
+        indexes = [
+            ("uq" if is_unique else "ix", table, name)
+            for is_unique, table, name in await query(
+                migrated_url,
+                "SELECT indisunique, indrelid::regclass::text, indexrelid::regclass::text "
+                "FROM pg_index WHERE indrelid = ANY ($1::text[]::regclass[]) "
+                "AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)",
+                list(TABLES),
+            )
+        ]
     else:
         constraints = [
             (prefixes[kind], table, name)
@@ -153,10 +157,10 @@ async def test_every_constraint_and_index_has_a_conventional_name(migrated_url: 
         ]
         indexes = await query(
             migrated_url,
-            "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL "
-            "AND tbl_name <> 'aerich'",
+            "SELECT 'ix', tbl_name, name FROM sqlite_master WHERE type = 'index' "
+            "AND sql IS NOT NULL AND tbl_name <> 'aerich'",
         )
-    names = [*constraints, *(("ix", table, name) for table, name in indexes)]
+    names = [*constraints, *indexes]
     unconventional = [
         (prefix, table, name)
         for prefix, table, name in names
@@ -174,8 +178,10 @@ async def test_unique_and_foreign_keys_are_named_after_their_columns(migrated_ur
     if is_postgres(migrated_url):
         rows = await query(
             migrated_url,
-            "SELECT conname::text FROM pg_constraint WHERE contype IN ('u', 'f') AND "
-            "conrelid = ANY ($1::text[]::regclass[])",
+            "SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique "
+            "AND NOT indisprimary AND indrelid = ANY ($1::text[]::regclass[]) "
+            "UNION SELECT conname::text FROM pg_constraint WHERE contype = 'f' "
+            "AND conrelid = ANY ($1::text[]::regclass[])",
             list(TABLES),
         )
         names = {name for (name,) in rows}
@@ -269,6 +275,37 @@ async def test_the_tables_can_be_partitioned_by_guild_as_they_are(
         await connection.close()
 
     assert left == 0
+
+
+@on_postgres
+async def test_indexes_compare_bytes(migrated_url: str) -> None:
+    """No index is in the order of a language, which changes with the operating system."""
+    collations = await query(
+        migrated_url,
+        "SELECT DISTINCT collname::text FROM pg_index, unnest(indcollation) AS used (id) "
+        "JOIN pg_collation ON pg_collation.oid = used.id "
+        "WHERE indrelid = ANY ($1::text[]::regclass[])",
+        list(TABLES),
+    )
+
+    assert collations == [("C",)]
+
+
+@on_postgres
+async def test_only_what_is_looked_up_is_in_an_index(migrated_url: str) -> None:
+    """SYSTEM's rows are in neither party's index, and members without a claim's key in no key's."""
+    conditions = await query(
+        migrated_url,
+        "SELECT indexrelid::regclass::text, pg_get_expr(indpred, indrelid) FROM pg_index "
+        "WHERE indrelid = ANY ($1::text[]::regclass[]) AND indpred IS NOT NULL ORDER BY 1",
+        list(TABLES),
+    )
+
+    assert conditions == [
+        ("ix_bytes_transactions_giver_id", "((giver_id)::text <> 'SYSTEM'::text)"),
+        ("ix_bytes_transactions_receiver_id", "((receiver_id)::text <> 'SYSTEM'::text)"),
+        ("uq_bytes_balances_guild_id_claim_key", "(claim_key IS NOT NULL)"),
+    ]
 
 
 @on_postgres

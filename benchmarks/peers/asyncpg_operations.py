@@ -95,20 +95,27 @@ _COLUMNS = (
     " created_at, kind, actor_id, idempotency_key, details"
 )
 
-# Each half is the beginning of an index; nothing is sorted but what they begin with.
+# Each half is the beginning of an index, which SYSTEM is not in; nothing is sorted but what they
+# begin with.
 HISTORY = f"""
     (SELECT {_COLUMNS} FROM bytes_transactions WHERE guild_id = $1 AND giver_id = $2
+       AND giver_id <> 'SYSTEM'
      ORDER BY created_at DESC, id DESC LIMIT $3)
     UNION ALL
     (SELECT {_COLUMNS} FROM bytes_transactions WHERE guild_id = $1 AND receiver_id = $2
+       AND receiver_id <> 'SYSTEM'
      ORDER BY created_at DESC, id DESC LIMIT $3)
     ORDER BY created_at DESC, id DESC LIMIT $3
 """
 
-# Members are locked in the order of their ids, as everybody else does it.
+# Members are locked in the order of their ids, as everybody else does it. The subscripts make
+# PostgreSQL expect a thousand of them in place of ten, and read the guild in one go.
 GRANT_MANY = """
     WITH pay AS (
-        SELECT * FROM unnest($2::varchar[], $3::bigint[], $4::uuid[]) AS pay(user_id, amount, id)
+        SELECT * FROM ROWS FROM (
+            unnest($2::varchar[]), unnest($3::bigint[]), unnest($4::uuid[]),
+            generate_subscripts($2::varchar[], 1)
+        ) AS pay(user_id, amount, id, place)
     ), locked AS MATERIALIZED (
         SELECT member.id, pay.amount FROM pay
         JOIN bytes_balances AS member

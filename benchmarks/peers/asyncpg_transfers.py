@@ -36,7 +36,8 @@ RECORD_IF_COOL = """
     SELECT $1, $2::varchar, $3::varchar, $4, $5, $6, $7, 'transfer', $8::timestamptz
     WHERE NOT EXISTS (
         SELECT 1 FROM bytes_transactions
-        WHERE guild_id = $2 AND giver_id = $3 AND kind = 'transfer' AND created_at > $9
+        WHERE guild_id = $2 AND giver_id = $3 AND giver_id <> 'SYSTEM'
+          AND kind = 'transfer' AND created_at > $9
     )
     RETURNING id
 """
@@ -116,8 +117,9 @@ class OurStatement:
         parties = (giver, NAME, receiver, NAME)
         none = (None, None, None)  # who ordered it, idempotency key, details
         async with self._pool.acquire() as connection:
-            if not await connection.fetch(
+            recorded = await connection.execute(
                 self._statement,
                 *(uuid7(), guild, *parties, amount, None, now, "transfer", *none, now),
-            ):
+            )
+            if recorded == "INSERT 0 0":
                 raise Refused
