@@ -12,12 +12,12 @@ from tortoise.exceptions import IntegrityError, OperationalError
 
 from . import inputs, ledger
 from .archive import ArchiveError, ConfigLine, Reader, Row, Sizes
-from .archive_sql import PAGE, SECTIONS, SIZES
 from .bytes_operations import BytesOperations
 from .failures import translated
 from .models import BytesConfig
 from .schemas import BytesConfigUpdate, LedgerReport
 from .shield import finish
+from .sql.archives import PAGE, SECTIONS, SIZES
 from .statement import Statement
 from .transaction import in_transaction
 

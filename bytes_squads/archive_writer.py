@@ -11,10 +11,10 @@ from tortoise.fields import BooleanField, DatetimeField, Field, JSONField
 
 from . import inputs
 from .archive import FORMAT, VERSION, ArchiveError, Sizes, encode
-from .archive_sql import PAGE, SECTIONS, SIZES, Section
 from .failures import translated
 from .rules import utc_now
 from .snapshot import snapshot
+from .sql.archives import PAGE, SECTIONS, SIZES, Section
 from .statement import Statement
 
 

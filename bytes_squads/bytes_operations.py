@@ -17,7 +17,7 @@ from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from . import inputs, ledger, rules, sql
+from . import inputs, ledger, rules
 from .errors import (
     BalanceOverflowError,
     DailyAlreadyClaimedError,
@@ -37,6 +37,7 @@ from .schemas import (
     LedgerDiscrepancy,
     LedgerReport,
 )
+from .sql import events, movements, reads, traces
 from .transaction import (
     ask,
     at_once,
@@ -80,7 +81,7 @@ class BytesOperations:
         """
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
         name = inputs.username(username)
-        found = await ask(sql.BALANCE, guild, user)
+        found = await ask(reads.BALANCE, guild, user)
         if found:
             return BytesBalance._init_from_db(**found[0])
         async with in_transaction() as db:
@@ -129,7 +130,7 @@ class BytesOperations:
     ) -> None:
         if config.transfer_cooldown_hours == 0:
             return
-        found = await sql.LAST_TRANSFER.rows(db, row.guild_id, row.giver_id)
+        found = await movements.LAST_TRANSFER.rows(db, row.guild_id, row.giver_id)
         if found:
             last = BytesTransaction._init_from_db(**found[0])
             available_at = rules.cooldown_ends(last.created_at, config.transfer_cooldown_hours)
@@ -212,8 +213,8 @@ class BytesOperations:
                 await ledger.claim(db, row, today, streak, stamp)
             else:
                 unpaid = guild, user, today, streak, key, json.dumps(details), stamp
-                await sql.UNPAID_CLAIM.rows(db, *unpaid)
-                leave_trace(db, sql.CLAIMED, guild, user, stamp)
+                await movements.UNPAID_CLAIM.rows(db, *unpaid)
+                leave_trace(db, traces.CLAIMED, guild, user, stamp)
         return result
 
     def _same_claim(
@@ -372,8 +373,8 @@ class BytesOperations:
         batch = users, [pay[user] for user in users], ids.written(len(users), 2 * len(users))
         details = {"members": len(pay)} | ({} if key is None else {"digest": _digest(pay, why)})
         told = why, now, actor, bearer, key, json.dumps(details)
-        trace = sql.LEDGER_ROW_EXISTS, (guild, bearer)
-        if await at_once(sql.SETTLE_MANY, guild, *batch, *told, utc_now(), len(users), trace=trace):
+        trace = traces.LEDGER_ROW_EXISTS, (guild, bearer)
+        if await at_once(events.SETTLE, guild, *batch, *told, utc_now(), len(users), trace=trace):
             return len(pay)
         async with in_transaction() as db:
             await ledger.wait_for(db, guild, key)
@@ -383,7 +384,7 @@ class BytesOperations:
                 raise IdempotencyConflictError(str(key))
             config = await ledger.config_of(db, guild)
             stamp = utc_now()
-            new = await sql.WELCOME_MANY.rows(db, guild, *batch, config.starting_balance, stamp)
+            new = await events.WELCOME.rows(db, guild, *batch, config.starting_balance, stamp)
             if new and config.starting_balance:
                 arrived = {member["user_id"] for member in new}
                 places = [place for place, user in enumerate(users) if user in arrived]
@@ -392,14 +393,14 @@ class BytesOperations:
                     [config.starting_balance] * len(places),
                     [str(ids[place]) for place in places],
                 )
-                await sql.RECORD_STARTING.rows(db, guild, *first_rows, now)
-            paid = await sql.PAY_MANY.rows(db, guild, *batch, stamp)
+                await events.STARTING.rows(db, guild, *first_rows, now)
+            paid = await events.PAY.rows(db, guild, *batch, stamp)
             if len(paid) != len(pay):
                 refused = min(pay.keys() - {member["user_id"] for member in paid})
                 member = await BytesBalance.get(guild_id=guild, user_id=refused, using_db=db)
                 raise BalanceOverflowError(member.total_received, pay[refused])
-            await sql.RECORD_MANY.rows(db, guild, *batch, *told)
-            leave_trace(db, sql.LEDGER_ROW_EXISTS, guild, bearer)
+            await events.RECORD.rows(db, guild, *batch, *told)
+            leave_trace(db, traces.LEDGER_ROW_EXISTS, guild, bearer)
         return len(pay)
 
     @operation
@@ -421,7 +422,7 @@ class BytesOperations:
         """
         guild = inputs.snowflake(guild_id)
         size, start = inputs.limit(limit), inputs.offset(offset)
-        rows = await ask(sql.LEADERS, guild, size, start)
+        rows = await ask(reads.LEADERS, guild, size, start)
         return [
             LeaderboardEntry(rank, str(row["user_id"]), int(row["balance"]))
             for rank, row in enumerate(rows, start + 1)
@@ -438,7 +439,7 @@ class BytesOperations:
             InvalidSnowflakeError: An id is none.
         """
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        rows = await ask(sql.RANK, guild, user)
+        rows = await ask(reads.RANK, guild, user)
         if not rows:
             return None
         return LeaderboardEntry(int(rows[0]["rank"]), user, int(rows[0]["balance"]))
@@ -469,15 +470,15 @@ class BytesOperations:
         guild, user = inputs.snowflake(guild_id), inputs.optional_snowflake(user_id)
         size = inputs.limit(limit)
         if before is None:
-            seen = sql.BEFORE_ALL
+            seen = reads.BEFORE_ALL
         elif isinstance(before, BytesTransaction):
             seen = before.created_at, before.id
         else:
             raise InvalidPageError(before)
         if user is None:
-            rows = await ask(sql.HISTORY, guild, size, *seen)
+            rows = await ask(reads.HISTORY, guild, size, *seen)
         else:
-            rows = await ask(sql.MEMBER_HISTORY, guild, size, *seen, user)
+            rows = await ask(reads.MEMBER_HISTORY, guild, size, *seen, user)
         return [BytesTransaction._init_from_db(**row) for row in rows]
 
     @operation
@@ -488,7 +489,7 @@ class BytesOperations:
             InvalidSnowflakeError: An id is none.
         """
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        found = await ask(sql.EARNED, guild, user)
+        found = await ask(reads.EARNED, guild, user)
         if not found:
             return set()
         rewards = BytesConfig._init_from_db(**found[0]).role_rewards
@@ -512,8 +513,8 @@ class BytesOperations:
         """
         guild = inputs.optional_snowflake(guild_id)
         async with reading() as db:
-            wrong = await sql.VERIFY.rows(db, guild)
-            counts = (await sql.COUNTS.rows(db, guild))[0]
+            wrong = await reads.VERIFY.rows(db, guild)
+            counts = (await reads.COUNTS.rows(db, guild))[0]
         return LedgerReport(
             members=int(counts["members"]),
             transactions=int(counts["transactions"]),
@@ -559,7 +560,7 @@ class BytesOperations:
                 .using_db(db)
                 .update(**changes.changes(), updated_at=stamp)
             )
-            leave_trace(db, sql.CONFIG_CHANGED, guild, stamp)
+            leave_trace(db, traces.CONFIG_CHANGED, guild, stamp)
             return await BytesConfig.get(guild_id=guild, using_db=db)
 
 
@@ -591,8 +592,8 @@ def _digest(pay: Mapping[str, int], reason: str | None) -> str:
 
 
 def _discrepancies(row: Mapping[str, Any]) -> list[LedgerDiscrepancy]:
-    received = sql.whole(int(row["received_high"]), int(row["received_low"]))
-    sent = sql.whole(int(row["sent_high"]), int(row["sent_low"]))
+    received = reads.whole(int(row["received_high"]), int(row["received_low"]))
+    sent = reads.whole(int(row["sent_high"]), int(row["sent_low"]))
     expected = {
         "balance": received - sent,
         "total_received": received,

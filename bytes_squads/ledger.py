@@ -13,10 +13,10 @@ from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from . import sql
 from .errors import BalanceOverflowError, IdempotencyConflictError, InsufficientBalanceError
 from .models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
 from .rules import MAX_BYTES, SYSTEM_ID, utc_now
+from .sql import movements, traces
 from .transaction import at_once, leave_trace, operation_ids, retried
 
 
@@ -68,7 +68,7 @@ async def config_of(db: BaseDBAsyncClient, guild_id: str) -> BytesConfig:
             [BytesConfig(guild_id=guild_id)], ignore_conflicts=True, using_db=db
         )
         config = await BytesConfig.get(guild_id=guild_id, using_db=db)
-        leave_trace(db, sql.CONFIG_CHANGED, guild_id, config.updated_at)
+        leave_trace(db, traces.CONFIG_CHANGED, guild_id, config.updated_at)
     return config
 
 
@@ -88,12 +88,12 @@ async def welcome(
     """
     # In one order, so that two cannot deadlock.
     for place, (user_id, username) in enumerate(sorted(members)):
-        new = await sql.WELCOME.rows(
+        new = await movements.WELCOME.rows(
             db, config.guild_id, user_id, config.starting_balance, utc_now()
         )
         if not new:
             continue
-        leave_trace(db, sql.MEMBER_EXISTS, config.guild_id, user_id)
+        leave_trace(db, traces.MEMBER_EXISTS, config.guild_id, user_id)
         if config.starting_balance:
             await BytesTransaction.create(
                 id=operation_ids(3)[place],
@@ -123,7 +123,7 @@ async def meet(
         members: Username by user id, of one member or two.
         created_at: The operation's clock.
     """
-    found = await sql.MEET.rows(db, guild_id, min(members), max(members))
+    found = await movements.MEET.rows(db, guild_id, min(members), max(members))
     if found and found[0]["known"] == len(members):
         return BytesConfig._init_from_db(**found[0])
     config = await config_of(db, guild_id)
@@ -138,7 +138,7 @@ async def hold(
 
     The key is locked as well, as by `wait_for`.
     """
-    found = await sql.HOLD.rows(db, guild_id, user_id, key)
+    found = await movements.HOLD.rows(db, guild_id, user_id, key)
     if not found:
         return None
     return BytesBalance._init_from_db(**found[0]), BytesConfig._init_from_db(**found[0])
@@ -169,8 +169,8 @@ async def settle_at_once(row: BytesTransaction) -> bool:
     Returns:
         Whether it happened. If not, nothing did, and the reason is for the caller to find.
     """
-    trace = sql.LEDGER_ROW_EXISTS, (row.guild_id, row.id)
-    pair = sql.settlement(row.kind, row.idempotency_key)
+    trace = traces.LEDGER_ROW_EXISTS, (row.guild_id, row.id)
+    pair = movements.settlement(row.kind, row.idempotency_key)
     return _stored(row, await at_once(pair, *_values(row), utc_now(), trace=trace))
 
 
@@ -180,10 +180,10 @@ async def settle(db: BaseDBAsyncClient, row: BytesTransaction) -> bool:
     Returns:
         Whether it happened, as `settle_at_once`.
     """
-    pair = sql.settlement(row.kind, row.idempotency_key)
+    pair = movements.settlement(row.kind, row.idempotency_key)
     if not _stored(row, await pair.happens(db, *_values(row), utc_now())):
         return False
-    leave_trace(db, sql.LEDGER_ROW_EXISTS, row.guild_id, row.id)
+    leave_trace(db, traces.LEDGER_ROW_EXISTS, row.guild_id, row.id)
     return True
 
 
@@ -191,12 +191,12 @@ async def claim(
     db: BaseDBAsyncClient, row: BytesTransaction, today: date, streak: int, stamp: datetime
 ) -> None:
     """Pay and record the daily claim of a member whose row is locked and has room for it."""
-    _stored(row, await sql.CLAIM.happens(db, *_values(row), stamp, today, streak))
-    leave_trace(db, sql.LEDGER_ROW_EXISTS, row.guild_id, row.id)
+    _stored(row, await movements.CLAIM.happens(db, *_values(row), stamp, today, streak))
+    leave_trace(db, traces.LEDGER_ROW_EXISTS, row.guild_id, row.id)
 
 
 def _values(row: BytesTransaction) -> tuple[Any, ...]:
-    """The row as `sql.settlement` and its neighbours take it."""
+    """The row as `movements.settlement` and its neighbours take it."""
     return (
         row.id,
         row.guild_id,
@@ -232,14 +232,16 @@ async def move(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
         raise InsufficientBalanceError(giver.balance, row.amount)
     if receiver is not None and receiver.total_received > MAX_BYTES - row.amount:
         raise BalanceOverflowError(receiver.total_received, row.amount)
-    await sql.MOVE.rows(db, row.guild_id, row.giver_id, row.receiver_id, row.amount, utc_now())
+    await movements.MOVE.rows(
+        db, row.guild_id, row.giver_id, row.receiver_id, row.amount, utc_now()
+    )
 
 
 async def record(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
     """Write the ledger row of bytes that moved in this transaction."""
-    await sql.RECORD.rows(db, *_values(row))
+    await movements.RECORD.rows(db, *_values(row))
     _stored(row, True)
-    leave_trace(db, sql.LEDGER_ROW_EXISTS, row.guild_id, row.id)
+    leave_trace(db, traces.LEDGER_ROW_EXISTS, row.guild_id, row.id)
 
 
 async def wait_for(db: BaseDBAsyncClient, guild_id: str, key: str | None) -> None:
@@ -249,7 +251,7 @@ async def wait_for(db: BaseDBAsyncClient, guild_id: str, key: str | None) -> Non
     and be refused by what the first had changed meanwhile. On SQLite transactions wait anyway.
     """
     if key is not None and db.capabilities.dialect == "postgres":
-        await sql.KEY_LOCK.rows(db, guild_id, key)
+        await movements.KEY_LOCK.rows(db, guild_id, key)
 
 
 async def earlier(
@@ -271,7 +273,7 @@ async def earlier(
     """
     if key is None and not retried():
         return None
-    used = await sql.KEY_USED.rows(db, guild_id, key, own_id if retried() else None)
+    used = await movements.KEY_USED.rows(db, guild_id, key, own_id if retried() else None)
     if not used:
         return None
     tables: dict[str, type[BytesTransaction | BytesBalance | SquadMembership]] = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from . import inputs, sql
+from . import inputs
 from .models import BytesBalance, BytesConfig, BytesTransaction
+from .sql import reads
 from .transaction import operation, reading
 
 
@@ -20,7 +21,7 @@ class Lookups:
         """A member's balance, None for one whom the guild does not know."""
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
         async with reading() as db:
-            found = await sql.BALANCE.rows(db, guild, user)
+            found = await reads.BALANCE.rows(db, guild, user)
         return BytesBalance._init_from_db(**found[0]) if found else None
 
     @operation

@@ -10,7 +10,7 @@ from uuid import UUID
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.exceptions import IntegrityError
 
-from . import inputs, ledger, sql
+from . import inputs, ledger
 from .errors import (
     AlreadyInSquadError,
     IdempotencyConflictError,
@@ -24,6 +24,7 @@ from .failures import violates
 from .models import BytesBalance, BytesTransaction, Squad, SquadMembership
 from .rules import utc_now
 from .schemas import SquadCreate, SquadStanding, SquadSummary, SquadUpdate
+from .sql import reads, squads, traces
 from .transaction import ask, in_transaction, leave_trace, operation, operation_ids, reading
 
 
@@ -54,7 +55,7 @@ class SquadOperations:
         """
         async with in_transaction() as db:
             squad_id, stamp = operation_ids(1)[0], utc_now()
-            made = await sql.FOUND.rows(
+            made = await squads.FOUND.rows(
                 db,
                 squad_id,
                 data.guild_id,
@@ -68,7 +69,7 @@ class SquadOperations:
             )
             if not made:
                 raise SquadRoleTakenError(str(data.role_id))
-            leave_trace(db, sql.SQUAD_CHANGED, data.guild_id, squad_id, stamp)
+            leave_trace(db, traces.SQUAD_CHANGED, data.guild_id, squad_id, stamp)
             return await Squad.get(guild_id=data.guild_id, id=squad_id, using_db=db)
 
     @operation
@@ -119,7 +120,7 @@ class SquadOperations:
                     ):
                         raise SquadRoleTakenError(fields["role_id"]) from error
                     raise  # pragma: no cover  # a rule that SquadUpdate does not know
-                leave_trace(db, sql.SQUAD_CHANGED, guild, squad, stamp)
+                leave_trace(db, traces.SQUAD_CHANGED, guild, squad, stamp)
             return await self._squad(db, guild, squad)
 
     @operation
@@ -134,7 +135,7 @@ class SquadOperations:
         async with in_transaction() as db:
             if not await Squad.filter(guild_id=guild, id=squad).using_db(db).delete():
                 raise SquadNotFoundError(squad)
-            leave_trace(db, sql.SQUAD_GONE, guild, squad)
+            leave_trace(db, traces.SQUAD_GONE, guild, squad)
 
     @operation
     async def get_guild_squads(
@@ -152,7 +153,7 @@ class SquadOperations:
             InvalidSnowflakeError: The id is none.
         """
         guild = inputs.snowflake(guild_id)
-        rows = await ask(sql.SQUADS, guild, bool(active_only))
+        rows = await ask(squads.SQUADS, guild, bool(active_only))
         return [
             SquadSummary(squad=Squad._init_from_db(**row), member_count=int(row["member_count"]))
             for row in rows
@@ -195,18 +196,18 @@ class SquadOperations:
         name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
         now = inputs.instant(self._clock)
         async with in_transaction() as db:
-            found = await sql.OPEN.rows(db, guild, target, key)
+            found = await squads.OPEN.rows(db, guild, target, key)
             if first := await ledger.earlier(db, guild, key, ledger.row_id()):
                 return await self._same_seat(db, first, "join", user, target, str(key))
             squad = self._open_squad(found, target)
             free_key = None if squad.switch_cost else key
             seat = guild, user, target, now, free_key, squad.max_members
-            if not (seated := await sql.SEAT.rows(db, *seat)):
+            if not (seated := await squads.SEAT.rows(db, *seat)):
                 current = await self._membership(db, guild, user)
                 if current is not None:
                     raise AlreadyInSquadError(current.squad_id)
                 raise SquadFullError(target, squad.max_members or 0)
-            leave_trace(db, sql.SEATED, guild, user, target, now)
+            leave_trace(db, traces.SEATED, guild, user, target, now)
             await self._pay(db, "join", squad, user, name, now, key)
             return SquadMembership._init_from_db(**seated[0])
 
@@ -240,20 +241,20 @@ class SquadOperations:
         name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
         now = inputs.instant(self._clock)
         async with in_transaction() as db:
-            found = await sql.OPEN.rows(db, guild, target, key)
+            found = await squads.OPEN.rows(db, guild, target, key)
             if first := await ledger.earlier(db, guild, key, ledger.row_id()):
                 return await self._same_seat(db, first, "switch", user, target, str(key))
             squad = self._open_squad(found, target)
             free_key = None if squad.switch_cost else key
             seat = guild, user, target, now, free_key, squad.max_members
-            if not (seated := await sql.RESEAT.rows(db, *seat)):
+            if not (seated := await squads.RESEAT.rows(db, *seat)):
                 current = await self._membership(db, guild, user)
                 if current is None:
                     raise NotInSquadError(user)
                 if current.squad_id == target:
                     raise AlreadyInSquadError(target)
                 raise SquadFullError(target, squad.max_members or 0)
-            leave_trace(db, sql.SEATED, guild, user, target, now)
+            leave_trace(db, traces.SEATED, guild, user, target, now)
             await self._pay(db, "switch", squad, user, name, now, key)
             return SquadMembership._init_from_db(**seated[0])
 
@@ -345,7 +346,7 @@ class SquadOperations:
             if membership is None:
                 raise NotInSquadError(user)
             await SquadMembership.filter(guild_id=guild, id=membership.id).using_db(db).delete()
-            leave_trace(db, sql.SEAT_GONE, guild, membership.id)
+            leave_trace(db, traces.SEAT_GONE, guild, membership.id)
 
     @operation
     async def get_user_squad(self, guild_id: str | int, user_id: str | int) -> Squad | None:
@@ -399,13 +400,13 @@ class SquadOperations:
             InvalidPageError: The limit is refused.
         """
         guild, size = inputs.snowflake(guild_id), inputs.limit(limit)
-        rows = await ask(sql.STANDINGS, guild, size)
+        rows = await ask(squads.STANDINGS, guild, size)
         return [
             SquadStanding(
                 rank=rank,
                 squad=Squad._init_from_db(**row),
                 member_count=int(row["member_count"]),
-                total_balance=sql.whole(int(row["total_high"]), int(row["total_low"])),
+                total_balance=reads.whole(int(row["total_high"]), int(row["total_low"])),
             )
             for rank, row in enumerate(rows, 1)
         ]

@@ -43,7 +43,7 @@ from .errors import OutcomeUnknownError, StorageUnavailableError
 from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError, TransientError, meaning
 from .ids import Ids
 from .shield import closing, detached, finish
-from .sql import BACKEND_RUNS
+from .sql.traces import BACKEND_RUNS
 from .statement import Pair, Statement
 
 RETRY_SECONDS = 15.0

@@ -26,11 +26,11 @@ from bytes_squads import (
     SquadCreate,
     SquadOperations,
     archive,
-    archive_sql,
 )
 from bytes_squads.archive import ArchiveError
 from bytes_squads.archive_reader import import_guild
 from bytes_squads.archive_writer import export_guild
+from bytes_squads.sql import archives
 from bytes_squads.statement import Statement
 from conftest import ALICE, BOB, CAROL, GUILD, OTHER_GUILD, PostgresServer, _run
 
@@ -123,7 +123,7 @@ async def test_life_goes_on_after_the_move(source_url: str, migrated_url: str) -
 
 async def test_an_archive_is_one_moment(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What others write while it is being written is not in it; and they need not wait."""
-    monkeypatch.setattr(archive_sql, "PAGE", 1)
+    monkeypatch.setattr(archives, "PAGE", 1)
     monkeypatch.setattr("bytes_squads.archive_writer.PAGE", 1)
     richer = "UPDATE bytes_balances SET balance = balance + 1, total_received = total_received + 1"
     more = f"DELETE FROM bytes_transactions WHERE guild_id = '{GUILD}'"
@@ -164,7 +164,7 @@ async def test_each_page_goes_on_where_the_last_one_ended(
     await live()
     whole = await exported()
     for size in (1, 2, 3):
-        monkeypatch.setattr(archive_sql, "PAGE", size)
+        monkeypatch.setattr(archives, "PAGE", size)
         monkeypatch.setattr("bytes_squads.archive_writer.PAGE", size)
         assert (await exported())[1:] == whole[1:]
 
@@ -460,7 +460,7 @@ async def test_a_cancel_amid_many_rows_leaves_nothing(
             task.cancel()
 
     async def interrupted(self: Statement, db: Any, rows: Any) -> None:
-        if len(rows) == archive_sql.PAGE:
+        if len(rows) == archives.PAGE:
             interrupt(turns)
         try:
             await many(self, db, rows)

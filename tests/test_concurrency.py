@@ -37,7 +37,7 @@ from bytes_squads import (
     TransferCooldownError,
 )
 from bytes_squads.failures import meaning
-from bytes_squads.sql import WELCOME
+from bytes_squads.sql.movements import WELCOME
 from conftest import ALICE, BOB, CAROL, GUILD, Database, MakeConfig, MakeMember, MakeSquad
 
 Check = Callable[[], Awaitable[None]]

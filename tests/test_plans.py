@@ -22,8 +22,8 @@ from big_guild import make_guild, user
 from databases import is_postgres
 
 import bytes_squads
-from bytes_squads import sql
 from bytes_squads.rules import utc_now
+from bytes_squads.sql import movements, reads, squads, traces
 from bytes_squads.statement import Pair, Statement
 from conftest import GUILD, OTHER_GUILD
 
@@ -42,20 +42,20 @@ ALICE, BOB = user(17), user(1_234)
 
 # Each member's balance is 100, and ids have the same length: seventeen are above member 17.
 READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
-    "balance": (sql.BALANCE, (GUILD, ALICE), 1),
-    "config and two members": (sql.MEET, (GUILD, ALICE, BOB), 2),
-    "a member who claims": (sql.HOLD, (GUILD, ALICE, None), 1),
-    "top ten": (sql.LEADERS, (GUILD, 10, 0), 10),
-    "rank of the eighteenth": (sql.RANK, (GUILD, ALICE), 1 + 17),
-    "earned roles": (sql.EARNED, (GUILD, ALICE), 1),
-    "history of the guild": (sql.HISTORY, (GUILD, 20, *SEEN), 20),
-    "history of a member": (sql.MEMBER_HISTORY, (GUILD, 5, *SEEN, ALICE), 5 + 5),
-    "last transfer": (sql.LAST_TRANSFER, (GUILD, ALICE), 1),
-    "a ledger row": (sql.LEDGER_ROW_EXISTS, (GUILD, UUID(int=int(GUILD) << 64)), 1),
-    "a key that was used": (sql.KEY_USED, (GUILD, "key 1", None), 1),
-    "a key that was not": (sql.KEY_USED, (GUILD, "none", None), 0),
-    "squads": (sql.SQUADS, (GUILD, True), MEMBERS),
-    "standings": (sql.STANDINGS, (GUILD, 10), MEMBERS + MEMBERS),
+    "balance": (reads.BALANCE, (GUILD, ALICE), 1),
+    "config and two members": (movements.MEET, (GUILD, ALICE, BOB), 2),
+    "a member who claims": (movements.HOLD, (GUILD, ALICE, None), 1),
+    "top ten": (reads.LEADERS, (GUILD, 10, 0), 10),
+    "rank of the eighteenth": (reads.RANK, (GUILD, ALICE), 1 + 17),
+    "earned roles": (reads.EARNED, (GUILD, ALICE), 1),
+    "history of the guild": (reads.HISTORY, (GUILD, 20, *SEEN), 20),
+    "history of a member": (reads.MEMBER_HISTORY, (GUILD, 5, *SEEN, ALICE), 5 + 5),
+    "last transfer": (movements.LAST_TRANSFER, (GUILD, ALICE), 1),
+    "a ledger row": (traces.LEDGER_ROW_EXISTS, (GUILD, UUID(int=int(GUILD) << 64)), 1),
+    "a key that was used": (movements.KEY_USED, (GUILD, "key 1", None), 1),
+    "a key that was not": (movements.KEY_USED, (GUILD, "none", None), 0),
+    "squads": (squads.SQUADS, (GUILD, True), MEMBERS),
+    "standings": (squads.STANDINGS, (GUILD, 10), MEMBERS + MEMBERS),
 }
 """Each with its values, and the most rows of large tables that it may touch."""
 
@@ -68,8 +68,8 @@ def transfer(key: str | None) -> tuple[Any, ...]:
 
 # Two rows are looked up and locked, and found once more to be changed.
 WRITES: dict[str, tuple[Pair, tuple[Any, ...], int]] = {
-    "transfer": (sql.settlement("transfer", None), transfer(None), 2 + 2),
-    "transfer with a key": (sql.settlement("transfer", "new"), transfer("new"), 2 + 2),
+    "transfer": (movements.settlement("transfer", None), transfer(None), 2 + 2),
+    "transfer with a key": (movements.settlement("transfer", "new"), transfer("new"), 2 + 2),
 }
 COOLDOWN = 2 * (1 + 1)
 """For both rows, though it is the giver's that counts: the sum sent before, and the last row."""

@@ -105,7 +105,7 @@ class OurStatement:
     """
 
     def __init__(self, pool: asyncpg.Pool, clock: Clock) -> None:
-        from bytes_squads.sql import settlement  # noqa: PLC0415
+        from bytes_squads.sql.movements import settlement  # noqa: PLC0415
 
         self._statement = settlement("transfer", None).postgres
         self._pool = pool

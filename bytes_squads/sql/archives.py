@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tortoise.models import Model
 
-from .archive import (
+from ..archive import (
     BalanceLine,
     ConfigLine,
     MembershipLine,
@@ -17,8 +17,8 @@ from .archive import (
     SquadLine,
     TransactionLine,
 )
-from .models import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
-from .statement import Statement
+from ..models import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
+from ..statement import Statement
 
 PAGE = 1_000
 """How many rows are read, or written, at a time."""
