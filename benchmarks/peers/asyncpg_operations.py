@@ -108,14 +108,10 @@ HISTORY = f"""
     ORDER BY created_at DESC, id DESC LIMIT $3
 """
 
-# Members are locked in the order of their ids, as everybody else does it. The subscripts make
-# PostgreSQL expect a thousand of them in place of ten, and read the guild in one go.
+# Members are locked in the order of their ids, as everybody else does it.
 GRANT_MANY = """
     WITH pay AS (
-        SELECT * FROM ROWS FROM (
-            unnest($2::varchar[]), unnest($3::bigint[]), unnest($4::uuid[]),
-            generate_subscripts($2::varchar[], 1)
-        ) AS pay(user_id, amount, id, place)
+        SELECT * FROM unnest($2::varchar[], $3::bigint[], $4::uuid[]) AS pay(user_id, amount, id)
     ), locked AS MATERIALIZED (
         SELECT member.id, pay.amount FROM pay
         JOIN bytes_balances AS member

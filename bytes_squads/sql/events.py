@@ -6,12 +6,8 @@ from ..statement import Pair, Statement
 from .movements import LEDGER_COLUMNS, MAX, unused
 
 # A batch is three columns: on PostgreSQL an array each, on SQLite one JSON value of rows, in the
-# place of the first (`Statement.bound`). The subscripts are there for PostgreSQL's planner: without
-# them it expects ten rows of any array, and looks each member up; with them a thousand.
-_BATCH = """ROWS FROM (
-        unnest($2::text[]), unnest($3::bigint[]), unnest($4::uuid[]),
-        generate_subscripts($2::text[], 1)
-    ) AS paid(user_id, amount, id, place)"""
+# place of the first (`Statement.bound`).
+_BATCH = "unnest($2::text[], $3::bigint[], $4::uuid[]) AS paid(user_id, amount, id)"
 _SQLITE_BATCH = {
     _BATCH: """(
         SELECT json_extract(value, '$[0]') AS user_id,
