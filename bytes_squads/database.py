@@ -37,8 +37,13 @@ CLOSE_SECONDS = 10.0
 BUSY_TIMEOUT_MS = 5_000
 """Milliseconds that a SQLite statement waits for another process's write lock."""
 
+JOURNAL_BYTES = 16 * 2**20
+"""Bytes of SQLite's write-ahead log that stay on disk to be written over."""
+
 _SQLITE_DEFAULTS: dict[str, Any] = {
     "journal_mode": "WAL",  # readers do not block the writer, nor the writer them
+    # Tortoise's 16 KiB cut the file off again and again, and syncing one that grows costs more.
+    "journal_size_limit": JOURNAL_BYTES,
     "busy_timeout": BUSY_TIMEOUT_MS,
     "foreign_keys": "ON",  # off by default in SQLite: deleting a squad would keep its members
 }
@@ -112,7 +117,9 @@ def connection_config(url: str) -> dict[str, Any]:
         config: dict[str, Any]
         if scheme == "sqlite":
             config = expand_db_url(url)
-            config["credentials"] = {**_SQLITE_DEFAULTS, **config["credentials"]}
+            given = urllib.parse.parse_qs(url.partition("?")[2])  # Tortoise has defaults, too
+            ours = {name: v for name, v in _SQLITE_DEFAULTS.items() if name not in given}
+            config["credentials"] |= ours
             return config
         parts = urllib.parse.urlsplit(url)
         # Without its options, which Tortoise would take for whole numbers.

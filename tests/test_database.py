@@ -44,19 +44,22 @@ async def setting(statement: str) -> Any:
 
 
 async def test_a_sqlite_file_has_its_pragmas(tmp_path: Path) -> None:
-    """Readers beside the writer, five seconds of patience, and foreign keys that count."""
+    """Readers beside the writer, a log that is written over, patience, foreign keys that count."""
     await bytes_squads.init(f"sqlite://{tmp_path / 'a.db'}")
 
     assert await setting("PRAGMA journal_mode") == "wal"
+    assert await setting("PRAGMA journal_size_limit") == 16 * 1024 * 1024
     assert await setting("PRAGMA busy_timeout") == 5000
     assert await setting("PRAGMA foreign_keys") == 1
 
 
 async def test_pragmas_can_be_set_in_the_url(tmp_path: Path) -> None:
     """What the URL says goes before the defaults, and leaves the others in place."""
-    await bytes_squads.init(f"sqlite://{tmp_path / 'a.db'}?busy_timeout=123&synchronous=2")
+    options = "busy_timeout=123&synchronous=2&journal_size_limit=9"
+    await bytes_squads.init(f"sqlite://{tmp_path / 'a.db'}?{options}")
 
     assert await setting("PRAGMA busy_timeout") == 123
+    assert await setting("PRAGMA journal_size_limit") == 9
     assert await setting("PRAGMA synchronous") == 2
     assert await setting("PRAGMA foreign_keys") == 1
 
