@@ -433,7 +433,7 @@ class BytesOperations:
         """A member's place in the order of `get_leaderboard`, None for one without a balance.
 
         Costs O(rank): the members above are counted through an index. That is nothing near the top;
-        at the end of a guild of a million it was 61 ms (``docs/performance.md``).
+        at the end of a guild of a million it was 58 ms (``docs/performance.md``).
 
         Raises:
             InvalidSnowflakeError: An id is none.
