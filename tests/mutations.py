@@ -200,6 +200,13 @@ MUTATIONS = (
         "tests/test_faults.py",
     ),
     Mutation(
+        "What the server did not record did not happen",
+        "bytes_squads/statement.py",
+        "!= _NOTHING_RECORDED",
+        "is not None",
+        "tests/test_transfers.py tests/test_idempotency.py",
+    ),
+    Mutation(
         "SQLite's transactions begin with the write lock",
         "bytes_squads/statement.py",
         '"BEGIN IMMEDIATE"',
