@@ -38,7 +38,7 @@ from bytes_squads import (
 )
 from bytes_squads.failures import meaning
 from bytes_squads.sql.movements import WELCOME
-from conftest import ALICE, BOB, CAROL, GUILD, Database, MakeConfig, MakeMember, MakeSquad
+from conftest import ALICE, BOB, CAROL, GUILD, Clock, Database, MakeConfig, MakeMember, MakeSquad
 
 Check = Callable[[], Awaitable[None]]
 
@@ -240,6 +240,31 @@ async def test_an_event_waits_for_a_row_and_pays_what_it_has_become(
         await waiting
     alice = await bytes_ops.get_balance(GUILD, ALICE)
     assert (alice.balance, alice.total_received, alice.total_sent) == (95, 105, 10)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("backend", ["postgres"])
+async def test_a_claim_that_waited_sees_what_it_waited_for(
+    db: Database,
+    bytes_ops: BytesOperations,
+    make_config: MakeConfig,
+    make_member: MakeMember,
+    clock: Clock,
+) -> None:
+    """The day is looked at when the member is locked: what was claimed meanwhile is claimed."""
+    await make_config()
+    await make_member(ALICE, 100)
+    async with _two_others(db) as (somebody, watcher):
+        claim = somebody.transaction()
+        await claim.start()
+        today = clock.now.date()
+        await somebody.execute("UPDATE bytes_balances SET last_daily = $1, streak_count = 1", today)
+        waiting = asyncio.create_task(bytes_ops.claim_daily(GUILD, ALICE))
+        await _somebody_waits(watcher)
+        await claim.commit()
+        with pytest.raises(DailyAlreadyClaimedError):
+            await waiting
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 100
 
 
 @asynccontextmanager
