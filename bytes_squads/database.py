@@ -117,9 +117,11 @@ def connection_config(url: str) -> dict[str, Any]:
         config: dict[str, Any]
         if scheme == "sqlite":
             config = expand_db_url(url)
-            given = urllib.parse.parse_qs(url.partition("?")[2])  # Tortoise has defaults, too
-            ours = {name: v for name, v in _SQLITE_DEFAULTS.items() if name not in given}
-            config["credentials"] |= ours
+            # Tortoise has defaults as well; ours go before these, and the URL's own before both.
+            given = urllib.parse.parse_qs(url.partition("?")[2])
+            config["credentials"] |= {
+                pragma: value for pragma, value in _SQLITE_DEFAULTS.items() if pragma not in given
+            }
             return config
         parts = urllib.parse.urlsplit(url)
         # Without its options, which Tortoise would take for whole numbers.
