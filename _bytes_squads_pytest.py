@@ -57,7 +57,7 @@ def bytes_squads_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     are made with ``clock=bytes_squads_clock``. Set ``bytes_squads_clock.now`` to an aware datetime,
     or go on with ``bytes_squads_clock.advance(days=1)``.
     """
-    from bytes_squads import inputs
+    from bytes_squads.domain import validation as inputs
     from bytes_squads.testing import Clock
 
     clock = Clock()

@@ -1,8 +1,7 @@
 """Guild currencies and squads for Discord bots, on Tortoise ORM."""
 
-from .bytes_operations import BytesOperations
 from .database import TORTOISE_ORM, close, init, upgrade
-from .errors import (
+from .domain.errors import (
     AlreadyInSquadError,
     BalanceOverflowError,
     BytesSquadsError,
@@ -23,8 +22,11 @@ from .errors import (
     TransferCooldownError,
     TransferLimitError,
 )
+from .domain.rules import SYSTEM_ID
+from .engine.transaction import in_transaction
 from .models import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
-from .rules import SYSTEM_ID
+from .operations.bytes import BytesOperations
+from .operations.squads import SquadOperations
 from .schemas import (
     BytesConfigUpdate,
     BytesTransactionCreate,
@@ -36,8 +38,6 @@ from .schemas import (
     SquadSummary,
     SquadUpdate,
 )
-from .squad_operations import SquadOperations
-from .transaction import in_transaction
 
 __all__ = [
     "SYSTEM_ID",

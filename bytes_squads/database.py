@@ -22,11 +22,11 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.context import TortoiseContext, get_current_context
 from tortoise.exceptions import ConfigurationError, OperationalError
 
-from .connections import current_client, reset
-from .errors import StorageUnavailableError
-from .failures import DRIVER_ERRORS
-from .shield import accept, drain
-from .transaction import reading
+from .domain.errors import StorageUnavailableError
+from .engine.connections import current_client, reset
+from .engine.driver_errors import DRIVER_ERRORS
+from .engine.tasks import accept, drain
+from .engine.transaction import reading
 
 DEFAULT_URL = "sqlite://bytes_squads.db"
 APP_LABEL = "bytes_squads"

@@ -36,9 +36,9 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from .ids import uuid7
-from .inputs import MAX_KEY, MAX_REASON, MAX_USERNAME, SNOWFLAKE_DIGITS
-from .rules import utc_now
+from .domain.ids import uuid7
+from .domain.rules import utc_now
+from .domain.validation import MAX_KEY, MAX_REASON, MAX_USERNAME, SNOWFLAKE_DIGITS
 
 MAX_SQUAD_NAME = 100
 MAX_SQUAD_DESCRIPTION = 500

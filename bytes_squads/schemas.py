@@ -13,9 +13,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from . import inputs
+from .domain import validation as inputs
+from .domain.rules import MAX_BYTES
 from .models import MAX_SQUAD_DESCRIPTION, MAX_SQUAD_NAME, Squad
-from .rules import MAX_BYTES
 
 MAX_COOLDOWN_HOURS = 1_000_000
 """Some 114 years: far enough, and a date that the calendar still has."""

@@ -34,11 +34,11 @@ from _bytes_squads_pytest import (  # all of the plugin, so that this module is 
     pytest_runtest_call,  # noqa: F401
 )
 
-from . import inputs
-from .connections import current_client
 from .database import CLOSE_SECONDS, close, init, upgrade
-from .rules import utc_now
-from .shield import running
+from .domain import validation as inputs
+from .domain.rules import utc_now
+from .engine.connections import current_client
+from .engine.tasks import running
 
 __all__ = ["Clock", "bytes_squads_clock", "bytes_squads_db"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from bytes_squads import in_transaction
-from bytes_squads.statement import Statement
+from bytes_squads.sql.statement import Statement
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 SQUADS = 3

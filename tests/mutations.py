@@ -1,8 +1,8 @@
 """Do the tests have teeth? Take out one safeguard at a time, and see which tests fail.
 
 Each mutation replaces a piece of the package in a copy of the checkout and runs the tests that are
-meant to notice. ``make mutants`` runs them all and fails when one goes unnoticed; `test_house` sees
-to it that every piece is still there to be taken out.
+meant to notice. ``make mutants`` runs them all and fails when one goes unnoticed;
+`test_architecture` checks that every piece is still there.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ MUTATIONS = (
     ),
     Mutation(
         "New members are welcomed before any row is locked",
-        "bytes_squads/bytes_operations.py",
+        "bytes_squads/operations/bytes.py",
         f"{_MEET}            if await ledger.settle(db, row):\n                return row\n",
         f"            if await ledger.settle(db, row):\n                return row\n{_MEET}",
         "tests/test_concurrency.py",
@@ -82,14 +82,14 @@ MUTATIONS = (
     ),
     Mutation(
         "Who has too little is refused: with the reason",
-        "bytes_squads/ledger.py",
+        "bytes_squads/operations/ledger.py",
         "giver.balance < row.amount",
         "giver.balance < 0",
         "tests/test_concurrency.py tests/test_transfers.py",
     ),
     Mutation(
         "A day already claimed is refused",
-        "bytes_squads/bytes_operations.py",
+        "bytes_squads/operations/bytes.py",
         "if member.last_daily is not None and member.last_daily >= today:",
         "if False:",
         "tests/test_concurrency.py tests/test_daily.py",
@@ -110,21 +110,21 @@ MUTATIONS = (
     ),
     Mutation(
         "An idempotency key is looked up first",
-        "bytes_squads/ledger.py",
+        "bytes_squads/operations/ledger.py",
         "    if key is None and not retried():\n",
         "    if not retried():\n",
         "tests/test_concurrency.py tests/test_idempotency.py",
     ),
     Mutation(
         "The content of an order is compared with its key's",
-        "bytes_squads/ledger.py",
+        "bytes_squads/operations/ledger.py",
         'for name in ("kind", "giver_id", "receiver_id", "amount", "reason", "details")',
         "for name in ()",
         "tests/test_concurrency.py tests/test_idempotency.py",
     ),
     Mutation(
         "Orders with one key wait for each other",
-        "bytes_squads/ledger.py",
+        "bytes_squads/operations/ledger.py",
         'if key is not None and db.capabilities.dialect == "postgres":',
         "if False:",
         "tests/test_concurrency.py",
@@ -145,77 +145,77 @@ MUTATIONS = (
     ),
     Mutation(
         "An operation is shielded from its caller's cancel",
-        "bytes_squads/shield.py",
+        "bytes_squads/engine/tasks.py",
         "        return await answer\n",
         "        return await task\n",
         "tests/test_cancellation.py",
     ),
     Mutation(
         "A block gives its connection back before a cancel goes on",
-        "bytes_squads/shield.py",
+        "bytes_squads/engine/tasks.py",
         "    if asyncio.current_task() in running:  # nobody cancels an operation's own task\n",
         "    if True:\n",
         "tests/test_cancellation.py",
     ),
     Mutation(
         "Operations gathered in a block take turns",
-        "bytes_squads/transaction.py",
+        "bytes_squads/engine/transaction.py",
         "    scope = _scope(client)\n    async with scope.lock:\n",
         "    scope = _scope(client)\n    async with asyncio.Lock():\n",
         "tests/test_transactions.py",
     ),
     Mutation(
         "Nothing begins after its block has ended",
-        "bytes_squads/transaction.py",
+        "bytes_squads/engine/transaction.py",
         "        if scope.ended or client._finalized:\n",
         "        if False:\n",
         "tests/test_transactions.py tests/test_cancellation.py",
     ),
     Mutation(
         "Conflicts and lost connections are retried",
-        "bytes_squads/transaction.py",
+        "bytes_squads/engine/transaction.py",
         "            if loop.time() + pause > deadline:\n",
         "            if True:\n",
         "tests/test_concurrency.py tests/test_faults.py",
     ),
     Mutation(
         "A statement of its own that broke is asked for as well",
-        "bytes_squads/transaction.py",
+        "bytes_squads/engine/transaction.py",
         "            or not await _was_committed(this.client, trace, pid, error)\n",
         "            or True\n",
         "tests/test_faults.py",
     ),
     Mutation(
         "A broken COMMIT is asked for, not guessed: done",
-        "bytes_squads/transaction.py",
+        "bytes_squads/engine/transaction.py",
         "return bool(await statement.rows(db, *values))",
         "return True",
         "tests/test_faults.py",
     ),
     Mutation(
         "A broken COMMIT is asked for, not guessed: not done",
-        "bytes_squads/transaction.py",
+        "bytes_squads/engine/transaction.py",
         "return bool(await statement.rows(db, *values))",
         "return False",
         "tests/test_faults.py",
     ),
     Mutation(
         "What the server did not record did not happen",
-        "bytes_squads/statement.py",
+        "bytes_squads/sql/statement.py",
         "!= _NOTHING_RECORDED",
         "is not None",
         "tests/test_transfers.py tests/test_idempotency.py",
     ),
     Mutation(
         "SQLite's transactions begin with the write lock",
-        "bytes_squads/statement.py",
+        "bytes_squads/sql/statement.py",
         '"BEGIN IMMEDIATE"',
         '"BEGIN"',
         "tests/test_concurrency.py tests/test_busy_sqlite.py",
     ),
     Mutation(
         "A refused block is rolled back",
-        "bytes_squads/transaction.py",
+        "bytes_squads/engine/transaction.py",
         "self._db.savepoint_rollback() if self._nested else self._db.rollback()",
         "self._db.release_savepoint() if self._nested else self._db.commit()",
         "tests/test_transactions.py",
@@ -236,35 +236,35 @@ MUTATIONS = (
     ),
     Mutation(
         "An archive is of one moment",
-        "bytes_squads/snapshot.py",
+        "bytes_squads/engine/snapshot.py",
         '"BEGIN ISOLATION LEVEL REPEATABLE READ"',
         '"BEGIN"',
         "tests/test_archive.py",
     ),
     Mutation(
         "An archive that was cut off is noticed by its counts",
-        "bytes_squads/archive.py",
+        "bytes_squads/archive/format.py",
         "        if found != line.values():\n",
         "        if found is None:\n",
         "tests/test_archive.py",
     ),
     Mutation(
         "An archive goes into an empty guild only",
-        "bytes_squads/archive_reader.py",
+        "bytes_squads/archive/importer.py",
         "    if found:\n",
         "    if not there:\n",
         "tests/test_archive.py",
     ),
     Mutation(
         "An archive's books are checked before it is committed",
-        "bytes_squads/archive_reader.py",
+        "bytes_squads/archive/importer.py",
         "        if not report.ok:\n",
         "        if report is None:\n",
         "tests/test_archive.py",
     ),
     Mutation(
         "An archive's rows are sent to their end, whoever cancels",
-        "bytes_squads/archive_reader.py",
+        "bytes_squads/archive/importer.py",
         "await finish(insert.many(db, rows))",
         "await insert.many(db, rows)",
         "tests/test_archive.py",

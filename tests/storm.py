@@ -35,8 +35,8 @@ from bytes_squads import (
     OutcomeUnknownError,
     StorageUnavailableError,
 )
-from bytes_squads.connections import current_client
-from bytes_squads.shield import running
+from bytes_squads.engine.connections import current_client
+from bytes_squads.engine.tasks import running
 
 GUILD = "1"
 MEMBERS = [str(number) for number in range(101, 109)]

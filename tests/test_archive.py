@@ -25,13 +25,13 @@ from bytes_squads import (
     IdempotencyConflictError,
     SquadCreate,
     SquadOperations,
-    archive,
 )
-from bytes_squads.archive import ArchiveError
-from bytes_squads.archive_reader import import_guild
-from bytes_squads.archive_writer import export_guild
-from bytes_squads.sql import archives
-from bytes_squads.statement import Statement
+from bytes_squads.archive import format as archive
+from bytes_squads.archive import sql as archives
+from bytes_squads.archive.exporter import export_guild
+from bytes_squads.archive.format import ArchiveError
+from bytes_squads.archive.importer import import_guild
+from bytes_squads.sql.statement import Statement
 from conftest import ALICE, BOB, CAROL, GUILD, OTHER_GUILD, PostgresServer, _run
 
 Line = dict[str, Any]
@@ -124,7 +124,7 @@ async def test_life_goes_on_after_the_move(source_url: str, migrated_url: str) -
 async def test_an_archive_is_one_moment(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What others write while it is being written is not in it; and they need not wait."""
     monkeypatch.setattr(archives, "PAGE", 1)
-    monkeypatch.setattr("bytes_squads.archive_writer.PAGE", 1)
+    monkeypatch.setattr("bytes_squads.archive.exporter.PAGE", 1)
     richer = "UPDATE bytes_balances SET balance = balance + 1, total_received = total_received + 1"
     more = f"DELETE FROM bytes_transactions WHERE guild_id = '{GUILD}'"
     turns = 0
@@ -165,7 +165,7 @@ async def test_each_page_goes_on_where_the_last_one_ended(
     whole = await exported()
     for size in (1, 2, 3):
         monkeypatch.setattr(archives, "PAGE", size)
-        monkeypatch.setattr("bytes_squads.archive_writer.PAGE", size)
+        monkeypatch.setattr("bytes_squads.archive.exporter.PAGE", size)
         assert (await exported())[1:] == whole[1:]
 
 

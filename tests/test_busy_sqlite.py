@@ -41,7 +41,7 @@ async def test_a_short_lock_is_waited_for(path: Path) -> None:
 
 async def test_a_long_lock_is_our_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that stays locked ends in our error; nothing happened, and later it works."""
-    monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.3)
+    monkeypatch.setattr("bytes_squads.engine.transaction.RETRY_SECONDS", 0.3)
     await bytes_squads.init(f"sqlite://{path}?busy_timeout=50")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -78,8 +78,8 @@ async def test_a_connection_that_stays_in_use_is_our_error(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a block holds the one connection others wait for it, but not for ever."""
-    monkeypatch.setattr("bytes_squads.connections.POOL_TIMEOUT", 0.1)
-    monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("bytes_squads.engine.connections.POOL_TIMEOUT", 0.1)
+    monkeypatch.setattr("bytes_squads.engine.transaction.RETRY_SECONDS", 0.1)
     await bytes_squads.init(f"sqlite://{path}")
     free = asyncio.Event()
 

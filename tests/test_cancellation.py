@@ -25,9 +25,9 @@ from bytes_squads import (
     SquadOperations,
     StorageUnavailableError,
 )
-from bytes_squads.connections import current_client
-from bytes_squads.shield import running
-from bytes_squads.statement import Pair
+from bytes_squads.engine.connections import current_client
+from bytes_squads.engine.tasks import running
+from bytes_squads.sql.statement import Pair
 from conftest import ALICE, BOB, GUILD, Database
 
 Check = Callable[[], Awaitable[None]]

@@ -34,7 +34,7 @@ from command_line import (
 )
 from rich.console import Console
 
-from bytes_squads import tables
+from bytes_squads.cli import tables
 from bytes_squads.schemas import LedgerDiscrepancy
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from lived_guild import live, opened, stored
 
-from bytes_squads import BytesOperations, archive, upgrade
+from bytes_squads import BytesOperations, upgrade
+from bytes_squads.archive import format as archive
 
 pytest.importorskip("rich")
 pytest.importorskip("asyncclick")

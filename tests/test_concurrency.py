@@ -36,7 +36,7 @@ from bytes_squads import (
     StorageUnavailableError,
     TransferCooldownError,
 )
-from bytes_squads.failures import meaning
+from bytes_squads.engine.driver_errors import meaning
 from bytes_squads.sql.movements import WELCOME
 from conftest import ALICE, BOB, CAROL, GUILD, Clock, Database, MakeConfig, MakeMember, MakeSquad
 
@@ -59,7 +59,7 @@ def deadlocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             met.append(f"{error}: {getattr(error, 'detail', None)}")
         return meaning(error)
 
-    monkeypatch.setattr("bytes_squads.transaction.meaning", noting)
+    monkeypatch.setattr("bytes_squads.engine.transaction.meaning", noting)
     return met
 
 

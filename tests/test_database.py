@@ -20,7 +20,7 @@ from bytes_squads import (
     SquadOperations,
     StorageUnavailableError,
 )
-from bytes_squads.connections import current_client
+from bytes_squads.engine.connections import current_client
 from conftest import PostgresServer
 
 GUILD, ALICE, BOB = 1, 2, 3

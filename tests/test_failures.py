@@ -9,7 +9,7 @@ import pytest
 from tortoise.exceptions import IntegrityError, OperationalError
 
 from bytes_squads import InvalidTextError, StorageUnavailableError
-from bytes_squads.failures import ConnectionLostError, TransientError, meaning
+from bytes_squads.engine.driver_errors import ConnectionLostError, TransientError, meaning
 
 
 def of_sqlite(kind: type[sqlite3.Error], code: int, text: str = "told by SQLite") -> sqlite3.Error:

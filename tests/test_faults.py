@@ -22,8 +22,8 @@ from bytes_squads import (
     SquadUpdate,
     StorageUnavailableError,
 )
-from bytes_squads.connections import current_client
-from bytes_squads.statement import Pair
+from bytes_squads.engine.connections import current_client
+from bytes_squads.sql.statement import Pair
 from conftest import ALICE, BOB, GUILD, Database
 
 pytestmark = pytest.mark.postgres
@@ -187,14 +187,14 @@ async def test_an_outcome_nobody_can_ask_for_is_unknown(
 ) -> None:
     """When the database stays away after a broken COMMIT the caller is told; the key settles it."""
     await bytes_ops.get_balance(GUILD, ALICE)
-    monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.3)
+    monkeypatch.setattr("bytes_squads.engine.transaction.RETRY_SECONDS", 0.3)
 
     async def away(*args: Any, **kwargs: Any) -> Any:
         raise ConnectionRefusedError
 
     lost("after")
     with monkeypatch.context() as while_away:
-        while_away.setattr("bytes_squads.connections.asyncpg.connect", away)
+        while_away.setattr("bytes_squads.engine.connections.asyncpg.connect", away)
         with pytest.raises(OutcomeUnknownError):
             await bytes_ops.grant(GUILD, ALICE, 1, idempotency_key="click")
     again = await bytes_ops.grant(GUILD, ALICE, 1, idempotency_key="click")
@@ -283,7 +283,7 @@ async def test_a_server_that_is_gone_is_an_error_and_no_hang(
     own: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the server is down reads and writes end in our error; after its return they work."""
-    monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.5)
+    monkeypatch.setattr("bytes_squads.engine.transaction.RETRY_SECONDS", 0.5)
     operations = BytesOperations()
     await asyncio.to_thread(own.kill)
     async with asyncio.timeout(10):
@@ -300,9 +300,9 @@ async def test_a_frozen_server_is_an_error_and_no_hang(
     own: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that accepts and never answers ends in our error after the statement's timeout."""
-    monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.5)
-    monkeypatch.setattr("bytes_squads.connections.RELEASE_TIMEOUT", 0.5)
-    monkeypatch.setattr("bytes_squads.connections.POOL_TIMEOUT", 1.0)
+    monkeypatch.setattr("bytes_squads.engine.transaction.RETRY_SECONDS", 0.5)
+    monkeypatch.setattr("bytes_squads.engine.connections.RELEASE_TIMEOUT", 0.5)
+    monkeypatch.setattr("bytes_squads.engine.connections.POOL_TIMEOUT", 1.0)
     await bytes_squads.close()
     await bytes_squads.init(f"{own.url}&command_timeout=0.5&timeout=0.5")
     operations = BytesOperations()
@@ -327,8 +327,8 @@ async def test_an_exhausted_pool_is_an_error_and_no_hang(
     postgres_migrated: str, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every connection taken an operation ends in our error after the pool's timeout."""
-    monkeypatch.setattr("bytes_squads.connections.POOL_TIMEOUT", 0.2)
-    monkeypatch.setattr("bytes_squads.transaction.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("bytes_squads.engine.connections.POOL_TIMEOUT", 0.2)
+    monkeypatch.setattr("bytes_squads.engine.transaction.RETRY_SECONDS", 0.2)
     await bytes_squads.close()
     separator = "&" if "?" in db.url else "?"
     await bytes_squads.init(f"{db.url}{separator}maxsize=2")

@@ -16,7 +16,7 @@ from refusals import Check, ReadRows, order, refused
 from tortoise.exceptions import IntegrityError
 
 from bytes_squads import BytesOperations, BytesTransaction, in_transaction
-from bytes_squads.connections import current_client
+from bytes_squads.engine.connections import current_client
 from conftest import ALICE, BOB, CAROL, GUILD, OTHER_GUILD, Database, Ids
 
 RULE = "tr_bytes_transactions_final"

@@ -30,7 +30,7 @@ from bytes_squads import (
     SquadOperations,
     in_transaction,
 )
-from bytes_squads.connections import current_client
+from bytes_squads.engine.connections import current_client
 from conftest import GUILD, OTHER_GUILD, Ids
 
 RULE = "tr_bytes_transactions_final"

@@ -23,8 +23,8 @@ from bytes_squads import (
     SquadMembership,
     SquadOperations,
 )
-from bytes_squads.connections import current_client
-from bytes_squads.ids import uuid7
+from bytes_squads.domain.ids import uuid7
+from bytes_squads.engine.connections import current_client
 from conftest import Database, Ids, MakeMember, MakeSquad
 
 GUILD = "100000000000000001"

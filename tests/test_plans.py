@@ -22,9 +22,10 @@ from big_guild import make_guild, user
 from databases import is_postgres
 
 import bytes_squads
-from bytes_squads.rules import utc_now
-from bytes_squads.sql import movements, reads, squads, traces
-from bytes_squads.statement import Pair, Statement
+from bytes_squads.domain.rules import utc_now
+from bytes_squads.engine import commit_checks as traces
+from bytes_squads.sql import movements, reads, squads
+from bytes_squads.sql.statement import Pair, Statement
 from conftest import GUILD, OTHER_GUILD
 
 MEMBERS = 3_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bytes_squads.printable import one_line, printable
+from bytes_squads.cli.sanitize import one_line, printable
 
 WRITTEN_OUT = {
     "a colour": ("\x1b[31mred", "\\x1b[31mred"),

@@ -23,7 +23,7 @@ from bytes_squads import (
     SquadUpdate,
     in_transaction,
 )
-from bytes_squads.connections import current_client
+from bytes_squads.engine.connections import current_client
 from conftest import ALICE, BOB, GUILD, Clock
 
 # Members of whom nothing is known yet are made before; each call has its own number.

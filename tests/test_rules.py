@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from bytes_squads import rules
-from bytes_squads.ids import Ids, uuid7
+from bytes_squads.domain import rules
+from bytes_squads.domain.ids import Ids, uuid7
 
 STREAKS = [
     # last claim, streak then, today, streak now

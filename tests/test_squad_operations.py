@@ -19,7 +19,7 @@ from bytes_squads import (
     SquadRoleTakenError,
     SquadUpdate,
 )
-from bytes_squads.ids import uuid7
+from bytes_squads.domain.ids import uuid7
 from conftest import Clock, Ids, MakeSquad, TestData
 
 # Making -------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ from bytes_squads import (
     SquadSummary,
     SquadUpdate,
 )
-from bytes_squads.connections import current_client
+from bytes_squads.engine.connections import current_client
 from conftest import MODELS, Clock
 
 EXAMPLES = os.environ.get("BYTES_SQUADS_EXAMPLES")

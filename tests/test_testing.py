@@ -12,7 +12,7 @@ from tortoise.exceptions import IntegrityError
 
 import bytes_squads
 from bytes_squads import BytesBalance, BytesOperations, BytesTransaction, SquadOperations
-from bytes_squads.connections import current_client
+from bytes_squads.engine.connections import current_client
 from bytes_squads.testing import Clock
 
 Run = Callable[..., pytest.RunResult]

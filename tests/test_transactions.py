@@ -39,7 +39,7 @@ from bytes_squads import (
     SquadUpdate,
     StorageUnavailableError,
 )
-from bytes_squads.ids import uuid7
+from bytes_squads.domain.ids import uuid7
 from conftest import ALICE, BOB, CAROL, GUILD, Rows, TestData
 
 NEWCOMER = "200000000000000009"

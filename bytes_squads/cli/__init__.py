@@ -12,7 +12,7 @@ from importlib import metadata
 import asyncclick as click
 
 from . import archives, database, guilds, members
-from .group import Commands, interrupted
+from .errors import Commands, interrupted
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

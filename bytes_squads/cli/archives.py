@@ -16,12 +16,12 @@ import asyncclick as click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ..archive import Sizes
-from ..archive_reader import import_guild
-from ..archive_writer import export_guild
+from ..archive.exporter import export_guild
+from ..archive.format import Sizes
+from ..archive.importer import import_guild
 from . import options
+from .database_option import opened
 from .output import show
-from .session import opened
 
 PIPE = "-"
 

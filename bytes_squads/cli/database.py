@@ -7,11 +7,12 @@ from pathlib import Path
 
 import asyncclick as click
 
-from .. import BytesOperations, close, demo, init, tables
+from .. import BytesOperations, close, init
 from .. import upgrade as upgrade_database
-from . import options
+from . import options, tables
+from .database_option import opened, place, url_of
+from .demo import play as demo
 from .output import console, show
-from .session import opened, place, url_of
 
 DEMO_FILE = Path("bytes_squads_demo.db")
 

@@ -7,11 +7,11 @@ from typing import Any
 import asyncclick as click
 from pydantic import ValidationError
 
-from .. import BytesConfig, BytesConfigUpdate, BytesOperations, SquadOperations, tables
-from ..lookups import Lookups
-from . import options
+from .. import BytesConfig, BytesConfigUpdate, BytesOperations, SquadOperations
+from ..operations.read_only import Lookups
+from . import options, tables
+from .database_option import opened
 from .output import fields, show
-from .session import opened
 
 
 @click.group()

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import asyncclick as click
 
-from .. import BytesOperations, BytesTransaction, tables
-from ..lookups import Lookups
-from . import options
+from .. import BytesOperations, BytesTransaction
+from ..operations.read_only import Lookups
+from . import options, tables
+from .database_option import opened
 from .output import fields, show
-from .session import opened
 
 
 @click.command(

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import asyncclick as click
 
-from .. import inputs
-from ..errors import InvalidSnowflakeError
+from ..domain import validation as inputs
+from ..domain.errors import InvalidSnowflakeError
 
 URL_HELP = (
     "postgres://user:password@host/database, or sqlite:// and a path. "

@@ -18,7 +18,7 @@ import asyncclick as click
 from rich.console import Console, RenderableType
 
 from .. import BytesBalance, BytesConfig, BytesTransaction, Squad
-from ..archive import instant
+from ..archive.format import instant
 
 WIDE = 120
 """Columns of a table that goes into a pipe, where nobody knows how wide it is."""

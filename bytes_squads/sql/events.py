@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..statement import Pair, Statement
 from .movements import LEDGER_COLUMNS, MAX, unused
+from .statement import Pair, Statement
 
 # A batch is three columns: on PostgreSQL an array each, on SQLite one JSON value of rows, in the
 # place of the first (`Statement.bound`).

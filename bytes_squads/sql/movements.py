@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..statement import Pair, Statement
+from .statement import Pair, Statement
 
 MAX = "9223372036854775807"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from ..statement import Statement
+from .statement import Statement
 
 LEADERS = Statement("""
     SELECT user_id, balance FROM bytes_balances WHERE guild_id = $1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..statement import Statement
 from .movements import KEY_LOCKED
+from .statement import Statement
 
 FOUND = Statement("""
     INSERT INTO squads

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from . import (
+from .. import (
     SYSTEM_ID,
     BytesBalance,
     BytesConfig,
@@ -20,7 +20,7 @@ from . import (
     SquadStanding,
     SquadSummary,
 )
-from .printable import printable
+from .sanitize import printable
 
 SHOWN_DISCREPANCIES = 50
 

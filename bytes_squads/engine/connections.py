@@ -20,11 +20,10 @@ from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import get_connections
 from tortoise.exceptions import ConfigurationError
 
-from .errors import StorageUnavailableError
-from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError
-from .models import BytesBalance
-from .shield import finish, running
-from .statement import BEGIN_ON_SQLITE
+from ..domain.errors import StorageUnavailableError
+from ..sql.statement import BEGIN_ON_SQLITE
+from .driver_errors import DRIVER_ERRORS, FAILURES, ConnectionLostError
+from .tasks import finish, running
 
 POOL_TIMEOUT = 20.0
 """Seconds an operation waits for a free connection before `StorageUnavailableError`."""
@@ -39,6 +38,19 @@ _left_clean: ContextVar[bool] = ContextVar("bytes_squads_left_clean", default=Fa
 log = logging.getLogger("bytes_squads")
 
 
+_default_connection: Callable[[], str | None] | None = None
+
+
+def set_default_connection(name_of: Callable[[], str | None]) -> None:
+    """Name the connection that is used where a caller names none.
+
+    Args:
+        name_of: Return the connection's name in Tortoise's config.
+    """
+    global _default_connection
+    _default_connection = name_of
+
+
 def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
     """The transaction that this task is in, or the database connection outside of one.
 
@@ -48,7 +60,7 @@ def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
     Raises:
         StorageUnavailableError: When the database is not open.
     """
-    name = connection_name or BytesBalance._meta.default_connection
+    name = connection_name or (_default_connection() if _default_connection else None)
     try:
         client = get_connections().get(cast("str", name))
     except (RuntimeError, ConfigurationError):

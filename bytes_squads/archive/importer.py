@@ -10,16 +10,17 @@ from typing import Any, BinaryIO
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError, OperationalError
 
-from . import inputs, ledger
-from .archive import ArchiveError, ConfigLine, Reader, Row, Sizes
-from .bytes_operations import BytesOperations
-from .failures import translated
-from .models import BytesConfig
-from .schemas import BytesConfigUpdate, LedgerReport
-from .shield import finish
-from .sql.archives import PAGE, SECTIONS, SIZES
-from .statement import Statement
-from .transaction import in_transaction
+from ..domain import validation as inputs
+from ..engine.driver_errors import translated
+from ..engine.tasks import finish
+from ..engine.transaction import in_transaction
+from ..models import BytesConfig
+from ..operations import ledger
+from ..operations.bytes import BytesOperations
+from ..schemas import BytesConfigUpdate, LedgerReport
+from ..sql.statement import Statement
+from .format import ArchiveError, ConfigLine, Reader, Row, Sizes
+from .sql import PAGE, SECTIONS, SIZES
 
 _INSERTS: dict[type[Row], Statement] = {section.line: section.insert for section in SECTIONS}
 

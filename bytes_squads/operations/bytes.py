@@ -17,8 +17,9 @@ from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from . import inputs, ledger, rules
-from .errors import (
+from ..domain import rules
+from ..domain import validation as inputs
+from ..domain.errors import (
     BalanceOverflowError,
     DailyAlreadyClaimedError,
     IdempotencyConflictError,
@@ -27,18 +28,9 @@ from .errors import (
     TransferCooldownError,
     TransferLimitError,
 )
-from .models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
-from .rules import MAX_BYTES, utc_now
-from .schemas import (
-    BytesConfigUpdate,
-    BytesTransactionCreate,
-    DailyClaim,
-    LeaderboardEntry,
-    LedgerDiscrepancy,
-    LedgerReport,
-)
-from .sql import events, movements, reads, traces
-from .transaction import (
+from ..domain.rules import MAX_BYTES, utc_now
+from ..engine import commit_checks as traces
+from ..engine.transaction import (
     ask,
     at_once,
     in_transaction,
@@ -47,6 +39,17 @@ from .transaction import (
     operation_ids,
     reading,
 )
+from ..models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
+from ..schemas import (
+    BytesConfigUpdate,
+    BytesTransactionCreate,
+    DailyClaim,
+    LeaderboardEntry,
+    LedgerDiscrepancy,
+    LedgerReport,
+)
+from ..sql import events, movements, reads
+from . import ledger
 
 
 class BytesOperations:

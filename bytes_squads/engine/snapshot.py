@@ -9,8 +9,8 @@ from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClie
 from tortoise.backends.sqlite.client import SqliteClient
 
 from .connections import borrowed, current_client
-from .failures import FAILURES, translated
-from .shield import finish
+from .driver_errors import FAILURES, translated
+from .tasks import finish
 
 
 @asynccontextmanager

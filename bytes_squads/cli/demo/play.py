@@ -13,16 +13,16 @@ from uuid import UUID
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from . import (
+from ... import (
     BytesOperations,
     BytesSquadsError,
     BytesTransaction,
     OutcomeUnknownError,
     SquadOperations,
     StorageUnavailableError,
-    tables,
 )
-from .demo_story import CONFIG, DAYS, FIRST_DAY, ROLES, Act, Story, squads
+from .. import tables
+from .scenario import CONFIG, DAYS, FIRST_DAY, ROLES, Act, Story, squads
 
 AT_ONCE = 32
 """How many operations are under way at the same time."""

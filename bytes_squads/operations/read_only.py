@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from . import inputs
-from .models import BytesBalance, BytesConfig, BytesTransaction
-from .sql import reads
-from .transaction import operation, reading
+from ..domain import validation as inputs
+from ..engine.transaction import operation, reading
+from ..models import BytesBalance, BytesConfig, BytesTransaction
+from ..sql import reads
 
 
 class Lookups:

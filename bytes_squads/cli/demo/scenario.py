@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
-from . import (
+from ... import (
     BytesConfigUpdate,
     BytesOperations,
     BytesTransactionCreate,

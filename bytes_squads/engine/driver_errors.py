@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import asyncpg
 from tortoise.exceptions import BaseORMException, IntegrityError
 
-from .errors import StorageUnavailableError
+from ..domain.errors import StorageUnavailableError
 
 
 class TransientError(StorageUnavailableError):

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
-from .errors import StorageUnavailableError
+from ..domain.errors import StorageUnavailableError
 
 T = TypeVar("T")
 

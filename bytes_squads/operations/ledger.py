@@ -13,11 +13,12 @@ from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from .errors import BalanceOverflowError, IdempotencyConflictError, InsufficientBalanceError
-from .models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
-from .rules import MAX_BYTES, SYSTEM_ID, utc_now
-from .sql import movements, traces
-from .transaction import at_once, leave_trace, operation_ids, retried
+from ..domain.errors import BalanceOverflowError, IdempotencyConflictError, InsufficientBalanceError
+from ..domain.rules import MAX_BYTES, SYSTEM_ID, utc_now
+from ..engine import commit_checks as traces
+from ..engine.transaction import at_once, leave_trace, operation_ids, retried
+from ..models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
+from ..sql import movements
 
 
 def entry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..statement import Statement
+from ..sql.statement import Statement
 
 BACKEND_RUNS = Statement("""
     SELECT pid FROM pg_stat_activity

@@ -37,10 +37,10 @@ from pydantic import (
     model_validator,
 )
 
-from . import inputs
-from .models import MAX_SQUAD_DESCRIPTION, MAX_SQUAD_NAME
-from .rules import SYSTEM_ID
-from .schemas import MAX_COOLDOWN_HOURS, MAX_MEMBERS, OneOrMore, ZeroOrMore
+from ..domain import validation as inputs
+from ..domain.rules import SYSTEM_ID
+from ..models import MAX_SQUAD_DESCRIPTION, MAX_SQUAD_NAME
+from ..schemas import MAX_COOLDOWN_HOURS, MAX_MEMBERS, OneOrMore, ZeroOrMore
 
 FORMAT = "bytes_squads guild"
 VERSION = 1

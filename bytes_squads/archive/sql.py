@@ -9,16 +9,9 @@ from uuid import UUID
 
 from tortoise.models import Model
 
-from ..archive import (
-    BalanceLine,
-    ConfigLine,
-    MembershipLine,
-    Row,
-    SquadLine,
-    TransactionLine,
-)
 from ..models import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
-from ..statement import Statement
+from ..sql.statement import Statement
+from .format import BalanceLine, ConfigLine, MembershipLine, Row, SquadLine, TransactionLine
 
 PAGE = 1_000
 """How many rows are read, or written, at a time."""

@@ -38,13 +38,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.connection import ConnectionToken, get_connections
 
+from ..domain.errors import OutcomeUnknownError, StorageUnavailableError
+from ..domain.ids import Ids
+from ..sql.statement import Pair, Statement
+from .commit_checks import BACKEND_RUNS
 from .connections import Loan, apart, begin, borrowed, current_client, log, server_pid, wrapper
-from .errors import OutcomeUnknownError, StorageUnavailableError
-from .failures import DRIVER_ERRORS, FAILURES, ConnectionLostError, TransientError, meaning
-from .ids import Ids
-from .shield import closing, detached, finish
-from .sql.traces import BACKEND_RUNS
-from .statement import Pair, Statement
+from .driver_errors import DRIVER_ERRORS, FAILURES, ConnectionLostError, TransientError, meaning
+from .tasks import closing, detached, finish
 
 RETRY_SECONDS = 15.0
 """Seconds after which an operation that keeps meeting conflicts or a lost server gives up."""

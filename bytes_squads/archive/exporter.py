@@ -9,13 +9,13 @@ from typing import Any, BinaryIO
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.fields import BooleanField, DatetimeField, Field, JSONField
 
-from . import inputs
-from .archive import FORMAT, VERSION, ArchiveError, Sizes, encode
-from .failures import translated
-from .rules import utc_now
-from .snapshot import snapshot
-from .sql.archives import PAGE, SECTIONS, SIZES, Section
-from .statement import Statement
+from ..domain import validation as inputs
+from ..domain.rules import utc_now
+from ..engine.driver_errors import translated
+from ..engine.snapshot import snapshot
+from ..sql.statement import Statement
+from .format import FORMAT, VERSION, ArchiveError, Sizes, encode
+from .sql import PAGE, SECTIONS, SIZES, Section
 
 
 async def export_guild(

@@ -10,8 +10,8 @@ from uuid import UUID
 from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
 from tortoise.exceptions import IntegrityError
 
-from . import inputs, ledger
-from .errors import (
+from ..domain import validation as inputs
+from ..domain.errors import (
     AlreadyInSquadError,
     IdempotencyConflictError,
     NotInSquadError,
@@ -20,12 +20,14 @@ from .errors import (
     SquadNotFoundError,
     SquadRoleTakenError,
 )
-from .failures import violates
-from .models import BytesBalance, BytesTransaction, Squad, SquadMembership
-from .rules import utc_now
-from .schemas import SquadCreate, SquadStanding, SquadSummary, SquadUpdate
-from .sql import reads, squads, traces
-from .transaction import ask, in_transaction, leave_trace, operation, operation_ids, reading
+from ..domain.rules import utc_now
+from ..engine import commit_checks as traces
+from ..engine.driver_errors import violates
+from ..engine.transaction import ask, in_transaction, leave_trace, operation, operation_ids, reading
+from ..models import BytesBalance, BytesTransaction, Squad, SquadMembership
+from ..schemas import SquadCreate, SquadStanding, SquadSummary, SquadUpdate
+from ..sql import reads, squads
+from . import ledger
 
 
 class SquadOperations:

@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 import asyncclick as click
 
 from .. import BytesSquadsError
-from ..archive import ArchiveError
-from ..printable import one_line
+from ..archive.format import ArchiveError
+from .sanitize import one_line
 
 INTERRUPTED = 130
 

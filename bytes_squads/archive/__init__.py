@@ -1,0 +1,1 @@
+"""Move a guild from one database to another as JSON Lines."""

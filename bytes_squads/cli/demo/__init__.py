@@ -1,0 +1,1 @@
+"""The demo: two weeks of a guild, played by the operations."""

@@ -1,0 +1,1 @@
+"""Run one unit of work: tasks, transactions, connections, retries."""
