@@ -1,106 +1,229 @@
-"""Every reason an operation may refuse or fail, one class each.
+"""Every reason why an operation refuses or fails, one class each.
 
 ::
 
     BytesSquadsError
-    ├── InvalidSnowflakeError        (also a ValueError)
-    ├── InvalidAmountError           (also a ValueError)
-    ├── InvalidTextError             (also a ValueError)
-    ├── InvalidPageError             (also a ValueError)
-    ├── InsufficientBalanceError
-    ├── TransferLimitError
-    ├── TransferCooldownError
-    ├── DailyAlreadyClaimedError
-    ├── BalanceOverflowError
-    ├── IdempotencyConflictError
-    ├── SquadNotFoundError
-    ├── SquadInactiveError
-    ├── SquadFullError
-    ├── SquadRoleTakenError
-    ├── AlreadyInSquadError
-    ├── NotInSquadError
-    ├── StorageUnavailableError
-    └── OutcomeUnknownError
+    ├── InvalidInputError            (also a ValueError: a mistake in the call)
+    │   ├── InvalidSnowflakeError
+    │   ├── InvalidAmountError
+    │   ├── InvalidTextError
+    │   └── InvalidPageError
+    ├── RefusedError                 (the call is valid, a rule forbids it now)
+    │   ├── TransactionNotFoundError
+    │   ├── AlreadyReversedError
+    │   ├── NotReversibleError
+    │   ├── InsufficientBalanceError
+    │   ├── TransferLimitError
+    │   ├── TransferCooldownError
+    │   ├── DailyAlreadyClaimedError
+    │   ├── BalanceOverflowError
+    │   ├── IdempotencyConflictError
+    │   ├── SquadNotFoundError
+    │   ├── SquadInactiveError
+    │   ├── SquadFullError
+    │   ├── SquadRoleTakenError
+    │   ├── AlreadyInSquadError
+    │   └── NotInSquadError
+    └── StorageError                 (the database did not do its part)
+        ├── StorageUnavailableError
+        └── OutcomeUnknownError
 
 An error's arguments are its attributes, so a bot can word its own message, and an error survives
-pickling. Amounts are whole bytes; points in time are timezone-aware UTC; dates are UTC dates.
+pickling. Amounts are whole bytes; points in time are timezone-aware UTC.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from inspect import Parameter, Signature
+from typing import Any, ClassVar, dataclass_transform
 from uuid import UUID
 
 
+def _assign_fields(self: BytesSquadsError, *values: Any, **named: Any) -> None:
+    """Assign the declared fields, which are also the error's ``args``, in their order."""
+    fields = self.__signature__.bind(*values, **named)
+    fields.apply_defaults()
+    self.args = tuple(fields.arguments.values())
+    vars(self).update(fields.arguments)
+
+
+@dataclass_transform(eq_default=False)
 class BytesSquadsError(Exception):
-    """Base of every error that an operation raises on purpose."""
+    """Base of every error that an operation raises on purpose.
+
+    A subclass declares its fields as annotations and gets a constructor that takes them.
+    """
+
+    __signature__: ClassVar[Signature] = Signature()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if fields := cls.__annotations__:
+            cls.__match_args__ = tuple(fields)  # type: ignore[misc]  # as dataclasses do
+            cls.__signature__ = Signature(
+                [
+                    Parameter(
+                        name,
+                        Parameter.POSITIONAL_OR_KEYWORD,
+                        default=vars(cls).get(name, Parameter.empty),
+                        annotation=annotation,
+                    )
+                    for name, annotation in fields.items()
+                ]
+            )
+            cls.__init__ = _assign_fields  # type: ignore[assignment]  # likewise
 
     def __str__(self) -> str:
-        """The message; without one, the first line of the class's docstring."""
+        """Return the message; without one, the first line of the class's docstring."""
         return super().__str__() or (type(self).__doc__ or "").partition("\n")[0]
 
 
-class InvalidSnowflakeError(BytesSquadsError, ValueError):
+class InvalidInputError(BytesSquadsError, ValueError):
+    """The call has values that no operation accepts; repeating it is useless.
+
+    Args:
+        problems: One item for each refused value.
+    """
+
+    __signature__ = Signature([Parameter("problems", Parameter.POSITIONAL_OR_KEYWORD)])
+    __match_args__ = ("problems",)
+
+    def __init__(self, problems: list[Any]) -> None:
+        Exception.__init__(self, problems)
+
+    @property
+    def problems(self) -> list[Any]:
+        """What was refused, one item for each value, in the form of pydantic's ``errors()``.
+
+        Each item is a mapping with at least ``type``, ``loc`` (the path to the value, of names and
+        indexes) and ``msg``.
+        """
+        problems: list[Any] = self.args[0]
+        return problems
+
+    def __str__(self) -> str:
+        """Return one line with the first problems, each with the path to its value."""
+        shown = [_describe_problem(problem) for problem in self.problems[:_MAX_PROBLEMS]]
+        if rest := len(self.problems) - len(shown):
+            shown.append(f"and {rest} more")
+        return "; ".join(shown)
+
+
+class _InvalidValueError(InvalidInputError):
+    # One value of a parameter; its fields are those of the concrete error.
+
+    @property
+    def problems(self) -> list[Any]:
+        """What was refused, as of `InvalidInputError`: one item."""
+        field = getattr(self, "field", None)
+        location = () if field is None else (field,)
+        return [{"type": "value_error", "loc": location, "msg": str(self)}]
+
+
+class InvalidSnowflakeError(_InvalidValueError):
     """The value is not a Discord id: the decimal form of 1 … 2⁶⁴−1.
 
     Attributes:
-        value: What was given.
+        value: The refused value.
     """
 
-    def __init__(self, value: object) -> None:
-        super().__init__(value)
-        self.value = value
+    value: object
 
     def __str__(self) -> str:
-        return f"{_shown(self.value)} is not a Discord id (the decimal form of 1 … 2⁶⁴−1)"
+        return f"{_abbreviate(self.value)} is not a Discord id (the decimal form of 1 … 2⁶⁴−1)"
 
 
-class InvalidAmountError(BytesSquadsError, ValueError):
+class InvalidAmountError(_InvalidValueError):
     """The amount is not an int from 1 to 2⁶³−1 whole bytes.
 
     Attributes:
-        value: What was given.
+        value: The refused value.
     """
 
-    def __init__(self, value: object) -> None:
-        super().__init__(value)
-        self.value = value
+    value: object
 
     def __str__(self) -> str:
-        return f"{_shown(self.value)} is not an amount of bytes (a whole number from 1 to 2⁶³−1)"
+        shown = _abbreviate(self.value)
+        return f"{shown} is not an amount of bytes (a whole number from 1 to 2⁶³−1)"
 
 
-class InvalidTextError(BytesSquadsError, ValueError):
+class InvalidTextError(_InvalidValueError):
     """The text is too long, or holds what no database can store (a NUL, a lone surrogate).
 
     Attributes:
         field: The name of the parameter.
     """
 
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
+    field: str
 
     def __str__(self) -> str:
         return f"{self.field} is not a text within its length, without NUL and lone surrogates"
 
 
-class InvalidPageError(BytesSquadsError, ValueError):
-    """A page's limit is not 1 … 10,000, its offset is negative, or its start is no ledger row.
+class InvalidPageError(_InvalidValueError):
+    """A page's limit is not 1 … 10,000, its offset is negative, or its start is not a ledger row.
 
     Attributes:
-        value: What was given.
+        value: The refused value.
     """
 
-    def __init__(self, value: object) -> None:
-        super().__init__(value)
-        self.value = value
+    value: object
 
     def __str__(self) -> str:
-        return f"{_shown(self.value)} is not a page (limit 1 … 10,000, offset from 0)"
+        return f"{_abbreviate(self.value)} is not a page (limit 1 … 10,000, offset from 0)"
 
 
-class InsufficientBalanceError(BytesSquadsError):
+class RefusedError(BytesSquadsError):
+    """A rule forbids the operation in the present state; nothing was changed."""
+
+
+class TransactionNotFoundError(RefusedError):
+    """The guild has no ledger row with this id.
+
+    Attributes:
+        transaction_id: The id that was asked for.
+    """
+
+    transaction_id: object
+
+    def __str__(self) -> str:
+        return f"this guild has no transaction {_abbreviate(self.transaction_id)}"
+
+
+class AlreadyReversedError(RefusedError):
+    """The transaction has been reversed before; each can be reversed once.
+
+    Attributes:
+        transaction_id: The transaction's id.
+        reversal_id: The id of the ledger row that reversed it.
+    """
+
+    transaction_id: UUID
+    reversal_id: UUID
+
+    def __str__(self) -> str:
+        return f"transaction {self.transaction_id} has been reversed by {self.reversal_id}"
+
+
+class NotReversibleError(RefusedError):
+    """The transaction cannot be reversed: it moved no bytes, or its kind excludes it.
+
+    Attributes:
+        transaction_id: The transaction's id.
+        kind: The transaction's kind.
+    """
+
+    transaction_id: UUID
+    kind: str
+
+    def __str__(self) -> str:
+        return f"transaction {self.transaction_id} of kind {self.kind} cannot be reversed"
+
+
+class InsufficientBalanceError(RefusedError):
     """The member has fewer bytes than the operation needs.
 
     Attributes:
@@ -108,16 +231,14 @@ class InsufficientBalanceError(BytesSquadsError):
         required: What the operation needs, in whole bytes.
     """
 
-    def __init__(self, balance: int, required: int) -> None:
-        super().__init__(balance, required)
-        self.balance = balance
-        self.required = required
+    balance: int
+    required: int
 
     def __str__(self) -> str:
         return f"{self.required} bytes are needed, the balance is {self.balance}"
 
 
-class TransferLimitError(BytesSquadsError):
+class TransferLimitError(RefusedError):
     """The transfer is larger than the guild's config allows.
 
     Attributes:
@@ -125,192 +246,200 @@ class TransferLimitError(BytesSquadsError):
         max_transfer: The guild's limit, in whole bytes.
     """
 
-    def __init__(self, amount: int, max_transfer: int) -> None:
-        super().__init__(amount, max_transfer)
-        self.amount = amount
-        self.max_transfer = max_transfer
+    amount: int
+    max_transfer: int
 
     def __str__(self) -> str:
-        return f"a transfer of {self.amount} bytes passes this guild's limit of {self.max_transfer}"
+        return (
+            f"a transfer of {self.amount} bytes exceeds this guild's limit of {self.max_transfer}"
+        )
 
 
-class TransferCooldownError(BytesSquadsError):
+class TransferCooldownError(RefusedError):
     """The giver's last transfer was too short a time ago.
 
     Attributes:
         available_at: From when the next transfer is accepted (UTC).
     """
 
-    def __init__(self, available_at: datetime) -> None:
-        super().__init__(available_at)
-        self.available_at = available_at
+    available_at: datetime
 
     def __str__(self) -> str:
-        return f"the next transfer is possible from {self.available_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"the next transfer is possible at {self.available_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-class DailyAlreadyClaimedError(BytesSquadsError):
-    """The daily reward of this UTC date has been claimed.
+class DailyAlreadyClaimedError(RefusedError):
+    """The daily reward of this date has been claimed.
 
     Attributes:
-        claimed_on: The UTC date of the claim.
-        next_claim_at: The midnight (UTC) from which the next claim is accepted.
+        claimed_on: The date of the claim.
+        next_claim_at: The first instant of the next date, from which a claim is accepted (UTC).
     """
 
-    def __init__(self, claimed_on: date, next_claim_at: datetime) -> None:
-        super().__init__(claimed_on, next_claim_at)
-        self.claimed_on = claimed_on
-        self.next_claim_at = next_claim_at
+    claimed_on: date
+    next_claim_at: datetime
 
     def __str__(self) -> str:
         return (
             f"the daily reward of {self.claimed_on} has been claimed, "
-            f"the next is there from {self.next_claim_at:%Y-%m-%d %H:%M} UTC"
+            f"the next can be claimed at {self.next_claim_at:%Y-%m-%d %H:%M} UTC"
         )
 
 
-class BalanceOverflowError(BytesSquadsError):
-    """A balance or a total would pass 2⁶³−1, the largest 64-bit integer.
+class BalanceOverflowError(RefusedError):
+    """A balance or a total would exceed 2⁶³−1, the largest 64-bit integer.
 
     Attributes:
         balance: The balance or total that would overflow, in whole bytes.
         amount: What was to be added, in whole bytes.
     """
 
-    def __init__(self, balance: int, amount: int) -> None:
-        super().__init__(balance, amount)
-        self.balance = balance
-        self.amount = amount
+    balance: int
+    amount: int
 
     def __str__(self) -> str:
-        return f"{self.balance} bytes and {self.amount} more would pass 2⁶³−1"
+        return f"{self.balance} bytes and {self.amount} more would exceed 2⁶³−1"
 
 
-class IdempotencyConflictError(BytesSquadsError):
+class IdempotencyConflictError(RefusedError):
     """The idempotency key has been used in this guild for something else.
 
     Attributes:
         key: The idempotency key.
     """
 
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
+    key: str
 
     def __str__(self) -> str:
         return f"the idempotency key {self.key!r} has been used for another operation"
 
 
-class SquadNotFoundError(BytesSquadsError):
+class SquadNotFoundError(RefusedError):
     """The guild has no squad with this id.
 
     Attributes:
         squad_id: The id that was asked for.
     """
 
-    def __init__(self, squad_id: object) -> None:
-        super().__init__(squad_id)
-        self.squad_id = squad_id
+    squad_id: object
 
     def __str__(self) -> str:
-        return f"this guild has no squad {_shown(self.squad_id)}"
+        return f"this guild has no squad {_abbreviate(self.squad_id)}"
 
 
-class SquadInactiveError(BytesSquadsError):
+class SquadInactiveError(RefusedError):
     """The squad takes no members at present.
 
     Attributes:
         squad_id: The squad's id.
     """
 
-    def __init__(self, squad_id: UUID) -> None:
-        super().__init__(squad_id)
-        self.squad_id = squad_id
+    squad_id: UUID
 
     def __str__(self) -> str:
         return f"squad {self.squad_id} is not active"
 
 
-class SquadFullError(BytesSquadsError):
-    """Every place of the squad is taken.
+class SquadFullError(RefusedError):
+    """The squad has as many members as it takes.
 
     Attributes:
         squad_id: The squad's id.
         max_members: How many members it takes.
     """
 
-    def __init__(self, squad_id: UUID, max_members: int) -> None:
-        super().__init__(squad_id, max_members)
-        self.squad_id = squad_id
-        self.max_members = max_members
+    squad_id: UUID
+    max_members: int
 
     def __str__(self) -> str:
         return f"squad {self.squad_id} is full ({self.max_members} members)"
 
 
-class SquadRoleTakenError(BytesSquadsError):
+class SquadRoleTakenError(RefusedError):
     """Another squad of the guild uses this Discord role.
 
     Attributes:
         role_id: The role's snowflake.
     """
 
-    def __init__(self, role_id: str) -> None:
-        super().__init__(role_id)
-        self.role_id = role_id
+    role_id: str
 
     def __str__(self) -> str:
         return f"role {self.role_id} belongs to another squad of this guild"
 
 
-class AlreadyInSquadError(BytesSquadsError):
+class AlreadyInSquadError(RefusedError):
     """The member is in a squad (joining), or in this very squad (switching).
 
     Attributes:
         squad_id: The squad that the member is in.
     """
 
-    def __init__(self, squad_id: UUID) -> None:
-        super().__init__(squad_id)
-        self.squad_id = squad_id
+    squad_id: UUID
 
     def __str__(self) -> str:
         return f"the member is in squad {self.squad_id} already"
 
 
-class NotInSquadError(BytesSquadsError):
+class NotInSquadError(RefusedError):
     """The member is in no squad of this guild.
 
     Attributes:
         user_id: The member's snowflake.
     """
 
-    def __init__(self, user_id: str) -> None:
-        super().__init__(user_id)
-        self.user_id = user_id
+    user_id: str
 
     def __str__(self) -> str:
         return f"member {self.user_id} is in no squad of this guild"
 
 
-class StorageUnavailableError(BytesSquadsError):
-    """The database could not be reached or stayed in conflict; nothing happened, safe to retry."""
+class StorageError(BytesSquadsError):
+    """The database did not do what the operation needed.
+
+    Attributes:
+        message: What went wrong; empty for the class's own sentence.
+    """
+
+    message: str = ""
 
 
-class OutcomeUnknownError(BytesSquadsError):
-    """The connection broke while committing and the database stayed away throughout the retries.
+class StorageUnavailableError(StorageError):
+    """The database could not be reached or stayed in conflict; nothing happened, safe to retry.
+
+    Nothing will happen later, either.
+    """
+
+
+class OutcomeUnknownError(StorageError):
+    """The connection broke during the commit, and its outcome could not be found out.
 
     The operation may have happened. With an idempotency key it is safe to repeat it.
     """
 
 
-_LONGEST_SHOWN = 60
+_MAX_SHOWN = 60
+_MAX_PROBLEMS = 5
 
 
-def _shown(value: object) -> str:
-    """The value as one short, printable piece of a message (a lone surrogate cannot be printed)."""
-    try:
-        text = ascii(value)
-    except ValueError:  # an int of more than 4,300 digits has no decimal form
-        text = f"a very large {type(value).__name__}"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+def _abbreviate(value: object) -> str:
+    """Return the value as a short, printable piece of a message, without running its own code."""
+    kind = type(value)
+    if issubclass(kind, (str, bytes)):
+        base = str if issubclass(kind, str) else bytes
+        shown = ascii(base.__getitem__(value, slice(_MAX_SHOWN)))  # type: ignore[index,call-overload]
+    elif issubclass(kind, int) and kind is not bool:
+        number = int.__add__(value, 0)  # type: ignore[operator]
+        shown = str(number) if number.bit_length() <= 4 * _MAX_SHOWN else "a very large int"
+    elif value is None or kind in (bool, float, UUID):
+        shown = str(value)
+    else:
+        shown = f"<{ascii(kind.__name__)[1:-1]}>"
+    return shown if len(shown) <= _MAX_SHOWN else f"{shown[: _MAX_SHOWN - 3]}..."
+
+
+def _describe_problem(problem: Mapping[str, Any]) -> str:
+    """Return a problem of pydantic as one line: where it is, and what."""
+    path = ".".join(_abbreviate(part).strip("'\"") for part in problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{path}: {message}" if path else message
