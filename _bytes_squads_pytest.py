@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def _bytes_squads_template() -> Iterator[sqlite3.Connection]:
-    """A migrated database that each test's is a copy of."""
+    """Make the migrated database that each test gets a copy of."""
     from bytes_squads import testing
 
-    template = testing.apart(testing.make_template())
+    template = testing.run_in_thread(testing.migrated_template())
     yield template
     template.close()
 
 
 @pytest.fixture
 def bytes_squads_db(_bytes_squads_template: sqlite3.Connection) -> Iterator[None]:
-    """An open, migrated, empty SQLite database in memory; another one for each test.
+    """Open a migrated, empty SQLite database in memory; another one for each test.
 
     It is open as after ``init()`` and ``upgrade()``, for all tasks, in any event loop: under
     pytest-asyncio in either mode and with any loop scope, under anyio's plugin, and for
@@ -38,30 +38,30 @@ def bytes_squads_db(_bytes_squads_template: sqlite3.Connection) -> Iterator[None
     Afterwards operations that the test has left behind are waited for, ten seconds at most, and
     the database is closed.
 
-    The fixture has no value: operations and models find the database by themselves. It is no
-    coroutine, so that it depends on nobody's event loop. A test that calls ``init()`` itself leaves
+    The fixture has no value: operations and models find the database by themselves. It is not a
+    coroutine, so that it depends on no event loop. A test that calls ``init()`` itself leaves
     this database for that one, and has to ``close()``.
     """
     from bytes_squads import testing
 
-    testing.apart(testing.open_copy(_bytes_squads_template))
+    testing.run_in_thread(testing.open_from_template(_bytes_squads_template))
     yield
-    testing.apart(testing.close_copy())
+    testing.run_in_thread(testing.close_database())
 
 
 @pytest.fixture
 def bytes_squads_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock that stands still, at noon UTC on Monday, 2 March 2026, until the test sets it.
+    """Return a clock that stops at noon UTC on Monday, 2 March 2026, until the test sets it.
 
     Operations that were made without a clock follow it, wherever they were made; others when they
     are made with ``clock=bytes_squads_clock``. Set ``bytes_squads_clock.now`` to an aware datetime,
     or go on with ``bytes_squads_clock.advance(days=1)``.
     """
-    from bytes_squads.domain import validation as inputs
+    from bytes_squads.domain.rules import utc_now
     from bytes_squads.testing import Clock
 
     clock = Clock()
-    monkeypatch.setattr(inputs, "instant", clock.instead)
+    monkeypatch.setattr(utc_now, "override", clock)
     return clock
 
 

@@ -28,6 +28,12 @@ import asyncpg
 import pytest
 
 import bytes_squads
+from _bytes_squads_pytest import (  # the package's plugin, which need not be installed here
+    _bytes_squads_template,  # noqa: F401
+    bytes_squads_clock,  # noqa: F401
+    bytes_squads_db,  # noqa: F401
+    pytest_runtest_call,  # noqa: F401
+)
 from bytes_squads import (
     BytesBalance,
     BytesConfig,
@@ -38,15 +44,7 @@ from bytes_squads import (
     SquadMembership,
     SquadOperations,
 )
-from bytes_squads.testing import (  # the package's plugin, which need not be installed here
-    Clock,
-    _bytes_squads_template,  # noqa: F401
-    bytes_squads_clock,  # noqa: F401
-    bytes_squads_db,  # noqa: F401
-    make_template,
-    open_copy,
-    pytest_runtest_call,  # noqa: F401
-)
+from bytes_squads.testing import Clock, migrated_template, open_from_template
 
 pytest_plugins = ["pytester"]
 
@@ -184,7 +182,7 @@ def postgres_migrated(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def sqlite_migrated() -> Iterator[sqlite3.Connection]:
     """A migrated SQLite database to copy from."""
-    template = _run(make_template())
+    template = _run(migrated_template())
     yield template
     template.close()
 
@@ -225,7 +223,7 @@ async def migrated_url(empty_url: str) -> str:
 async def db(backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """An open, migrated, empty database: SQLite in memory, or the session's on PostgreSQL."""
     if backend == "sqlite":
-        await open_copy(request.getfixturevalue("sqlite_migrated"))
+        await open_from_template(request.getfixturevalue("sqlite_migrated"))
         yield Database(backend, "sqlite://:memory:")
         await bytes_squads.close()
     else:

@@ -37,7 +37,7 @@ from tortoise.indexes import Index
 from tortoise.models import Model
 
 from .domain.ids import uuid7
-from .domain.rules import utc_now
+from .domain.rules import wall_time
 from .domain.validation import MAX_KEY, MAX_REASON, MAX_USERNAME, SNOWFLAKE_DIGITS
 
 MAX_SQUAD_NAME = 100
@@ -142,7 +142,7 @@ class BytesTransaction(GuildRow):
         max_length=MAX_REASON, null=True, description="Why, in the words of whoever moved them"
     )
     created_at = fields.DatetimeField(
-        default=utc_now, description="When it happened, by the operation's clock (UTC)"
+        default=wall_time, description="When it happened, by the operation's clock (UTC)"
     )
     kind = fields.CharField(
         max_length=16, description="transfer, starting, daily, grant, charge or squad"
@@ -249,7 +249,7 @@ class SquadMembership(GuildRow):
     )
     squad_id: UUID
     joined_at = fields.DatetimeField(
-        default=utc_now, description="When the member joined, by the operation's clock (UTC)"
+        default=wall_time, description="When the member joined, by the operation's clock (UTC)"
     )
     idempotency_key = fields.CharField(
         max_length=MAX_KEY,

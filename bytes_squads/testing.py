@@ -9,10 +9,10 @@ With the package installed, pytest knows two fixtures; a test takes them by name
 `bytes_squads_db` opens an empty SQLite database in memory, as `init` and `upgrade` would, checks
 and triggers included. `bytes_squads_clock` is what operations take for the time.
 
-Nothing of this is imported when pytest starts: the plugin itself is ``_bytes_squads_pytest``, so
-that a conftest can still set ``DATABASE_URL`` before the package reads it. Where plugins are not
-loaded by themselves (``PYTEST_DISABLE_PLUGIN_AUTOLOAD``), ``-p bytes_squads.testing`` loads it, and
-``-p no:bytes_squads`` keeps it away.
+Nothing of this is imported when pytest starts: the plugin itself is a small module beside the
+package, so that a conftest can still set ``DATABASE_URL`` before the package reads it. Where
+plugins are not loaded by themselves (``PYTEST_DISABLE_PLUGIN_AUTOLOAD``), ``-p bytes_squads``
+loads it, and ``-p no:bytes_squads`` keeps it away.
 """
 
 from __future__ import annotations
@@ -27,20 +27,11 @@ from typing import Any, TypeVar
 
 from tortoise.connection import get_connections
 
-from _bytes_squads_pytest import (  # all of the plugin, so that this module is it, too
-    _bytes_squads_template,  # noqa: F401
-    bytes_squads_clock,
-    bytes_squads_db,
-    pytest_runtest_call,  # noqa: F401
-)
-
 from .database import CLOSE_SECONDS, close, init, upgrade
-from .domain import validation as inputs
-from .domain.rules import utc_now
 from .engine.connections import current_client
 from .engine.tasks import running
 
-__all__ = ["Clock", "bytes_squads_clock", "bytes_squads_db"]
+__all__ = ["Clock"]
 
 URL = "sqlite://:memory:"
 
@@ -48,7 +39,7 @@ T = TypeVar("T")
 
 
 class Clock:
-    """A clock that stands still until it is set; what an operation takes as its ``clock``.
+    """A clock that stops until it is set; an operation takes it as its ``clock``.
 
     Args:
         now: The time it shows at first, timezone-aware; Monday, 2 March 2026, noon UTC, by default.
@@ -61,28 +52,21 @@ class Clock:
         self.now = now
 
     def __call__(self) -> datetime:
-        """The time it shows."""
+        """Return the time it shows."""
         return self.now
 
     @property
     def today(self) -> date:
-        """The UTC date it shows: that of a daily claim."""
+        """The UTC date it shows."""
         return self.now.astimezone(UTC).date()
 
     def advance(self, **duration: float) -> None:
         """Go on, by the arguments of a `datetime.timedelta`: ``advance(days=1, hours=2)``."""
         self.now += timedelta(**duration)
 
-    def instead(self, clock: Callable[[], datetime]) -> datetime:
-        """An operation's time, in UTC: by this clock, unless the operation was given one."""
-        return _instant(self if clock is utc_now else clock)
 
-
-_instant = inputs.instant
-
-
-async def make_template() -> sqlite3.Connection:
-    """A migrated, empty SQLite database in memory, to copy from. The caller closes it.
+async def migrated_template() -> sqlite3.Connection:
+    """Return a migrated, empty SQLite database in memory, to copy from; the caller closes it.
 
     An open database of this process is closed first.
     """
@@ -90,42 +74,43 @@ async def make_template() -> sqlite3.Connection:
     try:
         await upgrade()
         template = sqlite3.connect(":memory:", check_same_thread=False)  # read by drivers' threads
-        await _in_drivers_thread(lambda database: database.backup(template))
+        await _run_on_sqlite_thread(lambda database: database.backup(template))
     finally:
         await close()
     return template
 
 
-async def open_copy(template: sqlite3.Connection) -> None:
+async def open_from_template(template: sqlite3.Connection) -> None:
     """Open a copy of the template in memory, as `init` opens a database, for every event loop."""
     await init(URL)
-    await _in_drivers_thread(template.backup)
-    _unbind()
+    await _run_on_sqlite_thread(template.backup)
+    _unbind_event_loop()
 
 
-async def close_copy() -> None:
+async def close_database() -> None:
     """Close the database; also a SQLite database that the test has opened in its own event loop."""
-    _unbind()
+    _unbind_event_loop()
     await close()
 
 
-def _unbind() -> None:
-    """Let go of the event loop, in another of which the ORM would connect anew: to nothing.
+def _unbind_event_loop() -> None:
+    """Unbind the connections from their event loop; in another, the ORM would open new ones.
 
-    SQLite's connection is a thread, which answers to whichever loop asks.
+    A new connection to a database in memory finds an empty one. A SQLite connection is a thread and
+    works from any loop.
     """
     with suppress(RuntimeError):  # closed already
         for client in get_connections()._get_storage().values():
             client._bound_loop = None
 
 
-async def _in_drivers_thread(work: Callable[[sqlite3.Connection], None]) -> None:
+async def _run_on_sqlite_thread(work: Callable[[sqlite3.Connection], None]) -> None:
     connection: Any = current_client()._connection
     await connection._execute(work, connection._conn)
 
 
-def apart(work: Coroutine[Any, Any, T]) -> T:
-    """Run to its end in an event loop of its own, in a thread: this one's loop is the test's."""
+def run_in_thread(work: Coroutine[Any, Any, T]) -> T:
+    """Run the coroutine in a new event loop in a thread; this thread's loop is the test's."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 

@@ -22,7 +22,7 @@ from big_guild import make_guild, user
 from databases import is_postgres
 
 import bytes_squads
-from bytes_squads.domain.rules import utc_now
+from bytes_squads.domain.rules import wall_time
 from bytes_squads.engine import commit_checks as traces
 from bytes_squads.sql import movements, reads, squads
 from bytes_squads.sql.statement import Pair, Statement
@@ -37,7 +37,7 @@ LARGE = {"bytes_balances", "bytes_transactions", "squad_memberships"}
 WALK = re.compile(r"SCAN (bytes_balances|bytes_transactions|squad_memberships|me|member|other|has)")
 """A step of SQLite's that reads a whole table or index, by the names they have in statements."""
 
-NOW = utc_now() + timedelta(days=1)
+NOW = wall_time() + timedelta(days=1)
 SEEN = NOW, UUID(int=2**128 - 1)
 ALICE, BOB = user(17), user(1_234)
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from bytes_squads.domain import rules
-from bytes_squads.domain.ids import Ids, uuid7
+from bytes_squads.domain.ids import Uuid7Batch, uuid7
 
 STREAKS = [
     # last claim, streak then, today, streak now
@@ -117,7 +117,7 @@ def test_a_cooldown_ends_its_hours_after_the_transfer(
     last: datetime, hours: int, expected: datetime
 ) -> None:
     """A cooldown counts hours from the last transfer, over every kind of calendar edge."""
-    assert expected == rules.cooldown_ends(last, hours)
+    assert expected == rules.cooldown_ends_at(last, hours)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ def test_ids_of_one_tick_differ_in_their_random_part() -> None:
 
 def test_ids_written_at_once_are_those_of_the_same_places() -> None:
     """A batch gets as text what it would get one by one, and an earlier attempt's ids again."""
-    ids = Ids(10_000)  # over two milliseconds, at 4,096 ids each
+    ids = Uuid7Batch(10_000)  # over two milliseconds, at 4,096 ids each
     one_by_one = [str(ids[place]) for place in range(10_000)]
-    assert ids.written(0, 10_000) == one_by_one
-    assert ids.written(400, 700) == one_by_one[400:700]
-    assert ids.written(10_000, 10_000) == []
+    assert ids.as_strings(0, 10_000) == one_by_one
+    assert ids.as_strings(400, 700) == one_by_one[400:700]
+    assert ids.as_strings(10_000, 10_000) == []

@@ -10,7 +10,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.fields import BooleanField, DatetimeField, Field, JSONField
 
 from ..domain import validation as inputs
-from ..domain.rules import utc_now
+from ..domain.rules import wall_time
 from ..engine.driver_errors import translated
 from ..engine.snapshot import snapshot
 from ..sql.statement import Statement
@@ -48,7 +48,7 @@ async def export_guild(
         if not sizes.rows:
             raise ArchiveError(f"there is nothing of guild {guild} in this database")
         header = {"format": FORMAT, "version": VERSION, "guild_id": guild}
-        target.write(encode("header", {**header, "exported_at": utc_now()}))
+        target.write(encode("header", {**header, "exported_at": wall_time()}))
         done = 0
         for section in SECTIONS:
             last, columns, page = section.first, _columns(section), section.page

@@ -11,28 +11,29 @@ import threading
 import time
 from uuid import UUID
 
-_CHANCE = 2**62 - 1
-_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # a digit with its two bits set
+_RANDOM_MASK = 2**62 - 1
+# A hexadecimal digit with its two upper bits set to those of the variant.
+_VARIANT_DIGIT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 _lock = threading.Lock()
 _last_tick = 0
 
 
 def uuid7() -> UUID:
-    """A new id, larger than every id this process drew before it."""
-    return Ids(1)[0]
+    """Return a new id, larger than every id that this process drew before it."""
+    return Uuid7Batch(1)[0]
 
 
-class Ids:
-    """So many new ids, each larger than the one before it and than all drawn earlier.
+class Uuid7Batch:
+    """A number of new ids, each larger than the one before it and than all drawn earlier.
 
-    They are drawn together; each is made when it is asked for.
+    They are drawn together; each UUID is built when it is asked for.
 
     Args:
         count: How many.
     """
 
-    __slots__ = ("_chance", "_first")
+    __slots__ = ("_first", "_random_bytes")
 
     def __init__(self, count: int) -> None:
         global _last_tick
@@ -41,29 +42,29 @@ class Ids:
         with _lock:
             self._first = max(tick, _last_tick + 1)
             _last_tick = self._first + count - 1
-        self._chance = os.urandom(8 * count)
+        self._random_bytes = os.urandom(8 * count)
 
-    def __getitem__(self, place: int) -> UUID:
-        chance = self._chance[8 * place : 8 * place + 8]
-        if not chance:
-            raise IndexError(place)
-        tick = self._first + place
+    def __getitem__(self, index: int) -> UUID:
+        random_bytes = self._random_bytes[8 * index : 8 * index + 8]
+        if not random_bytes:
+            raise IndexError(index)
+        tick = self._first + index
         return UUID(
             int=(tick >> 12) << 80
             | 0x7 << 76
             | (tick & 0xFFF) << 64
             | 0b10 << 62
-            | int.from_bytes(chance) & _CHANCE
+            | int.from_bytes(random_bytes) & _RANDOM_MASK
         )
 
-    def written(self, first: int, last: int) -> list[str]:
-        """The ids of the places from ``first`` until ``last``, as text; for many at once."""
+    def as_strings(self, start: int, stop: int) -> list[str]:
+        """Return the ids of the indexes from ``start`` to before ``stop``, as text."""
         texts = []
-        drawn, head = self._chance.hex(), ""
-        for place in range(first, last):
-            tick, at = self._first + place, 16 * place
-            if not head or not tick & 0xFFF:
-                head = f"{tick >> 28:08x}-{tick >> 12 & 0xFFFF:04x}-7"
-            group = f"{_VARIANT[drawn[at]]}{drawn[at + 1 : at + 4]}"
-            texts.append(f"{head}{tick & 0xFFF:03x}-{group}-{drawn[at + 4 : at + 16]}")
+        digits, prefix = self._random_bytes.hex(), ""
+        for index in range(start, stop):
+            tick, at = self._first + index, 16 * index
+            if not prefix or not tick & 0xFFF:
+                prefix = f"{tick >> 28:08x}-{tick >> 12 & 0xFFFF:04x}-7"
+            group = f"{_VARIANT_DIGIT[digits[at]]}{digits[at + 1 : at + 4]}"
+            texts.append(f"{prefix}{tick & 0xFFF:03x}-{group}-{digits[at + 4 : at + 16]}")
         return texts

@@ -1,11 +1,11 @@
-"""The rules of the economy as pure functions of numbers and dates; no clock, no database.
+"""The rules of the economy as pure functions of numbers and dates, and the default clock.
 
 Amounts are whole bytes, dates are UTC dates, points in time are timezone-aware UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 
 SYSTEM_ID = "SYSTEM"
@@ -15,13 +15,34 @@ MAX_BYTES = 2**63 - 1
 """The largest balance, total or amount in whole bytes, as a signed 64-bit integer holds it."""
 
 
-def utc_now() -> datetime:
-    """The wall clock, timezone-aware UTC: the default clock of every operation."""
+def wall_time() -> datetime:
+    """Return the present time, timezone-aware UTC, whatever clock operations have."""
     return datetime.now(UTC)
 
 
+class DefaultClock:
+    """The clock of operations that were made without one: wall time, unless a test overrides it.
+
+    Attributes:
+        override: What gives the time in place of wall time; None for wall time.
+    """
+
+    override: Callable[[], datetime] | None = None
+
+    def __call__(self) -> datetime:
+        """Return the time, timezone-aware."""
+        return wall_time() if self.override is None else self.override()
+
+    def __repr__(self) -> str:
+        return "utc_now"
+
+
+utc_now = DefaultClock()
+"""The default clock of every operation."""
+
+
 def next_streak(last_claim: date | None, streak: int, today: date) -> int:
-    """The streak after a claim today: one longer after yesterday's claim, otherwise 1.
+    """Return the streak after a claim today: one longer after yesterday's claim, otherwise 1.
 
     Args:
         last_claim: UTC date of the member's last claim, None before the first.
@@ -34,7 +55,9 @@ def next_streak(last_claim: date | None, streak: int, today: date) -> int:
 
 
 def streak_multiplier(streak: int, bonuses: Mapping[int, int]) -> int:
-    """The multiplier of the highest threshold that the streak has reached, 1 below the lowest.
+    """Return the multiplier of the highest threshold that the streak has reached.
+
+    It is 1 below the lowest threshold.
 
     Args:
         streak: Length of the streak, in days.
@@ -45,12 +68,12 @@ def streak_multiplier(streak: int, bonuses: Mapping[int, int]) -> int:
 
 
 def next_claim_at(claimed_on: date) -> datetime:
-    """The midnight (UTC) that ends the date of a claim, from which the next one is accepted."""
+    """Return the midnight (UTC) that ends the date of a claim: then the next one is accepted."""
     return datetime.combine(claimed_on + timedelta(days=1), time.min, tzinfo=UTC)
 
 
-def cooldown_ends(last_transfer: datetime, hours: int) -> datetime:
-    """When a giver may transfer again.
+def cooldown_ends_at(last_transfer: datetime, hours: int) -> datetime:
+    """Return when a giver may transfer again.
 
     Args:
         last_transfer: When the giver's last transfer was made (UTC).
@@ -60,7 +83,7 @@ def cooldown_ends(last_transfer: datetime, hours: int) -> datetime:
 
 
 def earned_roles(total_received: int, role_rewards: Mapping[str, int]) -> set[str]:
-    """The role ids whose threshold the member's total has reached.
+    """Return the role ids whose threshold the member's total has reached.
 
     Args:
         total_received: All bytes the member ever received.

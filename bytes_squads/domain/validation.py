@@ -1,7 +1,10 @@
-"""What a caller may hand in: each function returns the value as it is stored, or refuses it.
+"""Validate arguments: each function returns the value as it is stored, or raises.
 
 The limits are Discord's (ids are unsigned 64-bit integers, see "Snowflakes" in its API reference)
 and the databases' (64-bit integers; PostgreSQL stores no NUL, UTF-8 has no lone surrogates).
+
+A value of a subclass of str or int, such as a member of an enumeration, is first converted to the
+str or int that it is, whatever its methods say. Only then is it checked.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from .errors import (
     InvalidSnowflakeError,
     InvalidTextError,
     SquadNotFoundError,
+    TransactionNotFoundError,
 )
 from .rules import MAX_BYTES
 
@@ -28,28 +32,28 @@ MAX_PAGE = 10_000
 
 
 def snowflake(value: str | int) -> str:
-    """A Discord id as it is stored: the decimal form of 1 … 2⁶⁴−1.
+    """Return a Discord id as it is stored: the decimal form of 1 … 2⁶⁴−1.
 
     Raises:
         InvalidSnowflakeError: For anything else: bool, signs, spaces, leading zeros, other digits.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        if 1 <= value <= MAX_SNOWFLAKE:
-            return str(int(value))
-    elif (
-        isinstance(value, str)
-        and 1 <= len(value) <= SNOWFLAKE_DIGITS
-        and value.isascii()
-        and value.isdigit()
-        and value[0] != "0"
-        and (len(value) < SNOWFLAKE_DIGITS or int(value) <= MAX_SNOWFLAKE)
-    ):
-        return str(value)
+    exact = value if type(value) is str else builtin(value)
+    if type(exact) is str:
+        if (
+            1 <= len(exact) <= SNOWFLAKE_DIGITS
+            and exact.isascii()
+            and exact.isdigit()
+            and exact[0] != "0"
+            and (len(exact) < SNOWFLAKE_DIGITS or int(exact) <= MAX_SNOWFLAKE)
+        ):
+            return exact
+    elif type(exact) is int and 1 <= exact <= MAX_SNOWFLAKE:
+        return str(exact)
     raise InvalidSnowflakeError(value)
 
 
 def optional_snowflake(value: str | int | None) -> str | None:
-    """A Discord id or None.
+    """Return a Discord id as it is stored, or None.
 
     Raises:
         InvalidSnowflakeError: When it is neither.
@@ -57,39 +61,41 @@ def optional_snowflake(value: str | int | None) -> str | None:
     return None if value is None else snowflake(value)
 
 
-def whole_bytes(value: int) -> int:
-    """An amount to move: an int of 1 … 2⁶³−1 whole bytes.
+def amount(value: int) -> int:
+    """Return an amount to move: an int of 1 … 2⁶³−1 whole bytes.
 
     Raises:
         InvalidAmountError: For anything else, bool included.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_BYTES:
-        return int(value)
-    raise InvalidAmountError(value)
+    if (number := _int_between(value, 1, MAX_BYTES)) is None:
+        raise InvalidAmountError(value)
+    return number
 
 
-def text(field: str, value: str, longest: int) -> str:
-    """A text that both databases store as it is.
+def text(field: str, value: str, max_length: int) -> str:
+    """Return a text that both databases store as it is.
 
     Args:
         field: The parameter's name, for the error.
         value: The text.
-        longest: How many code points it may have.
+        max_length: How many code points it may have.
 
     Raises:
-        InvalidTextError: When it is no str, too long, or holds a NUL or a lone surrogate.
+        InvalidTextError: When it is not a str, is too long, or holds a NUL or a lone surrogate.
     """
-    if isinstance(value, str) and len(value) <= longest and "\0" not in value:
+    exact = value if type(value) is str else builtin(value)
+    if type(exact) is not str or len(exact) > max_length or "\0" in exact:
+        raise InvalidTextError(field)
+    if not exact.isascii():
         try:
-            value.encode()
+            exact.encode()
         except UnicodeEncodeError:
             raise InvalidTextError(field) from None
-        return str(value)
-    raise InvalidTextError(field)
+    return exact
 
 
 def username(value: str, field: str = "username") -> str:
-    """A member's name, up to 100 characters.
+    """Return a member's name, up to 100 characters.
 
     Raises:
         InvalidTextError: See `text`.
@@ -98,7 +104,7 @@ def username(value: str, field: str = "username") -> str:
 
 
 def reason(value: str | None) -> str | None:
-    """Why bytes moved, up to 200 characters, or None.
+    """Return why bytes moved, up to 200 characters, or None.
 
     Raises:
         InvalidTextError: See `text`.
@@ -107,63 +113,107 @@ def reason(value: str | None) -> str | None:
 
 
 def idempotency_key(value: str | int | None) -> str | None:
-    """A key of 1 … 100 characters, or None; a Discord interaction's id may come as an int.
+    """Return a key of 1 … 100 characters, or None; a Discord interaction's id may come as an int.
 
     Raises:
         InvalidTextError: See `text`; also for an empty key.
     """
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_SNOWFLAKE:
-        return str(int(value))
-    if value == "":
+    exact = builtin(value)
+    if type(exact) is int and 0 < exact <= MAX_SNOWFLAKE:
+        return str(exact)
+    if type(exact) is not str or not exact:
         raise InvalidTextError("idempotency_key")
-    return text("idempotency_key", value, MAX_KEY)  # type: ignore[arg-type]  # refuses non-texts
+    return text("idempotency_key", exact, MAX_KEY)
 
 
 def limit(value: int) -> int:
-    """How many rows a page has, 1 … 10,000.
+    """Return how many rows a page has, 1 … 10,000.
 
     Raises:
         InvalidPageError: For anything else.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_PAGE:
-        return int(value)
-    raise InvalidPageError(value)
+    if (number := _int_between(value, 1, MAX_PAGE)) is None:
+        raise InvalidPageError(value)
+    return number
 
 
 def offset(value: int) -> int:
-    """How many rows come before a page, 0 … 2⁶³−1.
+    """Return how many rows come before a page, 0 … 2⁶³−1.
 
     Raises:
         InvalidPageError: For anything else.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_BYTES:
-        return int(value)
-    raise InvalidPageError(value)
+    if (number := _int_between(value, 0, MAX_BYTES)) is None:
+        raise InvalidPageError(value)
+    return number
 
 
 def squad_id(value: UUID | str) -> UUID:
-    """A squad's id.
+    """Return a squad's id.
 
     Raises:
-        SquadNotFoundError: When it is no UUID: then no squad can have it.
+        SquadNotFoundError: When it is not a UUID: then no squad can have it.
     """
-    if isinstance(value, UUID):
-        return value
-    try:
-        return UUID(value)
-    except (ValueError, TypeError, AttributeError):
-        raise SquadNotFoundError(value) from None
+    if (uuid := _uuid(value)) is None:
+        raise SquadNotFoundError(value)
+    return uuid
 
 
-def instant(clock: Callable[[], datetime]) -> datetime:
-    """The clock's time in UTC.
+def transaction_id(value: UUID | str) -> UUID:
+    """Return the id of a ledger row.
+
+    Raises:
+        TransactionNotFoundError: When it is not a UUID: then no row can have it.
+    """
+    if (uuid := _uuid(value)) is None:
+        raise TransactionNotFoundError(value)
+    return uuid
+
+
+def now(clock: Callable[[], datetime]) -> datetime:
+    """Return the clock's time in UTC.
 
     Raises:
         ValueError: When the clock gives a time without a timezone.
     """
-    now = clock()
-    if now.tzinfo is None or now.utcoffset() is None:
+    time = clock()
+    if time.tzinfo is None or time.utcoffset() is None:
         raise ValueError("the clock must give timezone-aware datetimes")
-    return now.astimezone(UTC)
+    return time.astimezone(UTC)
+
+
+def builtin(value: object) -> object:
+    """Return the str or int that a value of a subclass is; any other value unchanged.
+
+    ``str(value)`` and ``int(value)`` would call methods that a subclass may override: the first is
+    ``'Guilds.MAIN'`` for a member of an enumeration of texts. These two cannot be overridden, nor
+    can ``type``.
+    """
+    kind = type(value)
+    if kind is not bool:
+        if issubclass(kind, str):
+            return str.__str__(value)
+        if issubclass(kind, int):
+            return int.__add__(value, 0)  # type: ignore[operator]
+    return value
+
+
+def _int_between(value: object, lowest: int, highest: int) -> int | None:
+    exact = value if type(value) is int else builtin(value)
+    return exact if type(exact) is int and lowest <= exact <= highest else None
+
+
+def _uuid(value: object) -> UUID | None:
+    if type(value) is UUID:
+        return value
+    if isinstance(value, UUID):  # such as asyncpg's
+        return UUID(int=value.int)
+    exact = builtin(value)
+    if type(exact) is str:
+        try:
+            return UUID(exact)
+        except ValueError:
+            pass
+    return None

@@ -39,7 +39,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClie
 from tortoise.connection import ConnectionToken, get_connections
 
 from ..domain.errors import OutcomeUnknownError, StorageUnavailableError
-from ..domain.ids import Ids
+from ..domain.ids import Uuid7Batch
 from ..sql.statement import Pair, Statement
 from .commit_checks import BACKEND_RUNS
 from .connections import Loan, apart, begin, borrowed, current_client, log, server_pid, wrapper
@@ -82,7 +82,7 @@ class _Operation:
     def __init__(self, client: BaseDBAsyncClient) -> None:
         self.client = client
         self.attempt = 1
-        self.ids: Ids | None = None
+        self.ids: Uuid7Batch | None = None
 
 
 _scopes: weakref.WeakKeyDictionary[BaseDBAsyncClient, _Scope] = weakref.WeakKeyDictionary()
@@ -115,7 +115,7 @@ def operation(
     return call
 
 
-def operation_ids(count: int) -> Ids:
+def operation_ids(count: int) -> Uuid7Batch:
     """The running operation's ids for ledger rows and squads, in the order of time.
 
     Drawn once and the same in each of its attempts: so an attempt whose COMMIT broke can be told
@@ -126,7 +126,7 @@ def operation_ids(count: int) -> Ids:
     """
     this = _operation.get()
     if this.ids is None:
-        this.ids = Ids(count)
+        this.ids = Uuid7Batch(count)
     return this.ids
 
 

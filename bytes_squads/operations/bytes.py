@@ -28,7 +28,7 @@ from ..domain.errors import (
     TransferCooldownError,
     TransferLimitError,
 )
-from ..domain.rules import MAX_BYTES, utc_now
+from ..domain.rules import MAX_BYTES, utc_now, wall_time
 from ..engine import commit_checks as traces
 from ..engine.transaction import (
     ask,
@@ -89,7 +89,7 @@ class BytesOperations:
             return BytesBalance._init_from_db(**found[0])
         async with in_transaction() as db:
             config = await ledger.config_of(db, guild)
-            await ledger.welcome(db, config, [(user, name)], inputs.instant(self._clock))
+            await ledger.welcome(db, config, [(user, name)], inputs.now(self._clock))
             return await BytesBalance.get(guild_id=guild, user_id=user, using_db=db)
 
     @operation
@@ -110,7 +110,7 @@ class BytesOperations:
             BalanceOverflowError: The receiver's total would pass 2⁶³−1.
             IdempotencyConflictError: The key was used for another order.
         """
-        row = ledger.entry("transfer", **data.model_dump(), created_at=inputs.instant(self._clock))
+        row = ledger.entry("transfer", **data.model_dump(), created_at=inputs.now(self._clock))
         if await ledger.settle_at_once(row):
             return row
         async with in_transaction() as db:
@@ -136,7 +136,7 @@ class BytesOperations:
         found = await movements.LAST_TRANSFER.rows(db, row.guild_id, row.giver_id)
         if found:
             last = BytesTransaction._init_from_db(**found[0])
-            available_at = rules.cooldown_ends(last.created_at, config.transfer_cooldown_hours)
+            available_at = rules.cooldown_ends_at(last.created_at, config.transfer_cooldown_hours)
             if available_at > row.created_at:
                 raise TransferCooldownError(available_at)
 
@@ -173,7 +173,7 @@ class BytesOperations:
         """
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
         name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
-        now = inputs.instant(self._clock)
+        now = inputs.now(self._clock)
         today = now.date()
         async with in_transaction() as db:
             held = await ledger.hold(db, guild, user, key)
@@ -201,7 +201,7 @@ class BytesOperations:
                 balance=member.balance + pay,
                 transaction_id=ledger.row_id() if pay else None,
             )
-            details, stamp = _claim_details(result), utc_now()
+            details, stamp = _claim_details(result), wall_time()
             if pay:
                 row = ledger.entry(
                     "daily",
@@ -268,11 +268,11 @@ class BytesOperations:
             guild_id=inputs.snowflake(guild_id),
             receiver_id=inputs.snowflake(user_id),
             receiver_username=inputs.username(username),
-            amount=inputs.whole_bytes(amount),
+            amount=inputs.amount(amount),
             reason=inputs.reason(reason),
             actor_id=inputs.optional_snowflake(actor_id),
             idempotency_key=inputs.idempotency_key(idempotency_key),
-            created_at=inputs.instant(self._clock),
+            created_at=inputs.now(self._clock),
         )
         return await self._settle_with_system(row)
 
@@ -304,11 +304,11 @@ class BytesOperations:
             guild_id=inputs.snowflake(guild_id),
             giver_id=inputs.snowflake(user_id),
             giver_username=inputs.username(username),
-            amount=inputs.whole_bytes(amount),
+            amount=inputs.amount(amount),
             reason=inputs.reason(reason),
             actor_id=inputs.optional_snowflake(actor_id),
             idempotency_key=inputs.idempotency_key(idempotency_key),
-            created_at=inputs.instant(self._clock),
+            created_at=inputs.now(self._clock),
         )
         return await self._settle_with_system(row)
 
@@ -364,20 +364,20 @@ class BytesOperations:
             user = inputs.snowflake(user_id)
             if user in pay:
                 raise InvalidSnowflakeError(user_id)
-            pay[user] = inputs.whole_bytes(amount)
+            pay[user] = inputs.amount(amount)
         why, actor = inputs.reason(reason), inputs.optional_snowflake(actor_id)
         key = inputs.idempotency_key(idempotency_key)
-        now = inputs.instant(self._clock)
+        now = inputs.now(self._clock)
         if not pay:
             return 0
         users = sorted(pay)
         ids = operation_ids(2 * len(users))  # those of new members' first rows precede the others
         bearer = ids[len(users)]  # the row that carries the key
-        batch = users, [pay[user] for user in users], ids.written(len(users), 2 * len(users))
+        batch = users, [pay[user] for user in users], ids.as_strings(len(users), 2 * len(users))
         details = {"members": len(pay)} | ({} if key is None else {"digest": _digest(pay, why)})
         told = why, now, actor, bearer, key, json.dumps(details)
         trace = traces.LEDGER_ROW_EXISTS, (guild, bearer)
-        if await at_once(events.SETTLE, guild, *batch, *told, utc_now(), len(users), trace=trace):
+        if await at_once(events.SETTLE, guild, *batch, *told, wall_time(), len(users), trace=trace):
             return len(pay)
         async with in_transaction() as db:
             await ledger.wait_for(db, guild, key)
@@ -386,7 +386,7 @@ class BytesOperations:
                     return len(pay)
                 raise IdempotencyConflictError(str(key))
             config = await ledger.config_of(db, guild)
-            stamp = utc_now()
+            stamp = wall_time()
             new = await events.WELCOME.rows(db, guild, *batch, config.starting_balance, stamp)
             if new and config.starting_balance:
                 arrived = {member["user_id"] for member in new}
@@ -557,7 +557,7 @@ class BytesOperations:
             config = await ledger.config_of(db, guild)
             if not changes.changes():
                 return config
-            stamp = utc_now()
+            stamp = wall_time()
             await (
                 BytesConfig.filter(guild_id=guild)
                 .using_db(db)

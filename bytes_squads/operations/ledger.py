@@ -14,7 +14,7 @@ from uuid import UUID
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from ..domain.errors import BalanceOverflowError, IdempotencyConflictError, InsufficientBalanceError
-from ..domain.rules import MAX_BYTES, SYSTEM_ID, utc_now
+from ..domain.rules import MAX_BYTES, SYSTEM_ID, wall_time
 from ..engine import commit_checks as traces
 from ..engine.transaction import at_once, leave_trace, operation_ids, retried
 from ..models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
@@ -90,7 +90,7 @@ async def welcome(
     # In one order, so that two cannot deadlock.
     for place, (user_id, username) in enumerate(sorted(members)):
         new = await movements.WELCOME.rows(
-            db, config.guild_id, user_id, config.starting_balance, utc_now()
+            db, config.guild_id, user_id, config.starting_balance, wall_time()
         )
         if not new:
             continue
@@ -172,7 +172,7 @@ async def settle_at_once(row: BytesTransaction) -> bool:
     """
     trace = traces.LEDGER_ROW_EXISTS, (row.guild_id, row.id)
     pair = movements.settlement(row.kind, row.idempotency_key)
-    return _stored(row, await at_once(pair, *_values(row), utc_now(), trace=trace))
+    return _stored(row, await at_once(pair, *_values(row), wall_time(), trace=trace))
 
 
 async def settle(db: BaseDBAsyncClient, row: BytesTransaction) -> bool:
@@ -182,7 +182,7 @@ async def settle(db: BaseDBAsyncClient, row: BytesTransaction) -> bool:
         Whether it happened, as `settle_at_once`.
     """
     pair = movements.settlement(row.kind, row.idempotency_key)
-    if not _stored(row, await pair.happens(db, *_values(row), utc_now())):
+    if not _stored(row, await pair.happens(db, *_values(row), wall_time())):
         return False
     leave_trace(db, traces.LEDGER_ROW_EXISTS, row.guild_id, row.id)
     return True
@@ -234,7 +234,7 @@ async def move(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
     if receiver is not None and receiver.total_received > MAX_BYTES - row.amount:
         raise BalanceOverflowError(receiver.total_received, row.amount)
     await movements.MOVE.rows(
-        db, row.guild_id, row.giver_id, row.receiver_id, row.amount, utc_now()
+        db, row.guild_id, row.giver_id, row.receiver_id, row.amount, wall_time()
     )
 
 

@@ -20,7 +20,7 @@ from ..domain.errors import (
     SquadNotFoundError,
     SquadRoleTakenError,
 )
-from ..domain.rules import utc_now
+from ..domain.rules import utc_now, wall_time
 from ..engine import commit_checks as traces
 from ..engine.driver_errors import violates
 from ..engine.transaction import ask, in_transaction, leave_trace, operation, operation_ids, reading
@@ -56,7 +56,7 @@ class SquadOperations:
             SquadRoleTakenError: Another squad of the guild has this role.
         """
         async with in_transaction() as db:
-            squad_id, stamp = operation_ids(1)[0], utc_now()
+            squad_id, stamp = operation_ids(1)[0], wall_time()
             made = await squads.FOUND.rows(
                 db,
                 squad_id,
@@ -112,7 +112,7 @@ class SquadOperations:
         fields = changes.changes()
         async with in_transaction() as db:
             if fields:
-                stamp = utc_now()
+                stamp = wall_time()
                 rows = Squad.filter(guild_id=guild, id=squad).using_db(db)
                 try:
                     await rows.update(**fields, updated_at=stamp)
@@ -196,7 +196,7 @@ class SquadOperations:
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
         target = inputs.squad_id(squad_id)
         name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
-        now = inputs.instant(self._clock)
+        now = inputs.now(self._clock)
         async with in_transaction() as db:
             found = await squads.OPEN.rows(db, guild, target, key)
             if first := await ledger.earlier(db, guild, key, ledger.row_id()):
@@ -241,7 +241,7 @@ class SquadOperations:
         guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
         target = inputs.squad_id(squad_id)
         name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
-        now = inputs.instant(self._clock)
+        now = inputs.now(self._clock)
         async with in_transaction() as db:
             found = await squads.OPEN.rows(db, guild, target, key)
             if first := await ledger.earlier(db, guild, key, ledger.row_id()):
