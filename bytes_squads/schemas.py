@@ -1,6 +1,6 @@
 """What operations take beyond single values, and what they answer.
 
-Inputs are pydantic models that refuse bad values when they are made (``pydantic.ValidationError``).
+Inputs are pydantic models that refuse bad values when they are made (`InvalidInputError`).
 Results are frozen dataclasses. Amounts are whole bytes.
 """
 
@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-from .domain import validation as inputs
+from .domain import validation
+from .domain.errors import InvalidInputError
 from .domain.rules import MAX_BYTES
 from .models import MAX_SQUAD_DESCRIPTION, MAX_SQUAD_NAME, Squad
 
@@ -23,30 +31,97 @@ MAX_COOLDOWN_HOURS = 1_000_000
 MAX_MEMBERS = 2**31 - 1
 
 
-def _text(field: str, longest: int) -> BeforeValidator:
+def _text(field: str, max_length: int) -> BeforeValidator:
     # Before pydantic, which would take bytes for text.
-    return BeforeValidator(lambda value: inputs.text(field, value, longest))
+    return BeforeValidator(lambda value: validation.text(field, value, max_length))
 
 
-def _optional_text(field: str, longest: int) -> BeforeValidator:
+def _optional_text(field: str, max_length: int) -> BeforeValidator:
     return BeforeValidator(
-        lambda value: None if value is None else inputs.text(field, value, longest)
+        lambda value: None if value is None else validation.text(field, value, max_length)
     )
 
 
 # A bot holds ints; what is kept is the str.
-Snowflake = Annotated[str | int, BeforeValidator(inputs.snowflake)]
-IdempotencyKey = Annotated[str | int | None, BeforeValidator(inputs.idempotency_key)]
-ZeroOrMore = Annotated[int, Field(strict=True, ge=0, le=MAX_BYTES)]
-OneOrMore = Annotated[int, Field(strict=True, ge=1, le=MAX_BYTES)]
+Snowflake = Annotated[str | int, BeforeValidator(validation.snowflake)]
+IdempotencyKey = Annotated[str | int | None, BeforeValidator(validation.idempotency_key)]
+NonNegativeBytes = Annotated[int, Field(strict=True, ge=0, le=MAX_BYTES)]
+PositiveBytes = Annotated[int, Field(strict=True, ge=1, le=MAX_BYTES)]
 
 
-# Stands where a field of an update was not given; only fields that were given are applied.
-_NOT_GIVEN: Any = None
+# The default of an update's fields; only fields that were given are applied.
+_UNSET: Any = None
 
 
 class _Input(BaseModel):
+    # pydantic's own error is the cause. It is a ValueError too, but would not be one of this
+    # package's, and a caller of an operation should need no other.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def __init__(self, /, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise InvalidInputError(error.errors()) from error
+
+    # As on pydantic's own constructor: a model that has an input as a field validates the fields
+    # of the input itself, and reports each with its path.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Make an input of a mapping, see pydantic.
+
+        Raises:
+            InvalidInputError: When a field is unknown or a value is refused.
+        """
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            raise InvalidInputError(error.errors()) from error
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Make an input of a JSON object, see pydantic.
+
+        Raises:
+            InvalidInputError: When a field is unknown or a value is refused.
+        """
+        try:
+            return super().model_validate_json(json_data, **options)
+        except ValidationError as error:
+            raise InvalidInputError(error.errors()) from error
+
+
+InputT = TypeVar("InputT", bound=_Input)
+
+
+def check_input(model: type[InputT], value: InputT) -> InputT:
+    """Return an operation's input as an instance of exactly this class, validated again.
+
+    pydantic validates when an input is made. ``model_copy(update=...)``, ``model_construct`` and
+    subclasses with other rules get past that.
+
+    Args:
+        model: The class that the operation takes.
+        value: What was given.
+
+    Raises:
+        InvalidInputError: When it is of another class, has an unknown field or a refused value.
+    """
+    if not issubclass(type(value), model):
+        name = model.__name__
+        problem = {"type": "is_instance_of", "loc": (), "input": value, "ctx": {"class": name}}
+        error = ValidationError.from_exception_data(name, [problem])  # type: ignore[list-item]
+        raise InvalidInputError(error.errors()) from error
+    given, known = value.__pydantic_fields_set__, model.__pydantic_fields__
+    return model(
+        **{
+            name: held
+            for name, held in vars(value).items()
+            if name in given or name not in known or held is not known[name].default
+        }
+    )
 
 
 class BytesTransactionCreate(_Input):
@@ -63,20 +138,20 @@ class BytesTransactionCreate(_Input):
         idempotency_key: Up to 100 characters; a Discord interaction's id is a good one.
 
     Raises:
-        pydantic.ValidationError: When a value is refused.
+        InvalidInputError: When a value is refused.
     """
 
     guild_id: Snowflake
     giver_id: Snowflake
-    giver_username: Annotated[str, _text("giver_username", inputs.MAX_USERNAME)]
+    giver_username: Annotated[str, _text("giver_username", validation.MAX_USERNAME)]
     receiver_id: Snowflake
-    receiver_username: Annotated[str, _text("receiver_username", inputs.MAX_USERNAME)]
-    amount: OneOrMore
-    reason: Annotated[str | None, _optional_text("reason", inputs.MAX_REASON)] = None
+    receiver_username: Annotated[str, _text("receiver_username", validation.MAX_USERNAME)]
+    amount: PositiveBytes
+    reason: Annotated[str | None, _optional_text("reason", validation.MAX_REASON)] = None
     idempotency_key: IdempotencyKey = None
 
     @model_validator(mode="after")
-    def _two_members(self) -> Self:
+    def _check_parties(self) -> Self:
         if self.giver_id == self.receiver_id:
             raise ValueError("giver and receiver are the same member")
         return self
@@ -94,20 +169,20 @@ class BytesConfigUpdate(_Input):
         role_rewards: Total received, in whole bytes and at least 1, by role id.
 
     Raises:
-        pydantic.ValidationError: When a field is unknown or a value is refused.
+        InvalidInputError: When a field is unknown or a value is refused.
     """
 
-    starting_balance: ZeroOrMore = _NOT_GIVEN
-    daily_amount: ZeroOrMore = _NOT_GIVEN
-    streak_bonuses: dict[OneOrMore, OneOrMore] = _NOT_GIVEN
-    max_transfer: ZeroOrMore = _NOT_GIVEN
+    starting_balance: NonNegativeBytes = _UNSET
+    daily_amount: NonNegativeBytes = _UNSET
+    streak_bonuses: dict[PositiveBytes, PositiveBytes] = _UNSET
+    max_transfer: NonNegativeBytes = _UNSET
     transfer_cooldown_hours: Annotated[int, Field(strict=True, ge=0, le=MAX_COOLDOWN_HOURS)] = (
-        _NOT_GIVEN
+        _UNSET
     )
-    role_rewards: dict[Snowflake, OneOrMore] = _NOT_GIVEN
+    role_rewards: dict[Snowflake, PositiveBytes] = _UNSET
 
     def changes(self) -> dict[str, Any]:
-        """The fields that were given, by name."""
+        """Return the fields that were given, by name."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -129,14 +204,14 @@ class SquadCreate(_Input):
         is_active: Whether it takes members.
 
     Raises:
-        pydantic.ValidationError: When a value is refused.
+        InvalidInputError: When a value is refused.
     """
 
     guild_id: Snowflake
     role_id: Snowflake
     name: SquadName
     description: SquadDescription = None
-    switch_cost: ZeroOrMore = 50
+    switch_cost: NonNegativeBytes = 50
     max_members: MaxMembers | None = None
     is_active: Annotated[bool, Field(strict=True)] = True
 
@@ -156,18 +231,18 @@ class SquadUpdate(_Input):
         is_active: Whether it takes members.
 
     Raises:
-        pydantic.ValidationError: When a field is unknown or a value is refused.
+        InvalidInputError: When a field is unknown or a value is refused.
     """
 
-    role_id: Snowflake = _NOT_GIVEN
-    name: SquadName = _NOT_GIVEN
+    role_id: Snowflake = _UNSET
+    name: SquadName = _UNSET
     description: SquadDescription = None
-    switch_cost: ZeroOrMore = _NOT_GIVEN
+    switch_cost: NonNegativeBytes = _UNSET
     max_members: MaxMembers | None = None
-    is_active: Annotated[bool, Field(strict=True)] = _NOT_GIVEN
+    is_active: Annotated[bool, Field(strict=True)] = _UNSET
 
     def changes(self) -> dict[str, Any]:
-        """The fields that were given, by name."""
+        """Return the fields that were given, by name."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -181,7 +256,7 @@ class DailyClaim:
         streak: Claims in a row, in days, this one included.
         claimed_on: The UTC date of the claim.
         balance: The member's balance after it, in whole bytes.
-        transaction_id: The ledger row's id; None when nothing was paid.
+        transaction_id: The ledger row's id; a claim that pays nothing is a row of 0 bytes.
     """
 
     amount: int
@@ -189,7 +264,7 @@ class DailyClaim:
     streak: int
     claimed_on: date
     balance: int
-    transaction_id: UUID | None
+    transaction_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

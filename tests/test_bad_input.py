@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from refusals import MAX, ReadRows, refused
 
 from bytes_squads import (
@@ -19,6 +19,7 @@ from bytes_squads import (
     DailyAlreadyClaimedError,
     InsufficientBalanceError,
     InvalidAmountError,
+    InvalidInputError,
     InvalidPageError,
     InvalidSnowflakeError,
     NotInSquadError,
@@ -104,6 +105,8 @@ def told(error: BaseException) -> str:
     """An error's message, which must be printable anywhere."""
     assert str(error).encode()
     assert isinstance(error, ValueError)
+    assert isinstance(error, InvalidInputError)
+    assert error.problems
     return str(error)
 
 
@@ -164,7 +167,7 @@ def test_no_input_is_made_with_what_is_no_id(
 ) -> None:
     """The inputs refuse the same values when they are made, and accept the limits as text."""
     for bad in [*BAD_IDS, None]:
-        with pytest.raises(ValidationError) as caught:
+        with pytest.raises(InvalidInputError) as caught:
             model(**fields | {field: bad})
         assert told(caught.value)
     for good in GOOD_IDS:
@@ -176,7 +179,7 @@ def test_no_input_is_made_with_what_is_no_id(
 @pytest.mark.parametrize(("giver", "receiver"), [("2", "2"), (2, "2"), ("2", 2), (2, 2)])
 def test_nobody_gives_to_oneself(giver: str | int, receiver: str | int) -> None:
     """Giver and receiver are two members, in whichever form their ids come."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         BytesTransactionCreate(**TRANSFER | {"giver_id": giver, "receiver_id": receiver})
     assert told(caught.value)
 
@@ -240,7 +243,7 @@ async def test_the_smallest_and_the_largest_amount_are_amounts(
 def test_no_transfer_is_made_with_what_is_no_amount() -> None:
     """BytesTransactionCreate refuses the same amounts and accepts the limits."""
     for bad in BAD_AMOUNTS:
-        with pytest.raises(ValidationError) as caught:
+        with pytest.raises(InvalidInputError) as caught:
             BytesTransactionCreate(**TRANSFER | {"amount": bad})
         assert told(caught.value)
     for good in (1, MAX):
@@ -249,7 +252,7 @@ def test_no_transfer_is_made_with_what_is_no_amount() -> None:
 
 def test_a_transfer_takes_no_unknown_field() -> None:
     """A misspelt field is refused rather than ignored."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(InvalidInputError):
         BytesTransactionCreate(**TRANSFER, reasons="thanks")
 
 

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 from refusals import ReadRows
 
 from bytes_squads import (
     BytesOperations,
     BytesTransaction,
     BytesTransactionCreate,
+    InvalidInputError,
     InvalidTextError,
     SquadOperations,
 )
@@ -162,7 +162,7 @@ TRANSFER_TEXTS = {
 )
 def test_no_transfer_is_made_with_what_is_no_text(field: str, bad: Any) -> None:
     """BytesTransactionCreate refuses the same texts when it is made."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         BytesTransactionCreate(**TRANSFER | {field: bad})
     assert str(caught.value).encode()
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 from refusals import MAX, ReadRows, plain
 
-from bytes_squads import BytesConfig, BytesConfigUpdate, BytesOperations
+from bytes_squads import BytesConfig, BytesConfigUpdate, BytesOperations, InvalidInputError
 from conftest import Ids
 
 DEFAULTS: dict[str, Any] = {
@@ -150,6 +149,6 @@ REFUSED: list[tuple[str, Any]] = [
 )
 def test_a_bad_config_is_refused_when_it_is_made(field: str, value: Any) -> None:
     """None, unknown fields, values out of range or of another type never reach the database."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         BytesConfigUpdate(**{field: value})
     assert str(caught.value).encode()

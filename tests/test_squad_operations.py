@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import ValidationError
 from refusals import MAX, ReadRows, plain, refused
 
 from bytes_squads import (
+    InvalidInputError,
     Squad,
     SquadCreate,
     SquadMembership,
@@ -156,7 +156,7 @@ by_refused = pytest.mark.parametrize(
 @by_refused
 def test_a_bad_change_is_refused_when_it_is_made(field: str, value: Any) -> None:
     """None where nothing can be cleared, unknown fields and bad values make no SquadUpdate."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         SquadUpdate(**{field: value})
     assert str(caught.value).encode()
 
@@ -164,7 +164,7 @@ def test_a_bad_change_is_refused_when_it_is_made(field: str, value: Any) -> None
 @by_refused
 def test_a_bad_squad_is_refused_when_it_is_made(field: str, value: Any) -> None:
     """The same values make no SquadCreate either."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         SquadCreate(**{"guild_id": "1", "role_id": "2", "name": "Red", field: value})
     assert str(caught.value).encode()
 

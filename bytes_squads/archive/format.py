@@ -40,7 +40,7 @@ from pydantic import (
 from ..domain import validation as inputs
 from ..domain.rules import SYSTEM_ID
 from ..models import MAX_SQUAD_DESCRIPTION, MAX_SQUAD_NAME
-from ..schemas import MAX_COOLDOWN_HOURS, MAX_MEMBERS, OneOrMore, ZeroOrMore
+from ..schemas import MAX_COOLDOWN_HOURS, MAX_MEMBERS, NonNegativeBytes, PositiveBytes
 
 FORMAT = "bytes_squads guild"
 VERSION = 1
@@ -128,12 +128,12 @@ class ConfigLine(Line):
     """The guild's config."""
 
     type: Literal["config"]
-    starting_balance: ZeroOrMore
-    daily_amount: ZeroOrMore
-    streak_bonuses: dict[OneOrMore, OneOrMore]
-    max_transfer: ZeroOrMore
+    starting_balance: NonNegativeBytes
+    daily_amount: NonNegativeBytes
+    streak_bonuses: dict[PositiveBytes, PositiveBytes]
+    max_transfer: NonNegativeBytes
     transfer_cooldown_hours: Annotated[int, Field(ge=0, le=MAX_COOLDOWN_HOURS)]
-    role_rewards: dict[Id, OneOrMore]
+    role_rewards: dict[Id, PositiveBytes]
     created_at: Instant
     updated_at: Instant
 
@@ -146,7 +146,7 @@ class SquadLine(Line):
     role_id: Id
     name: Annotated[str, _text("name", MAX_SQUAD_NAME)]
     description: Annotated[str, _text("description", MAX_SQUAD_DESCRIPTION)] | None = None
-    switch_cost: ZeroOrMore
+    switch_cost: NonNegativeBytes
     max_members: Annotated[int, Field(ge=1, le=MAX_MEMBERS)] | None = None
     is_active: bool
     created_at: Instant
@@ -158,9 +158,9 @@ class BalanceLine(Line):
 
     type: Literal["balance"]
     user_id: Id
-    balance: ZeroOrMore
-    total_received: ZeroOrMore
-    total_sent: ZeroOrMore
+    balance: NonNegativeBytes
+    total_received: NonNegativeBytes
+    total_sent: NonNegativeBytes
     last_daily: date | None = None
     streak_count: Days
     claim_key: Key | None = None
@@ -194,7 +194,7 @@ class TransactionLine(Line):
     giver_username: Username
     receiver_id: Party
     receiver_username: Username
-    amount: OneOrMore
+    amount: PositiveBytes
     reason: Annotated[str, _text("reason", inputs.MAX_REASON)] | None = None
     created_at: Instant
     kind: Literal["transfer", "starting", "daily", "grant", "charge", "squad"]

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import asyncclick as click
-from pydantic import ValidationError
 
-from .. import BytesConfig, BytesConfigUpdate, BytesOperations, SquadOperations
+from .. import (
+    BytesConfig,
+    BytesConfigUpdate,
+    BytesOperations,
+    InvalidInputError,
+    SquadOperations,
+)
 from ..operations.read_only import Lookups
 from . import options, tables
 from .database_option import opened
@@ -94,8 +99,8 @@ def _changes(given: dict[str, Any]) -> BytesConfigUpdate:
         given["streak_bonuses"] = {options.number(days): bonuses[days] for days in bonuses}
     try:
         return BytesConfigUpdate(**given)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+    except InvalidInputError as error:
+        first = error.problems[0]
         field, *inside = (str(part) for part in first["loc"] if part != "[key]")
         option = f"--{field.replace('_', '-')}"
         problem = ": ".join([*inside, first["msg"]])

@@ -47,6 +47,7 @@ from ..schemas import (
     LeaderboardEntry,
     LedgerDiscrepancy,
     LedgerReport,
+    check_input,
 )
 from ..sql import events, movements, reads
 from . import ledger
@@ -110,7 +111,19 @@ class BytesOperations:
             BalanceOverflowError: The receiver's total would pass 2⁶³−1.
             IdempotencyConflictError: The key was used for another order.
         """
-        row = ledger.entry("transfer", **data.model_dump(), created_at=inputs.now(self._clock))
+        data = check_input(BytesTransactionCreate, data)
+        row = ledger.entry(
+            "transfer",
+            guild_id=str(data.guild_id),
+            giver_id=str(data.giver_id),
+            giver_username=data.giver_username,
+            receiver_id=str(data.receiver_id),
+            receiver_username=data.receiver_username,
+            amount=data.amount,
+            reason=data.reason,
+            idempotency_key=inputs.idempotency_key(data.idempotency_key),
+            created_at=inputs.now(self._clock),
+        )
         if await ledger.settle_at_once(row):
             return row
         async with in_transaction() as db:
@@ -199,7 +212,7 @@ class BytesOperations:
                 streak=streak,
                 claimed_on=today,
                 balance=member.balance + pay,
-                transaction_id=ledger.row_id() if pay else None,
+                transaction_id=ledger.row_id() if pay else None,  # type: ignore[arg-type]
             )
             details, stamp = _claim_details(result), wall_time()
             if pay:
@@ -553,16 +566,13 @@ class BytesOperations:
             InvalidSnowflakeError: The id is none.
         """
         guild = inputs.snowflake(guild_id)
+        fields = check_input(BytesConfigUpdate, changes).changes()
         async with in_transaction() as db:
             config = await ledger.config_of(db, guild)
-            if not changes.changes():
+            if not fields:
                 return config
             stamp = wall_time()
-            await (
-                BytesConfig.filter(guild_id=guild)
-                .using_db(db)
-                .update(**changes.changes(), updated_at=stamp)
-            )
+            await BytesConfig.filter(guild_id=guild).using_db(db).update(**fields, updated_at=stamp)
             leave_trace(db, traces.CONFIG_CHANGED, guild, stamp)
             return await BytesConfig.get(guild_id=guild, using_db=db)
 
@@ -585,7 +595,7 @@ def _claim(details: dict[str, Any] | None, amount: int, transaction_id: UUID | N
         streak=int(details["streak"]),
         claimed_on=datetime.fromisoformat(details["claimed_on"]).date(),
         balance=int(details["balance"]),
-        transaction_id=transaction_id,
+        transaction_id=transaction_id,  # type: ignore[arg-type]
     )
 
 

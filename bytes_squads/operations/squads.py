@@ -25,7 +25,7 @@ from ..engine import commit_checks as traces
 from ..engine.driver_errors import violates
 from ..engine.transaction import ask, in_transaction, leave_trace, operation, operation_ids, reading
 from ..models import BytesBalance, BytesTransaction, Squad, SquadMembership
-from ..schemas import SquadCreate, SquadStanding, SquadSummary, SquadUpdate
+from ..schemas import SquadCreate, SquadStanding, SquadSummary, SquadUpdate, check_input
 from ..sql import reads, squads
 from . import ledger
 
@@ -55,6 +55,7 @@ class SquadOperations:
         Raises:
             SquadRoleTakenError: Another squad of the guild has this role.
         """
+        data = check_input(SquadCreate, data)
         async with in_transaction() as db:
             squad_id, stamp = operation_ids(1)[0], wall_time()
             made = await squads.FOUND.rows(
@@ -109,7 +110,7 @@ class SquadOperations:
             InvalidSnowflakeError: The guild's id is none.
         """
         guild, squad = inputs.snowflake(guild_id), inputs.squad_id(squad_id)
-        fields = changes.changes()
+        fields = check_input(SquadUpdate, changes).changes()
         async with in_transaction() as db:
             if fields:
                 stamp = wall_time()
