@@ -216,7 +216,7 @@ async def test_an_order_that_is_refused_changes_nothing(url: str) -> None:
         ("charge", CAROL, 0): "0 is not an amount of bytes",
         ("grant", CAROL, -5): None,
         ("grant", CAROL, 2**63): f"{2**63} is not an amount of bytes",
-        ("grant", CAROL, 2**63 - 1): "more would pass",
+        ("grant", CAROL, 2**63 - 1): "more would exceed",
         ("grant", CAROL, 5, "--reason", "x" * 201): "reason is not a text",
         ("grant", CAROL, 5, "--key", ""): "idempotency_key is not a text",
         ("grant", CAROL, 5, "--key", "click 1"): "'click 1' has been used for another operation",

@@ -150,9 +150,25 @@ def test_the_largest_amount_is_that_of_64_bits() -> None:
     assert expected == (rules.MAX_BYTES, rules.SYSTEM_ID)
 
 
-def test_utc_now_is_aware() -> None:
-    """The wall clock tells its timezone."""
-    assert UTC is rules.utc_now().tzinfo
+def test_wall_time_is_aware() -> None:
+    """Wall time has its timezone."""
+    before = datetime.now(UTC)
+    now = rules.wall_time()
+    assert UTC is now.tzinfo
+    assert before <= now <= datetime.now(UTC)
+
+
+def test_the_default_clock_is_wall_time_unless_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test sets the clock by a value; without one it goes on."""
+    before = datetime.now(UTC)
+    assert before <= rules.utc_now() <= datetime.now(UTC)
+
+    monkeypatch.setattr(rules.utc_now, "override", lambda: datetime(2026, 3, 2, tzinfo=UTC))
+    assert datetime(2026, 3, 2, tzinfo=UTC) == rules.utc_now()
+    assert before <= rules.wall_time()
+
+    monkeypatch.undo()
+    assert before <= rules.utc_now() <= datetime.now(UTC)
 
 
 def test_ids_are_uuids_of_version_7_and_never_go_back() -> None:
@@ -187,7 +203,7 @@ def test_ids_of_one_tick_differ_in_their_random_part() -> None:
     assert len(drawn) == len({id_.int & (2**62 - 1) for id_ in drawn})
 
 
-def test_ids_written_at_once_are_those_of_the_same_places() -> None:
+def test_a_batch_of_ids_as_strings_has_the_ids_of_its_indexes() -> None:
     """A batch gets as text what it would get one by one, and an earlier attempt's ids again."""
     ids = Uuid7Batch(10_000)  # over two milliseconds, at 4,096 ids each
     one_by_one = [str(ids[place]) for place in range(10_000)]

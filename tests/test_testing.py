@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from importlib.metadata import entry_points
 
 import pytest
 from databases import ROOT, everything, is_postgres
@@ -16,6 +17,7 @@ from bytes_squads.engine.connections import current_client
 from bytes_squads.testing import Clock
 
 Run = Callable[..., pytest.RunResult]
+OPS = BytesOperations()
 
 AUTO = ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
 STRICT = ("-o", "asyncio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function")
@@ -42,7 +44,7 @@ async def third():
         await ops.get_balance(1, 10)
 """
 
-IN_ITS_OWN_LOOP = """
+A_LOOP_FOR_EACH_TEST = """
 import asyncio
 import claim
 
@@ -102,7 +104,9 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         pytest.param(
             WITH_A_MARK.format(mark="@pytest.mark.anyio"), ("-p", "no:asyncio"), id="anyio"
         ),
-        pytest.param(IN_ITS_OWN_LOOP, ("-p", "no:asyncio"), id="without a plugin for coroutines"),
+        pytest.param(
+            A_LOOP_FOR_EACH_TEST, ("-p", "no:asyncio"), id="without a plugin for coroutines"
+        ),
     ],
 )
 def test_whoever_runs_the_tests_each_has_a_database_of_its_own(
@@ -172,15 +176,23 @@ def test_nothing_is_imported_when_pytest_starts(run: Run, pytester: pytest.Pytes
     run(code, *STRICT).assert_outcomes(passed=1)
 
 
-def test_the_plugin_has_a_name_to_be_asked_for_by(
-    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+def test_the_plugin_is_loaded_by_the_name_of_the_package(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no plugin is loaded by itself, the public module loads this one, also twice."""
+    """Where no plugin is loaded by itself, ``-p bytes_squads`` loads it, also twice."""
+    if not entry_points(group="pytest11", name="bytes_squads"):
+        pytest.skip("bytes_squads is not installed")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    run(IN_ITS_OWN_LOOP, "-p", "bytes_squads.testing").assert_outcomes(passed=3)
+    pytester.makepyfile(A_LOOP_FOR_EACH_TEST, claim=A_CLAIM)
+    for options in (("-p", "bytes_squads"), ("-p", "bytes_squads", "-p", "bytes_squads")):
+        pytester.runpytest_subprocess(*options, timeout=120).assert_outcomes(passed=3)
 
-    alone = pytester.runpytest_subprocess("-p", "bytes_squads.testing", timeout=120)
-    alone.assert_outcomes(passed=3)
+
+def test_the_plugin_is_kept_away_by_the_name_of_the_package(pytester: pytest.Pytester) -> None:
+    """``-p no:bytes_squads`` leaves a test suite as it was without the package."""
+    pytester.makepyfile(A_LOOP_FOR_EACH_TEST, claim=A_CLAIM)
+    result = pytester.runpytest_subprocess("-p", "no:bytes_squads", timeout=120)
+    result.assert_outcomes(passed=1, errors=2)
 
 
 # The database -------------------------------------------------------------------------------------
@@ -278,6 +290,25 @@ async def test_without_the_fixture_time_passes(bytes_squads_db: None) -> None:
     row = await BytesOperations().grant(1, 10, 5)
 
     assert before <= row.created_at <= datetime.now(UTC)
+
+
+async def test_operations_made_before_the_test_follow_its_clock(
+    bytes_squads_db: None, bytes_squads_clock: Clock
+) -> None:
+    """A bot makes its operations at import: the default clock is a value, not a copy of it."""
+    bytes_squads_clock.now = datetime(2031, 1, 1, tzinfo=UTC)
+
+    assert (await OPS.grant(1, 10, 5)).created_at == bytes_squads_clock.now
+
+
+async def test_the_clock_of_the_test_is_not_wall_time(
+    bytes_squads_db: None, bytes_squads_clock: Clock
+) -> None:
+    """When a row was changed is not what operations are asked to believe."""
+    before = datetime.now(UTC)
+    member = await BytesOperations().get_balance(1, 10)
+
+    assert before <= member.updated_at <= datetime.now(UTC)
 
 
 def test_a_clock_shows_the_utc_date() -> None:
