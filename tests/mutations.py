@@ -269,6 +269,27 @@ MUTATIONS = (
         "await insert.many(db, rows)",
         "tests/test_archive.py",
     ),
+    Mutation(
+        "A text is stored as what it is, not as its str() says",
+        "bytes_squads/domain/validation.py",
+        "return str.__str__(value)",
+        "return str(value)",
+        "tests/test_values.py",
+    ),
+    Mutation(
+        "A number is stored as what it is, not as its int() says",
+        "bytes_squads/domain/validation.py",
+        "return int.__add__(value, 0)",
+        "return int(value)",
+        "tests/test_values.py",
+    ),
+    Mutation(
+        "An operation validates its input again",
+        "bytes_squads/schemas.py",
+        "    return model(\n",
+        "    return value\n    return model(\n",
+        "tests/test_inputs.py",
+    ),
 )
 
 
