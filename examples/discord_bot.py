@@ -145,6 +145,12 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
             return "That is more than anybody can ever receive."
         case bs.IdempotencyConflictError():
             return "This very command has done something else before. Please give it again."
+        case bs.TransactionNotFoundError():
+            return "There is no such movement of bytes here."
+        case bs.AlreadyReversedError():
+            return "That has been taken back already."
+        case bs.NotReversibleError():
+            return "That cannot be taken back."
         case bs.SquadNotFoundError():
             return "There is no such squad. Choose one of those that come up as you type."
         case bs.SquadInactiveError():
@@ -161,7 +167,7 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
             return "The bank is closed for a moment. Nothing was moved; try again in a minute."
         case bs.OutcomeUnknownError():
             return "The line broke. Look at `/bytes history`: if it is not there, try again."
-        case ValueError():  # an id, amount, text or page that is none
+        case bs.InvalidInputError():
             return "I cannot book that. Are the amount and the text as they should be?"
         case app_commands.MissingPermissions():
             return "That is for those who may manage the server and its roles."

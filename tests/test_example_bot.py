@@ -351,6 +351,9 @@ ERRORS = [
     (bs.DailyAlreadyClaimedError(date(2026, 3, 1), NOON), f"<t:{int(NOON.timestamp())}:R>."),
     (bs.BalanceOverflowError(MAX, 1), "more than anybody can ever receive"),
     (bs.IdempotencyConflictError("7"), "give it again"),
+    (bs.TransactionNotFoundError("x"), "There is no such movement"),
+    (bs.AlreadyReversedError(SQUAD, SQUAD), "taken back already"),
+    (bs.NotReversibleError(SQUAD, "starting"), "cannot be taken back"),
     (bs.SquadNotFoundError("x"), "There is no such squad."),
     (bs.SquadInactiveError(SQUAD), "takes nobody at present"),
     (bs.SquadFullError(SQUAD, 1_000), "All 1,000 places"),
@@ -359,6 +362,7 @@ ERRORS = [
     (bs.NotInSquadError("1"), "`/squad join`"),
     (bs.StorageUnavailableError("password of the server"), "Nothing was moved"),
     (bs.OutcomeUnknownError(), "Look at `/bytes history`"),
+    (bs.InvalidInputError([]), "I cannot book that."),
     (bs.InvalidSnowflakeError("x"), "I cannot book that."),
     (bs.InvalidAmountError(0), "I cannot book that."),
     (bs.InvalidTextError("reason"), "I cannot book that."),
@@ -377,10 +381,10 @@ def test_every_error_has_its_words(error: Exception, words: str) -> None:
 
 def test_no_error_is_without_words() -> None:
     """A new reason to refuse needs a new sentence."""
-    errors = {
-        getattr(bs, name)
-        for name in bs.__all__
-        if name.endswith("Error") and name != "BytesSquadsError"
+    errors = {getattr(bs, name) for name in bs.__all__ if name.endswith("Error")} - {
+        bs.BytesSquadsError,
+        bs.RefusedError,
+        bs.StorageError,
     }
 
     assert {type(error) for error, _ in ERRORS} == errors
