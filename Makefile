@@ -5,21 +5,41 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+# The versions that development and CI use; `make LOCKED=` takes the newest ones.
+LOCKED := requirements-dev.lock
+CONSTRAINT = $(if $(LOCKED),--constraint $(LOCKED))
+
+WORKERS := 3
+PARALLEL = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 MINUTES := 5
 DOCS := build/docs
+UVLOOP_TESTS := tests/operations tests/laws tests/chaos/test_byte_sweep.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint docs storm mutants bench clean
+.PHONY: help demo test test-fast test-lowest test-uvloop check lint lock docs chaos mutation-check bench clean
 
 help:  ## Show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 13
 
 demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show what came of it
 	@$(BIN)/bytes-squads demo
 
 test: $(VENV)/installed-test  ## Run the whole suite on SQLite and on PostgreSQL
-	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(COVERAGE)
+	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(PARALLEL) $(COVERAGE)
+
+test-fast: $(VENV)/installed-test  ## Run what needs neither PostgreSQL nor other processes, in seconds
+	$(BIN)/python -m pytest --numprocesses 2 -m "not postgres and not process and not slow"
+
+test-uvloop: $(VENV)/installed-test  ## Run the tests of operations, transactions and faults on uvloop
+	$(PIP) uvloop
+	BYTES_SQUADS_TEST_UVLOOP=1 $(BIN)/python -m pytest --numprocesses 2 $(UVLOOP_TESTS)
+
+test-lowest: $(BIN)/python  ## Run the suite with the lowest versions that pyproject.toml allows
+	$(PIP) uv
+	$(BIN)/uv venv --quiet --clear --seed --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[test]'
+	build/lowest/bin/python -m pytest $(PARALLEL)
 
 check: COVERAGE = --cov=bytes_squads --cov-report=term-missing:skip-covered --cov-fail-under=95
 check: lint docs test  ## Run all that must pass: linter, formatter, types, documentation, the suite with coverage
@@ -29,18 +49,24 @@ lint: $(VENV)/installed-dev  ## Run the linter, the formatter and the type check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict
 
+lock: $(BIN)/python  ## Write requirements-dev.lock: the newest versions of all packages for development
+	$(PIP) uv
+	UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --upgrade --universal \
+		--python-version 3.11 --extra bench --extra dev --no-annotate --no-emit-index-url \
+		--no-emit-find-links --output-file requirements-dev.lock pyproject.toml
+
 docs: $(VENV)/installed-docs  ## Make the documentation, build/docs/index.html; a warning is an error
 	@$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet \
 		--doctree-dir $(DOCS).doctrees docs $(DOCS)
 	@echo "The documentation is $(DOCS)/index.html"
 
-storm: $(VENV)/installed-test  ## Kill, cancel and cut off for MINUTES=5 on a PostgreSQL of its own; print a report
-	$(BIN)/python tests/storm.py --minutes $(MINUTES)
+chaos: $(VENV)/installed-test  ## Kill, cancel and cut off for MINUTES=5 on a PostgreSQL of its own; print a report
+	PYTHONPATH=tests $(BIN)/python tests/chaos/chaos.py --minutes $(MINUTES)
 
-mutants: $(VENV)/installed-test  ## Take out one safeguard at a time and see which tests notice
-	$(BIN)/python tests/mutations.py
+mutation-check: $(VENV)/installed-test  ## Take out one safeguard at a time and see which tests notice
+	$(BIN)/python tests/chaos/mutation_check.py
 
-bench: $(VENV)/installed-bench  ## Measure beside other means; FLAGS=--quick to see that it works
+bench: $(VENV)/installed-bench  ## Measure beside other implementations; FLAGS=--quick to see that it works
 	$(BIN)/python -m benchmarks run $(FLAGS)
 
 clean:  ## Remove the virtual environment, caches, build output and the demo's file
@@ -49,33 +75,33 @@ clean:  ## Remove the virtual environment, caches, build output and the demo's f
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The package stands in the environment as an editable install: a changed source needs no new one,
-# a changed pyproject.toml does.
+# a changed pyproject.toml or lock does.
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: $(BIN)/python pyproject.toml
+$(VENV)/installed: $(BIN)/python pyproject.toml $(LOCKED)
 	@echo "Installing into $(VENV) …"
-	@$(PIP) --editable .
+	@$(PIP) $(CONSTRAINT) --editable .
 	@touch $@
 
-$(VENV)/installed-test: $(BIN)/python pyproject.toml
+$(VENV)/installed-test: $(BIN)/python pyproject.toml $(LOCKED)
 	@echo "Installing into $(VENV) …"
-	@$(PIP) --editable '.[test]'
+	@$(PIP) $(CONSTRAINT) --editable '.[test]'
 	@touch $(VENV)/installed $@
 
-$(VENV)/installed-dev: $(BIN)/python pyproject.toml
+$(VENV)/installed-dev: $(BIN)/python pyproject.toml $(LOCKED)
 	@echo "Installing into $(VENV) …"
-	@$(PIP) --editable '.[dev]'
+	@$(PIP) $(CONSTRAINT) --editable '.[dev]'
 	@touch $(VENV)/installed $(VENV)/installed-docs $(VENV)/installed-test $@
 
-$(VENV)/installed-docs: $(BIN)/python pyproject.toml
+$(VENV)/installed-docs: $(BIN)/python pyproject.toml $(LOCKED)
 	@echo "Installing into $(VENV) …"
-	@$(PIP) --editable '.[docs]'
+	@$(PIP) $(CONSTRAINT) --editable '.[docs]'
 	@touch $(VENV)/installed $@
 
-$(VENV)/installed-bench: $(BIN)/python pyproject.toml
+$(VENV)/installed-bench: $(BIN)/python pyproject.toml $(LOCKED)
 	@echo "Installing into $(VENV) …"
-	@$(PIP) --editable '.[bench]'
+	@$(PIP) $(CONSTRAINT) --editable '.[bench]'
 	@touch $(VENV)/installed $@

@@ -1,8 +1,7 @@
-"""The pytest plugin of bytes_squads; `bytes_squads.testing` says how to use it.
+"""The pytest plugin of bytes_squads, documented in `bytes_squads.testing`.
 
-A module beside the package, because pytest imports its plugins when it starts, before anything
-else: here that costs nothing and decides nothing. The package itself, which reads ``DATABASE_URL``
-when it is imported, comes with the first test that takes a fixture.
+pytest imports its plugins when it starts. This module is outside the package, so that the package,
+which reads ``DATABASE_URL`` at import, is imported only by the first test that uses a fixture.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def _bytes_squads_template() -> Iterator[sqlite3.Connection]:
-    """Make the migrated database that each test gets a copy of."""
+    """Create the migrated database that each test gets a copy of."""
     from bytes_squads import testing
 
     template = testing.run_in_thread(testing.migrated_template())
@@ -30,17 +29,15 @@ def _bytes_squads_template() -> Iterator[sqlite3.Connection]:
 
 @pytest.fixture
 def bytes_squads_db(_bytes_squads_template: sqlite3.Connection) -> Iterator[None]:
-    """Open a migrated, empty SQLite database in memory; another one for each test.
+    """Open a new, migrated, empty SQLite database in memory for each test.
 
-    It is open as after ``init()`` and ``upgrade()``, for all tasks, in any event loop: under
-    pytest-asyncio in either mode and with any loop scope, under anyio's plugin, and for
-    ``asyncio.run`` in a plain test. The checks, keys and triggers of the migrations are in force.
-    Afterwards operations that the test has left behind are waited for, ten seconds at most, and
-    the database is closed.
+    It behaves as after ``init()`` and ``upgrade()``, in every task and event loop: with
+    pytest-asyncio in both modes and any loop scope, with anyio's plugin, and with ``asyncio.run``
+    in a plain test. It has the checks, keys and triggers of the migrations. After the test the
+    fixture waits up to ten seconds for running operations and closes the database.
 
-    The fixture has no value: operations and models find the database by themselves. It is not a
-    coroutine, so that it depends on no event loop. A test that calls ``init()`` itself leaves
-    this database for that one, and has to ``close()``.
+    The fixture has no value: operations and models use the open database. A test that calls
+    ``init()`` itself replaces this database and has to ``close()`` its own.
     """
     from bytes_squads import testing
 
@@ -51,11 +48,11 @@ def bytes_squads_db(_bytes_squads_template: sqlite3.Connection) -> Iterator[None
 
 @pytest.fixture
 def bytes_squads_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Return a clock that stops at noon UTC on Monday, 2 March 2026, until the test sets it.
+    """Return a clock that stays at noon UTC on Monday, 2 March 2026, until the test sets it.
 
-    Operations that were made without a clock follow it, wherever they were made; others when they
-    are made with ``clock=bytes_squads_clock``. Set ``bytes_squads_clock.now`` to an aware datetime,
-    or go on with ``bytes_squads_clock.advance(days=1)``.
+    Operations without a ``clock`` argument use it; pass ``clock=bytes_squads_clock`` to others.
+    Set ``bytes_squads_clock.now`` to an aware datetime, or call
+    ``bytes_squads_clock.advance(days=1)``.
     """
     from bytes_squads.domain.rules import utc_now
     from bytes_squads.testing import Clock
@@ -67,7 +64,7 @@ def bytes_squads_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Wait for operations left behind by the test: fixtures may end its event loop before ours."""
+    """Wait for operations that the test left running, before fixtures close its event loop."""
     try:
         return (yield)
     finally:

@@ -1,5 +1,6 @@
 """Guild currencies and squads for Discord bots, on Tortoise ORM."""
 
+from . import _interrupt  # noqa: F401  # the first, for Ctrl-C while the others are imported
 from .database import TORTOISE_ORM, close, init, upgrade
 from .domain.errors import (
     AlreadyInSquadError,

@@ -3,27 +3,29 @@
 Design
 ======
 
-Every row belongs to one guild, and nothing crosses guilds: every key begins with or includes
-``guild_id``, so that on PostgreSQL the tables can be hash-partitioned by it as they are.
+Every row belongs to one guild, and no row refers to another guild. Every key includes ``guild_id``,
+so that PostgreSQL can hash-partition the tables by it.
 
 ::
 
-    BytesConfig        one per guild: what new members get, rewards, limits
-    BytesBalance       one per member: what the member has, and the streak
-    BytesTransaction   the ledger: every change of a balance is one row, never rewritten
+    BytesConfig        one per guild: starting balance, rewards, limits
+    BytesBalance       one per member: balance, totals, streak
+    BytesTransaction   the ledger: one row per action of a member, never rewritten
     Squad              a team, tied to a Discord role
-    SquadMembership    which squad a member is in: one at the most
+    SquadMembership    the squad of a member, at most one
 
 Two identities hold at every commit::
 
     balance        = total_received - total_sent
-    total_received = sum of the ledger rows that the member received   (total_sent likewise)
+    total_received = sum of the ledger rows that the member received   (total_sent: sent)
 
-The first is a CHECK of the migrations, the second is what ``BytesOperations.verify`` recomputes.
+The first is a CHECK constraint; ``BytesOperations.verify`` recomputes the second.
 
-Discord ids (snowflakes) are unsigned 64-bit integers, one bit more than a SQL ``BIGINT`` has, and
-are therefore stored as text. On PostgreSQL the primary keys are ``(id, guild_id)``; the ORM knows
-one key column, and Python sees one ``id``.
+An action that moves no bytes is a row of 0 bytes: a starting balance of 0, a claim that pays
+nothing, a free join, switch or leave. So every action has an id, an idempotency key and a history.
+
+Discord ids (snowflakes) are unsigned 64-bit integers, which do not fit a SQL ``BIGINT``, and are
+therefore stored as text. On PostgreSQL the primary keys are ``(id, guild_id)``; Python sees ``id``.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
+from .domain import defaults
 from .domain.ids import uuid7
 from .domain.rules import wall_time
 from .domain.validation import MAX_KEY, MAX_REASON, MAX_USERNAME, SNOWFLAKE_DIGITS
@@ -44,30 +47,25 @@ MAX_SQUAD_NAME = 100
 MAX_SQUAD_DESCRIPTION = 500
 
 
-def _compact(value: Any) -> str:
+def _dump_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def default_streak_bonuses() -> dict[int, int]:
-    """Multiplier by streak length in days: from day 8 double, up to sixteenfold from day 64."""
-    return {8: 2, 16: 4, 32: 8, 64: 16}
-
-
 class StreakBonusesField(fields.JSONField[dict[int, int]]):
-    """A ``dict[int, int]``. JSON has no int keys; they come back as ints."""
+    """A ``dict[int, int]`` stored as JSON, which has only text keys."""
 
     def to_python_value(self, value: Any) -> Any:
-        """The value with int keys, however it was stored or given."""
+        """Return the value with int keys."""
         bonuses = super().to_python_value(value)
         if not isinstance(bonuses, dict):
-            return bonuses  # pragma: no cover  # written by other hands; shown as it is
+            return bonuses  # pragma: no cover  # not written by this package
         return {int(days): multiplier for days, multiplier in bonuses.items()}
 
 
-class GuildRow(Model):
-    """What every table has: the guild that the row belongs to."""
+class GuildScoped(Model):
+    """Base of every table: a row that belongs to one guild."""
 
-    guild_id = fields.CharField(
+    guild_id: fields.Field[str] = fields.CharField(
         max_length=SNOWFLAKE_DIGITS, description="Discord guild (snowflake)"
     )
 
@@ -75,8 +73,8 @@ class GuildRow(Model):
         abstract = True
 
 
-class AuditedRow(GuildRow):
-    """A guild's row with the wall times (UTC) of its making and of its last change."""
+class Timestamped(GuildScoped):
+    """Base of tables with the wall times (UTC) of creation and last change."""
 
     created_at = fields.DatetimeField(
         auto_now_add=True, description="When the row was made (wall time, UTC)"
@@ -89,82 +87,93 @@ class AuditedRow(GuildRow):
         abstract = True
 
 
-class BytesBalance(AuditedRow):
-    """What a member has, in whole bytes, and the member's daily streak."""
+class BytesBalance(Timestamped):
+    """A member's balance and totals in whole bytes, and the daily streak."""
 
-    id = fields.BigIntField(primary_key=True, description="Surrogate key")
-    user_id = fields.CharField(max_length=SNOWFLAKE_DIGITS, description="Discord user (snowflake)")
-    balance = fields.BigIntField(default=0, description="Whole bytes, never negative")
-    total_received = fields.BigIntField(default=0, description="All bytes ever received")
-    total_sent = fields.BigIntField(default=0, description="All bytes ever sent")
-    last_daily = fields.DateField(null=True, description="UTC date of the last daily claim")
-    streak_count = fields.IntField(default=0, description="Daily claims in a row, in days")
-    claim_key = fields.CharField(
-        max_length=MAX_KEY,
-        null=True,
-        description="Idempotency key of the last claim, if it paid nothing (no ledger row)",
+    id: fields.Field[int] = fields.BigIntField(primary_key=True, description="Surrogate key")
+    user_id: fields.Field[str] = fields.CharField(
+        max_length=SNOWFLAKE_DIGITS, description="Discord user (snowflake)"
     )
-    claim_details = fields.JSONField[dict[str, Any]](
-        null=True, encoder=_compact, decoder=json.loads, description="What that claim answered"
+    balance: fields.Field[int] = fields.BigIntField(
+        default=0, description="Whole bytes, never negative"
+    )
+    total_received: fields.Field[int] = fields.BigIntField(
+        default=0, description="All bytes ever received"
+    )
+    total_sent: fields.Field[int] = fields.BigIntField(default=0, description="All bytes ever sent")
+    last_daily = fields.DateField(null=True, description="UTC date of the last daily claim")
+    streak_count: fields.Field[int] = fields.IntField(
+        default=0, description="Daily claims in a row, in days"
+    )
+    last_transfer_at = fields.DatetimeField(
+        null=True,
+        description="When the member's last transfer as giver happened, "
+        "by the operation's clock (UTC)",
     )
 
     class Meta:
         table = "bytes_balances"
         table_description = "What each member of a guild has"
-        unique_together = (("guild_id", "user_id"), ("guild_id", "claim_key"))
+        unique_together = (("guild_id", "user_id"),)
         indexes = (
             Index(fields=("guild_id", "balance", "user_id"), name="ix_bytes_balances_leaderboard"),
         )
 
 
-class BytesTransaction(GuildRow):
-    """A row of the ledger: bytes that went from one party to another.
+class BytesTransaction(GuildScoped):
+    """A row of the ledger: an action that moved bytes, or could have, from giver to receiver.
 
-    ``kind`` says why: ``transfer`` between members; from SYSTEM ``starting``, ``daily`` and
-    ``grant``; to SYSTEM ``charge`` and ``squad``.
+    ``kind`` is one of: ``transfer`` between members; from SYSTEM ``starting``, ``daily`` and
+    ``grant``; to SYSTEM ``charge`` and ``squad``. A ``starting``, ``daily`` or ``squad`` row may
+    have 0 bytes. The ``details`` of a ``daily`` row are ``streak``, ``multiplier``, ``claimed_on``
+    and ``balance``; those of a ``squad`` row ``action`` (join, switch or leave) and ``squad_id``.
     """
 
     id = fields.UUIDField(primary_key=True, default=uuid7, description="UUID, version 7")
-    giver_id = fields.CharField(
+    giver_id: fields.Field[str] = fields.CharField(
         max_length=SNOWFLAKE_DIGITS, description="Discord user (snowflake) or SYSTEM"
     )
-    giver_username = fields.CharField(
+    giver_username: fields.Field[str] = fields.CharField(
         max_length=MAX_USERNAME, description="The giver's name at that time"
     )
-    receiver_id = fields.CharField(
+    receiver_id: fields.Field[str] = fields.CharField(
         max_length=SNOWFLAKE_DIGITS, description="Discord user (snowflake) or SYSTEM"
     )
-    receiver_username = fields.CharField(
+    receiver_username: fields.Field[str] = fields.CharField(
         max_length=MAX_USERNAME, description="The receiver's name at that time"
     )
-    amount = fields.BigIntField(description="Whole bytes, at least 1")
-    reason = fields.CharField(
-        max_length=MAX_REASON, null=True, description="Why, in the words of whoever moved them"
+    amount: fields.Field[int] = fields.BigIntField(
+        description="Whole bytes: at least 1, or 0 where the kind is starting, daily or squad"
+    )
+    reason: fields.Field[str | None] = fields.CharField(
+        max_length=MAX_REASON, null=True, description="Why, in the caller's words"
     )
     created_at = fields.DatetimeField(
         default=wall_time, description="When it happened, by the operation's clock (UTC)"
     )
-    kind = fields.CharField(
+    kind: fields.Field[str] = fields.CharField(
         max_length=16, description="transfer, starting, daily, grant, charge or squad"
     )
-    actor_id = fields.CharField(
+    actor_id: fields.Field[str | None] = fields.CharField(
         max_length=SNOWFLAKE_DIGITS,
         null=True,
         description="Discord user (snowflake) who ordered a grant or charge",
     )
-    idempotency_key = fields.CharField(
-        max_length=MAX_KEY, null=True, description="What makes a repeated order harmless"
+    idempotency_key: fields.Field[str | None] = fields.CharField(
+        max_length=MAX_KEY,
+        null=True,
+        description="Identifies a request, so that repeating it changes nothing",
     )
     details = fields.JSONField[dict[str, Any]](
         null=True,
-        encoder=_compact,
+        encoder=_dump_json,
         decoder=json.loads,
-        description="What else the operation answered, to answer a repeated order the same way",
+        description="What else the operation answered, for repeated requests and for the history",
     )
 
     class Meta:
         table = "bytes_transactions"
-        table_description = "The ledger: every movement of bytes"
+        table_description = "The ledger: every act of a member, with the bytes that it moved"
         unique_together = (("guild_id", "idempotency_key"),)
         indexes = (
             Index(fields=("guild_id", "created_at", "id"), name="ix_bytes_transactions_created_at"),
@@ -179,31 +188,34 @@ class BytesTransaction(GuildRow):
         )
 
 
-class BytesConfig(AuditedRow):
-    """A guild's economy. Amounts in whole bytes."""
+class BytesConfig(Timestamped):
+    """A guild's settings. Amounts in whole bytes."""
 
-    guild_id = fields.CharField(
+    guild_id: fields.Field[str] = fields.CharField(
         max_length=SNOWFLAKE_DIGITS, primary_key=True, description="Discord guild (snowflake)"
     )
-    starting_balance = fields.BigIntField(
-        default=100, description="Whole bytes a new member receives"
+    starting_balance: fields.Field[int] = fields.BigIntField(
+        default=defaults.STARTING_BALANCE, description="Whole bytes a new member receives"
     )
-    daily_amount = fields.BigIntField(
-        default=10, description="Whole bytes a daily claim pays before the multiplier"
+    daily_amount: fields.Field[int] = fields.BigIntField(
+        default=defaults.DAILY_AMOUNT,
+        description="Whole bytes a daily claim pays before the multiplier",
     )
     streak_bonuses = StreakBonusesField(
-        default=default_streak_bonuses,
-        encoder=_compact,
+        default=defaults.streak_bonuses,
+        encoder=_dump_json,
         decoder=json.loads,
         description="Multiplier by streak length in days",
     )
-    max_transfer = fields.BigIntField(default=1000, description="Largest transfer in whole bytes")
-    transfer_cooldown_hours = fields.IntField(
-        default=0, description="Hours between a giver's transfers"
+    max_transfer: fields.Field[int] = fields.BigIntField(
+        default=defaults.MAX_TRANSFER, description="Largest transfer in whole bytes"
+    )
+    transfer_cooldown_hours: fields.Field[int] = fields.IntField(
+        default=defaults.TRANSFER_COOLDOWN_HOURS, description="Hours between a giver's transfers"
     )
     role_rewards = fields.JSONField[dict[str, int]](
         default=dict,
-        encoder=_compact,
+        encoder=_dump_json,
         decoder=json.loads,
         description="Total received, in whole bytes, that earns a role (by role id)",
     )
@@ -213,19 +225,24 @@ class BytesConfig(AuditedRow):
         table_description = "Each guild's economy"
 
 
-class Squad(AuditedRow):
-    """A team of a guild, tied to a Discord role."""
+class Squad(Timestamped):
+    """A team of a guild with a Discord role."""
 
     id = fields.UUIDField(primary_key=True, default=uuid7, description="UUID, version 7")
-    role_id = fields.CharField(max_length=SNOWFLAKE_DIGITS, description="Discord role (snowflake)")
-    name = fields.CharField(max_length=MAX_SQUAD_NAME, description="The squad's name")
-    description = fields.CharField(
+    role_id: fields.Field[str] = fields.CharField(
+        max_length=SNOWFLAKE_DIGITS, description="Discord role (snowflake)"
+    )
+    name: fields.Field[str] = fields.CharField(
+        max_length=MAX_SQUAD_NAME, description="The squad's name"
+    )
+    description: fields.Field[str | None] = fields.CharField(
         max_length=MAX_SQUAD_DESCRIPTION, null=True, description="What the squad is about"
     )
-    switch_cost = fields.BigIntField(
-        default=50, description="Whole bytes that joining costs, or switching to it"
+    switch_cost: fields.Field[int] = fields.BigIntField(
+        default=defaults.SWITCH_COST,
+        description="Whole bytes that joining costs, or switching to it",
     )
-    max_members = fields.IntField(
+    max_members: fields.Field[int | None] = fields.IntField(
         null=True, description="How many members it takes, without limit when null"
     )
     is_active = fields.BooleanField(default=True, description="Whether it takes members")
@@ -236,11 +253,13 @@ class Squad(AuditedRow):
         unique_together = (("guild_id", "role_id"),)
 
 
-class SquadMembership(GuildRow):
-    """Which squad a member is in. A member is in one squad of a guild at the most."""
+class SquadMembership(GuildScoped):
+    """A member's squad. A member is in at most one squad of a guild."""
 
-    id = fields.BigIntField(primary_key=True, description="Surrogate key")
-    user_id = fields.CharField(max_length=SNOWFLAKE_DIGITS, description="Discord user (snowflake)")
+    id: fields.Field[int] = fields.BigIntField(primary_key=True, description="Surrogate key")
+    user_id: fields.Field[str] = fields.CharField(
+        max_length=SNOWFLAKE_DIGITS, description="Discord user (snowflake)"
+    )
     squad: fields.ForeignKeyRelation[Squad] = fields.ForeignKeyField(
         Squad,
         related_name="memberships",
@@ -251,16 +270,11 @@ class SquadMembership(GuildRow):
     joined_at = fields.DatetimeField(
         default=wall_time, description="When the member joined, by the operation's clock (UTC)"
     )
-    idempotency_key = fields.CharField(
-        max_length=MAX_KEY,
-        null=True,
-        description="Idempotency key of a joining that was free (no ledger row)",
-    )
 
     class Meta:
         table = "squad_memberships"
         table_description = "Which squad each member is in"
-        unique_together = (("guild_id", "user_id"), ("guild_id", "idempotency_key"))
+        unique_together = (("guild_id", "user_id"),)
         indexes = (
             Index(fields=("guild_id", "squad_id", "user_id"), name="ix_squad_memberships_squad_id"),
         )

@@ -1,6 +1,6 @@
-"""What operations take beyond single values, and what they answer.
+"""Inputs and results of the operations.
 
-Inputs are pydantic models that refuse bad values when they are made (`InvalidInputError`).
+Inputs are pydantic models that validate at construction (`InvalidInputError`).
 Results are frozen dataclasses. Amounts are whole bytes.
 """
 
@@ -26,13 +26,13 @@ from .domain.rules import MAX_BYTES
 from .models import MAX_SQUAD_DESCRIPTION, MAX_SQUAD_NAME, Squad
 
 MAX_COOLDOWN_HOURS = 1_000_000
-"""Some 114 years: far enough, and a date that the calendar still has."""
+"""About 114 years; a longer cooldown could pass the last date of Python's calendar."""
 
 MAX_MEMBERS = 2**31 - 1
 
 
 def _text(field: str, max_length: int) -> BeforeValidator:
-    # Before pydantic, which would take bytes for text.
+    # Before pydantic, which would accept bytes as text.
     return BeforeValidator(lambda value: validation.text(field, value, max_length))
 
 
@@ -42,20 +42,19 @@ def _optional_text(field: str, max_length: int) -> BeforeValidator:
     )
 
 
-# A bot holds ints; what is kept is the str.
+# Bots hold ints; the str is stored.
 Snowflake = Annotated[str | int, BeforeValidator(validation.snowflake)]
 IdempotencyKey = Annotated[str | int | None, BeforeValidator(validation.idempotency_key)]
 NonNegativeBytes = Annotated[int, Field(strict=True, ge=0, le=MAX_BYTES)]
 PositiveBytes = Annotated[int, Field(strict=True, ge=1, le=MAX_BYTES)]
 
 
-# The default of an update's fields; only fields that were given are applied.
+# The default of an update's fields; only the given fields are applied.
 _UNSET: Any = None
 
 
 class _Input(BaseModel):
-    # pydantic's own error is the cause. It is a ValueError too, but would not be one of this
-    # package's, and a caller of an operation should need no other.
+    # pydantic's error becomes the cause, so that callers catch only this package's errors.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     def __init__(self, /, **data: Any) -> None:
@@ -64,16 +63,16 @@ class _Input(BaseModel):
         except ValidationError as error:
             raise InvalidInputError(error.errors()) from error
 
-    # As on pydantic's own constructor: a model that has an input as a field validates the fields
-    # of the input itself, and reports each with its path.
+    # As on pydantic's own constructor: a model with an input as a field then validates the
+    # input's fields itself and reports each with its path.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
-        """Make an input of a mapping, see pydantic.
+        """Validate a mapping, see pydantic.
 
         Raises:
-            InvalidInputError: When a field is unknown or a value is refused.
+            InvalidInputError: A field is unknown or a value is invalid.
         """
         try:
             return super().model_validate(obj, **options)
@@ -82,10 +81,10 @@ class _Input(BaseModel):
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """Make an input of a JSON object, see pydantic.
+        """Validate a JSON object, see pydantic.
 
         Raises:
-            InvalidInputError: When a field is unknown or a value is refused.
+            InvalidInputError: A field is unknown or a value is invalid.
         """
         try:
             return super().model_validate_json(json_data, **options)
@@ -99,15 +98,15 @@ InputT = TypeVar("InputT", bound=_Input)
 def check_input(model: type[InputT], value: InputT) -> InputT:
     """Return an operation's input as an instance of exactly this class, validated again.
 
-    pydantic validates when an input is made. ``model_copy(update=...)``, ``model_construct`` and
-    subclasses with other rules get past that.
+    ``model_copy(update=...)``, ``model_construct`` and subclasses can bypass the validation at
+    construction.
 
     Args:
         model: The class that the operation takes.
-        value: What was given.
+        value: The given input.
 
     Raises:
-        InvalidInputError: When it is of another class, has an unknown field or a refused value.
+        InvalidInputError: It is of another class, or has an unknown field or an invalid value.
     """
     if not issubclass(type(value), model):
         name = model.__name__
@@ -117,9 +116,9 @@ def check_input(model: type[InputT], value: InputT) -> InputT:
     given, known = value.__pydantic_fields_set__, model.__pydantic_fields__
     return model(
         **{
-            name: held
-            for name, held in vars(value).items()
-            if name in given or name not in known or held is not known[name].default
+            name: field_value
+            for name, field_value in vars(value).items()
+            if name in given or name not in known or field_value is not known[name].default
         }
     )
 
@@ -129,16 +128,16 @@ class BytesTransactionCreate(_Input):
 
     Args:
         guild_id: The guild (snowflake).
-        giver_id: Who gives (snowflake).
+        giver_id: The giver (snowflake).
         giver_username: The giver's name, up to 100 characters.
-        receiver_id: Who receives (snowflake); another member.
+        receiver_id: The receiver (snowflake), another member.
         receiver_username: The receiver's name, up to 100 characters.
         amount: Whole bytes, 1 … 2⁶³−1.
-        reason: Why, up to 200 characters.
-        idempotency_key: Up to 100 characters; a Discord interaction's id is a good one.
+        reason: The reason, up to 200 characters.
+        idempotency_key: Up to 100 characters, such as a Discord interaction's id.
 
     Raises:
-        InvalidInputError: When a value is refused.
+        InvalidInputError: A value is invalid.
     """
 
     guild_id: Snowflake
@@ -169,7 +168,7 @@ class BytesConfigUpdate(_Input):
         role_rewards: Total received, in whole bytes and at least 1, by role id.
 
     Raises:
-        InvalidInputError: When a field is unknown or a value is refused.
+        InvalidInputError: A field is unknown or a value is invalid.
     """
 
     starting_balance: NonNegativeBytes = _UNSET
@@ -196,15 +195,15 @@ class SquadCreate(_Input):
 
     Args:
         guild_id: The guild (snowflake).
-        role_id: The Discord role of its members (snowflake); one squad a role.
+        role_id: The Discord role of its members (snowflake); one squad per role.
         name: 1 … 100 characters.
         description: Up to 500 characters.
-        switch_cost: Whole bytes that joining costs, or switching to it, 0 … 2⁶³−1.
-        max_members: How many members it takes, 1 … 2³¹−1; None for no limit.
-        is_active: Whether it takes members.
+        switch_cost: Price of joining or switching to it in whole bytes, 0 … 2⁶³−1.
+        max_members: Largest number of members, 1 … 2³¹−1; None for no limit.
+        is_active: Whether it accepts members.
 
     Raises:
-        InvalidInputError: When a value is refused.
+        InvalidInputError: A value is invalid.
     """
 
     guild_id: Snowflake
@@ -219,19 +218,19 @@ class SquadCreate(_Input):
 class SquadUpdate(_Input):
     """The fields of a squad to change; those not given stay.
 
-    None clears ``description`` and ``max_members`` and is refused elsewhere. A ``max_members``
-    below the present number of members sends nobody away; it only lets nobody in.
+    None clears ``description`` and ``max_members`` and is invalid elsewhere. A ``max_members``
+    below the current number of members removes no one; it only prevents joins.
 
     Args:
         role_id: The Discord role of its members (snowflake).
         name: 1 … 100 characters.
         description: Up to 500 characters, or None.
-        switch_cost: Whole bytes that joining costs, or switching to it, 0 … 2⁶³−1.
-        max_members: How many members it takes, 1 … 2³¹−1; None for no limit.
-        is_active: Whether it takes members.
+        switch_cost: Price of joining or switching to it in whole bytes, 0 … 2⁶³−1.
+        max_members: Largest number of members, 1 … 2³¹−1; None for no limit.
+        is_active: Whether it accepts members.
 
     Raises:
-        InvalidInputError: When a field is unknown or a value is refused.
+        InvalidInputError: A field is unknown or a value is invalid.
     """
 
     role_id: Snowflake = _UNSET
@@ -248,7 +247,7 @@ class SquadUpdate(_Input):
 
 @dataclass(frozen=True, slots=True)
 class DailyClaim:
-    """What a daily claim paid.
+    """The result of a daily claim.
 
     Attributes:
         amount: Whole bytes paid, the guild's ``daily_amount`` times the multiplier.
@@ -269,7 +268,7 @@ class DailyClaim:
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardEntry:
-    """A member's place among the members of the guild.
+    """A member's rank in the guild.
 
     Attributes:
         rank: Position from 1; by balance descending, then by user id as text.
@@ -284,7 +283,7 @@ class LeaderboardEntry:
 
 @dataclass(frozen=True, slots=True)
 class SquadSummary:
-    """A squad and how many members it has."""
+    """A squad and its member count."""
 
     squad: Squad
     member_count: int
@@ -292,13 +291,13 @@ class SquadSummary:
 
 @dataclass(frozen=True, slots=True)
 class SquadStanding:
-    """A squad's place among the active squads of the guild.
+    """A squad's rank among the active squads of the guild.
 
     Attributes:
         rank: Position from 1; by total balance descending, then by name, then by id.
         squad: The squad.
-        member_count: How many members it has.
-        total_balance: What they have together, in whole bytes; may pass 2⁶³.
+        member_count: Number of members.
+        total_balance: Total balance of its members, in whole bytes; may exceed 2⁶³.
     """
 
     rank: int
@@ -309,14 +308,14 @@ class SquadStanding:
 
 @dataclass(frozen=True, slots=True)
 class LedgerDiscrepancy:
-    """A number of a balance row that the ledger does not bear out.
+    """A number of a balance row that differs from the ledger.
 
     Attributes:
         guild_id: The guild (snowflake).
         user_id: The member (snowflake).
         field: ``balance``, ``total_received`` or ``total_sent``.
-        expected: What the ledger's rows add up to, in whole bytes.
-        found: What the balance row says, in whole bytes; 0 where there is no such row.
+        expected: Sum of the ledger rows, in whole bytes.
+        found: Number in the balance row, in whole bytes; 0 without such a row.
     """
 
     guild_id: str
@@ -328,12 +327,12 @@ class LedgerDiscrepancy:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReport:
-    """What a check of balances against the ledger found.
+    """The result of checking balances against the ledger.
 
     Attributes:
-        members: How many balance rows were checked.
-        transactions: How many ledger rows were added up.
-        discrepancies: What does not agree, by guild, member and field.
+        members: Number of balance rows checked.
+        transactions: Number of ledger rows added up.
+        discrepancies: Numbers that differ, by guild, member and field.
     """
 
     members: int
@@ -342,5 +341,5 @@ class LedgerReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every balance is what the ledger says."""
+        """Whether every balance agrees with the ledger."""
         return not self.discrepancies

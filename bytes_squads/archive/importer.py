@@ -1,4 +1,4 @@
-"""A guild's archive, put into the open database."""
+"""Import a guild's archive into the open database."""
 
 from __future__ import annotations
 
@@ -10,151 +10,173 @@ from typing import Any, BinaryIO
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError, OperationalError
 
-from ..domain import validation as inputs
-from ..engine.driver_errors import translated
-from ..engine.tasks import finish
+from ..domain import validation
+from ..engine.driver_errors import translate_driver_errors
+from ..engine.execution import execute_many, fetch_on
+from ..engine.tasks import run_to_completion
 from ..engine.transaction import in_transaction
 from ..models import BytesConfig
-from ..operations import ledger
 from ..operations.bytes import BytesOperations
 from ..schemas import BytesConfigUpdate, LedgerReport
 from ..sql.statement import Statement
-from .format import ArchiveError, ConfigLine, Reader, Row, Sizes
-from .sql import PAGE, SECTIONS, SIZES
+from . import version_1
+from .format import VERSION, ArchiveError, ArchiveReader
+from .records import ConfigRecord, Footer, Record, TableRecord
+from .sql import BATCH_SIZE, COUNT_ROWS, TABLES
+from .version_1 import RecordV1
 
-_INSERTS: dict[type[Row], Statement] = {section.line: section.insert for section in SECTIONS}
+_INSERTS: dict[type[Record], Statement] = {table.record: table.insert for table in TABLES}
 
-Batch = list[tuple[int, Row]]
+_INSERT_ERRORS = (IntegrityError, OperationalError)
+
+_SETTINGS = tuple(BytesConfigUpdate.model_fields)
+
+Batch = list[tuple[int, TableRecord | RecordV1]]
 
 
 async def import_guild(
     source: BinaryIO,
     guild_id: str | int | None = None,
-    watch: Callable[[int], None] = lambda _bytes: None,
-) -> tuple[str, Sizes]:
-    """Put an archived guild into the database: as a whole, with its books in order, or not at all.
+    on_progress: Callable[[int], None] = lambda _bytes: None,
+) -> tuple[str, Footer]:
+    """Import an archived guild if its books balance: all of it or nothing.
 
-    Ids, times, kinds and keys stay what they were. Other guilds may be in use meanwhile; on SQLite
-    their writers wait. Holds no more than a batch of lines in memory.
+    Ids, timestamps, kinds and keys are kept. Other guilds may be in use during the import; on
+    SQLite their writers wait. Keeps at most one batch of lines in memory.
+
+    An archive of version 1 is converted: keys of acts without a ledger row become rows of 0 bytes.
 
     Args:
         source: The archive.
-        guild_id: The guild that it has to be of (snowflake); None for whichever it is.
-        watch: Is told how many bytes of the archive have been read.
+        guild_id: The expected guild (snowflake); None for any guild.
+        on_progress: Called with the number of bytes read.
 
     Returns:
-        The guild, and how much there was of it.
+        The guild, and its number of rows of each type.
 
     Raises:
-        InvalidSnowflakeError: The id is none.
-        ArchiveError: The archive cannot be read, is of another guild, or does not balance; or the
-            database holds something of the guild already. Nothing was changed.
-        StorageUnavailableError: The database cannot be reached, or went away; nothing was changed.
-        OutcomeUnknownError: It went away while committing.
-        OSError: The archive cannot be read from where it is.
+        InvalidSnowflakeError: The id is not a valid snowflake.
+        ArchiveError: The archive is invalid, of another guild, or does not balance; or the
+            database already has rows of the guild. Nothing was changed.
+        StorageUnavailableError: The database is unavailable; nothing was changed.
+        OutcomeUnknownError: The connection was lost during COMMIT.
+        OSError: The file cannot be read.
     """
-    expected = inputs.optional_snowflake(guild_id)
-    reader = Reader(source)
-    guild = reader.header().guild_id
+    expected = validation.optional_snowflake(guild_id)
+    reader = ArchiveReader(source)
+    header = reader.read_header()
+    guild, old = header.guild_id, header.version < VERSION
     if expected not in {None, guild}:
         raise ArchiveError(f"this is an archive of guild {guild}, not of guild {expected}", 1)
     async with in_transaction() as db:
-        with translated():
-            await _claim(db, guild)
+        with translate_driver_errors():
+            await _lock_empty_guild(db, guild)
         read = 0
         configured = False
-        for batch in _batches(reader.rows()):
-            if isinstance(batch[0][1], ConfigLine):
+        for batch in _batches(reader.read_records()):
+            if isinstance(batch[0][1], ConfigRecord):
                 configured = True
-                with translated():
-                    await _configure(db, guild, batch[0][1])
+                with translate_driver_errors():
+                    await _apply_config(db, guild, batch[0][1])
             else:
                 await _insert(guild, batch)
             read += len(batch)
-            watch(source.tell())
-        with translated():
+            on_progress(source.tell())
+        with translate_driver_errors():
             if not configured:
                 await BytesConfig.filter(guild_id=guild).using_db(db).delete()
-            sizes = await _sizes(db, guild)
-        if sizes.rows != read:  # a squad can be made without the config that the others wait for
-            raise ArchiveError(f"guild {guild} came to be used meanwhile")
+            footer = await _count_rows(db, guild)
+            if old:
+                await fetch_on(db, version_1.SET_LAST_TRANSFERS, guild)
+                read += (await fetch_on(db, version_1.COUNT_MOVED, guild))[0]["moved"]
+        if footer.rows != read:  # creating a squad does not wait for the config
+            raise ArchiveError(f"guild {guild} was used during the import")
         report = await BytesOperations().verify(guild)
         if not report.ok:
-            raise ArchiveError(_imbalance(report))
-    return guild, sizes
+            raise ArchiveError(_describe_imbalance(report))
+    return guild, footer
 
 
-async def _sizes(db: BaseDBAsyncClient, guild: str) -> Sizes:
-    counted = (await SIZES.rows(db, guild))[0]
-    return Sizes.model_validate({name: counted[name] for name in Sizes.fields()})
+async def _count_rows(db: BaseDBAsyncClient, guild: str) -> Footer:
+    counted = (await fetch_on(db, COUNT_ROWS, guild))[0]
+    return Footer.model_validate({name: counted[name] for name in Footer.fields()})
 
 
-async def _claim(db: BaseDBAsyncClient, guild: str) -> None:
-    """Refuse a guild that there is something of, and let whoever comes to it now wait.
+async def _lock_empty_guild(db: BaseDBAsyncClient, guild: str) -> None:
+    """Fail unless the guild is empty, and lock it against concurrent use.
 
-    The first operation in a guild makes its config: one that comes later waits for the row that is
-    made here. A config of nothing but defaults does not count as something, for looking makes one.
+    An operation that needs the guild's config waits for the row inserted here. A config that
+    equals the defaults counts as empty.
     """
-    await ledger.config_of(db, guild)
+    await BytesConfig.get_or_create(guild_id=guild, using_db=db)
     config = await BytesConfig.filter(guild_id=guild).select_for_update().using_db(db).get()
     default = BytesConfig(guild_id=guild)
-    there = (await _sizes(db, guild)).model_dump(exclude={"type", "configs"})
-    found = [f"{count:,} {name}" for name, count in there.items() if count]
+    counts = (await _count_rows(db, guild)).model_dump(exclude={"type", "configs"})
+    found = [f"{count:,} {name}" for name, count in counts.items() if count]
     if any(getattr(config, name) != getattr(default, name) for name in _SETTINGS):
-        found.append("a config of its own")
+        found.append("a changed config")
     if found:
         raise ArchiveError(f"guild {guild} is not empty: it has {', '.join(found)}")
 
 
-_SETTINGS = tuple(BytesConfigUpdate.model_fields)
-
-
-async def _configure(db: BaseDBAsyncClient, guild: str, line: ConfigLine) -> None:
-    fields = dict(zip(line.fields(), line.values(), strict=True))
+async def _apply_config(db: BaseDBAsyncClient, guild: str, record: ConfigRecord) -> None:
+    fields = dict(zip(record.fields(), record.values(), strict=True))
     await BytesConfig.filter(guild_id=guild).using_db(db).update(**fields)
 
 
-def _batches(rows: Iterator[tuple[int, Row]]) -> Iterator[Batch]:
-    """The lines in batches of one type each."""
-    for _, same in groupby(rows, lambda row: type(row[1])):
-        while batch := list(islice(same, PAGE)):
+def _batches(records: Iterator[tuple[int, TableRecord | RecordV1]]) -> Iterator[Batch]:
+    """Yield the records in batches of one type each."""
+    for _, same in groupby(records, lambda record: type(record[1])):
+        while batch := list(islice(same, BATCH_SIZE)):
             yield batch
 
 
 async def _insert(guild: str, batch: Batch) -> None:
-    """Write a batch; when the database refuses it, line by line, to tell which one it refuses."""
-    with translated():
+    """Insert a batch; if that fails, insert one by one to find the invalid record."""
+    with translate_driver_errors():
         try:
-            await _insert_at_once(guild, batch)
-        except _REFUSALS:
-            for line in batch:
+            await _insert_batch(guild, batch)
+        except _INSERT_ERRORS:
+            for numbered in batch:
                 try:
-                    await _insert_at_once(guild, [line])
-                except _REFUSALS as error:
-                    told = str(error).strip().partition("\n")[0]
-                    raise ArchiveError(f"the database refuses it: {told}", line[0]) from error
+                    await _insert_batch(guild, [numbered])
+                except _INSERT_ERRORS as error:
+                    reason = str(error).strip().partition("\n")[0]
+                    raise ArchiveError(
+                        f"the database rejected it: {reason}", numbered[0]
+                    ) from error
 
 
-async def _insert_at_once(guild: str, batch: Batch) -> None:
-    insert = _INSERTS[type(batch[0][1])]
-    rows = [_values(guild, line) for _, line in batch]
-    async with in_transaction() as db:  # a savepoint, to go back to
-        # To its end: cancelled in the middle of many rows, asyncpg leaves the server waiting for
-        # the rest of them, and no ROLLBACK gets through.
-        await finish(insert.many(db, rows))
+async def _insert_batch(guild: str, batch: Batch) -> None:
+    async with in_transaction() as db:  # a savepoint
+        for statement, rows in _statements(guild, [record for _, record in batch]):
+            # Run to completion: if asyncpg is cancelled between rows, the server waits for the
+            # rest and does not process ROLLBACK.
+            await run_to_completion(execute_many(db, statement, rows))
 
 
-_REFUSALS = (IntegrityError, OperationalError)
+def _statements(
+    guild: str, records: list[TableRecord | RecordV1]
+) -> Iterator[tuple[Statement, list[list[Any]]]]:
+    """Yield the statements that insert records of one type, each with its rows of parameters."""
+    if keys := version_1.keys_to_release(guild, records):
+        yield version_1.RELEASE_KEY, keys
+    current = [record.convert() if isinstance(record, RecordV1) else record for record in records]
+    yield _INSERTS[type(current[0])], [_parameters(guild, record) for record in current]
+    if claims := version_1.claims_to_insert(guild, records):
+        yield version_1.INSERT_CLAIM, claims
+    if joins := version_1.joins_to_insert(guild, records):
+        yield version_1.INSERT_JOIN, joins
 
 
-def _values(guild: str, line: Row) -> list[Any]:
-    return [guild, *(json.dumps(v) if isinstance(v, dict) else v for v in line.values())]
+def _parameters(guild: str, record: TableRecord) -> list[Any]:
+    return [guild, *(json.dumps(v) if isinstance(v, dict) else v for v in record.values())]
 
 
-def _imbalance(report: LedgerReport) -> str:
+def _describe_imbalance(report: LedgerReport) -> str:
     first, *others = report.discrepancies
-    more = f" ({len(others):,} more numbers are off)" if others else ""
+    more = f" ({len(others):,} more numbers differ)" if others else ""
     return (
-        f"the books do not balance: by its ledger, member {first.user_id} has a {first.field} of "
-        f"{first.expected}, and it says {first.found}{more}"
+        f"the books do not balance: member {first.user_id} has a {first.field} of {first.found}, "
+        f"but the ledger adds up to {first.expected}{more}"
     )

@@ -1,80 +1,82 @@
-"""The SQL of archives: the columns are the fields of an archive's lines."""
+"""The SQL of archives: the columns are the fields of an archive's records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 from tortoise.models import Model
 
 from ..models import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
 from ..sql.statement import Statement
-from .format import BalanceLine, ConfigLine, MembershipLine, Row, SquadLine, TransactionLine
+from .records import (
+    BalanceRecord,
+    ConfigRecord,
+    MembershipRecord,
+    SquadRecord,
+    TableRecord,
+    TransactionRecord,
+)
 
-PAGE = 1_000
-"""How many rows are read, or written, at a time."""
+BATCH_SIZE = 1_000
+"""Number of rows that are read or written at a time."""
 
 
 @dataclass(frozen=True)
-class Section:
-    """The lines of one type, and the table they come from and go to.
+class TableExport:
+    """The records of one type and their table.
 
     Attributes:
-        line: The type of the lines.
-        model: The model of the table.
-        order: The columns by which the rows are read; unique in the guild, and with an index.
-        first: Values of these columns that come before all others.
+        record: The record type.
+        model: The table's model.
+        sort_key: The columns that order the rows; unique in the guild and indexed.
+        start: Values of these columns before every row.
     """
 
-    line: type[Row]
+    record: type[TableRecord]
     model: type[Model]
-    order: tuple[str, ...]
-    first: tuple[Any, ...]
+    sort_key: tuple[str, ...]
+    start: tuple[Any, ...]
 
     @property
-    def type(self) -> str:
-        """The lines' type as the archive names it."""
-        return str(get_args(self.line.model_fields["type"].annotation)[0])
-
-    @property
-    def page(self) -> Statement:
-        """The next rows in order. $1 guild, $2 … the order's values in the last row."""
-        columns = ", ".join(dict.fromkeys((*self.line.fields(), *self.order)))
-        order = ", ".join(self.order)
-        places = ", ".join(f"${place}" for place, _ in enumerate(self.order, 2))
+    def select(self) -> Statement:
+        """Select the next rows in order. $1 guild, $2 … the sort key of the last row."""
+        columns = ", ".join(dict.fromkeys((*self.record.fields(), *self.sort_key)))
+        order = ", ".join(self.sort_key)
+        last = ", ".join(f"${number}" for number, _ in enumerate(self.sort_key, 2))
         return Statement(
             f"SELECT {columns} FROM {self.model._meta.db_table}"
-            f" WHERE guild_id = $1 AND ({order}) > ({places}) ORDER BY {order} LIMIT {PAGE}"
+            f" WHERE guild_id = $1 AND ({order}) > ({last}) ORDER BY {order} LIMIT {BATCH_SIZE}"
         )
 
     @property
     def insert(self) -> Statement:
-        """A row. $1 guild, $2 … the line's fields."""
-        columns = ("guild_id", *self.line.fields())
-        places = ", ".join(f"${place}" for place, _ in enumerate(columns, 1))
+        """Insert a row. $1 guild, $2 … the record's fields."""
+        columns = ("guild_id", *self.record.fields())
+        values = ", ".join(f"${number}" for number, _ in enumerate(columns, 1))
         return Statement(
-            f"INSERT INTO {self.model._meta.db_table} ({', '.join(columns)}) VALUES ({places})"
+            f"INSERT INTO {self.model._meta.db_table} ({', '.join(columns)}) VALUES ({values})"
         )
 
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC), UUID(int=0)
 
-SECTIONS = (
-    Section(ConfigLine, BytesConfig, ("guild_id",), ("",)),
-    Section(SquadLine, Squad, ("role_id",), ("",)),
-    Section(BalanceLine, BytesBalance, ("user_id",), ("",)),
-    Section(MembershipLine, SquadMembership, ("user_id",), ("",)),
-    Section(TransactionLine, BytesTransaction, ("created_at", "id"), _BEFORE_ALL),
+TABLES = (
+    TableExport(ConfigRecord, BytesConfig, ("guild_id",), ("",)),
+    TableExport(SquadRecord, Squad, ("role_id",), ("",)),
+    TableExport(BalanceRecord, BytesBalance, ("user_id",), ("",)),
+    TableExport(MembershipRecord, SquadMembership, ("user_id",), ("",)),
+    TableExport(TransactionRecord, BytesTransaction, ("created_at", "id"), _BEFORE_ALL),
 )
 
-SIZES = Statement(
+COUNT_ROWS = Statement(
     "SELECT "
     + ", ".join(
-        f"(SELECT count(*) FROM {section.model._meta.db_table} WHERE guild_id = $1)"
-        f" AS {section.type}s"
-        for section in SECTIONS
+        f"(SELECT count(*) FROM {table.model._meta.db_table} WHERE guild_id = $1)"
+        f" AS {table.record.type_name()}s"
+        for table in TABLES
     )
 )
-"""How much there is of a guild, by the names of `archive.Sizes`. $1 guild."""
+"""Count the rows of a guild, by the names of `records.Footer`. $1 guild."""

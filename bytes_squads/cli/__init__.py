@@ -1,8 +1,7 @@
 """The operator's command line: ``bytes-squads``.
 
-One file for each kind of thing that commands are about. Exit codes: 0 when all is well, 1 when the
-database or an operation refuses or `verify` finds something off, 2 for a wrong command line,
-130 when interrupted.
+One file for each group of commands. Exit codes: 0 for success, 1 when the database or an operation
+fails or `verify` finds a difference, 2 for a wrong command line, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from importlib import metadata
 
 import asyncclick as click
 
+from .._interrupt import handle_interrupts
 from . import archives, database, guilds, members
-from .errors import Commands, interrupted
+from .errors import OneLineErrorGroup
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -25,8 +25,8 @@ Examples:
 
 \b
 Exit codes:
-  0    all is well
-  1    refused: the database, or an operation; or verify found something off
+  0    success
+  1    the database or an operation failed, or verify found a difference
   2    wrong command line
   130  interrupted
 """
@@ -35,14 +35,14 @@ Exit codes:
 def _version() -> str:
     try:
         return metadata.version("bytes_squads")
-    except metadata.PackageNotFoundError:  # pragma: no cover  # run from a folder of sources
+    except metadata.PackageNotFoundError:  # pragma: no cover  # run from a source folder
         return "(not installed)"
 
 
-@click.group(cls=Commands, context_settings=HELP, epilog=EXAMPLES)
+@click.group(cls=OneLineErrorGroup, context_settings=HELP, epilog=EXAMPLES)
 @click.version_option(_version(), prog_name="bytes-squads")
 def commands() -> None:
-    """Guild currencies and squads for Discord bots: migrate, look, pay, move a guild."""
+    """Manage guild currencies and squads of Discord bots."""
 
 
 for command in (
@@ -63,8 +63,6 @@ for command in (
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
-    try:
-        commands(prog_name="bytes-squads")
-    except KeyboardInterrupt:  # pragma: no cover  # tested with a signal, which ends the measuring
-        interrupted()
+    """Run the command line and exit with its code."""
+    handle_interrupts()
+    commands(prog_name="bytes-squads")

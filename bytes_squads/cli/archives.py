@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import asyncclick as click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ..archive.exporter import export_guild
-from ..archive.format import Sizes
+from ..archive.format import ArchiveReader
 from ..archive.importer import import_guild
+from ..archive.records import Footer
 from . import options
-from .database_option import opened
-from .output import show
+from .database_option import open_database
+from .output import print_result
 
-PIPE = "-"
+STDIO = "-"
 
 
 @click.command(
     "export",
-    epilog=options.examples(
+    epilog=options.format_examples(
         "bytes-squads export --guild 81384788765712384 --output guild.jsonl",
         "bytes-squads export --guild 81384788765712384 | gzip > guild.jsonl.gz",
     ),
@@ -38,32 +38,33 @@ PIPE = "-"
     "--output",
     metavar="FILE",
     type=click.Path(allow_dash=True),
-    default=PIPE,
-    help="Write this file; one that is there is replaced when all is well. Without it: stdout.",
+    default=STDIO,
+    help="Write to this file; an existing file is replaced when the export is complete. "
+    "Default: stdout.",
 )
 @options.database
 async def export_command(guild: str, output: str, database_url: str | None) -> None:
-    """Write all there is of a guild as JSON Lines. The bot may go on working."""
-    async with opened(database_url):
-        with _target(output) as target, _progress("Exporting") as watch:
-            sizes = await export_guild(guild, target, watch)
-    click.echo(f"exported guild {guild}: {_told(sizes)}", err=True)
+    """Write all data of a guild as JSON Lines. The bot can keep running."""
+    async with open_database(database_url):
+        with _open_target(output) as target, _show_progress("Exporting") as on_progress:
+            footer = await export_guild(guild, target, on_progress)
+    click.echo(f"exported guild {guild}: {_summarize(footer)}", err=True)
 
 
 @contextmanager
-def _target(output: str) -> Iterator[BinaryIO]:
-    """Where an archive is written to. A file appears, or is replaced, when it is complete."""
+def _open_target(output: str) -> Iterator[BinaryIO]:
+    """Open the file or stream to write to. A file is created or replaced once it is complete."""
     path = Path(output)
     try:
-        if output == PIPE:
+        if output == STDIO:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
             return
-        if path.exists() and not path.is_file():  # a device, or a pipe with a name
+        if path.exists() and not path.is_file():  # a device or a named pipe
             with path.open("wb") as target:
                 yield target
             return
-        # Only its owner may read it: it holds what members had, and wrote.
+        # mkstemp makes it readable by its owner only: it holds members' data.
         handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as target:
@@ -73,16 +74,16 @@ def _target(output: str) -> Iterator[BinaryIO]:
             with suppress(OSError):
                 Path(name).unlink()
             raise
-    except BrokenPipeError:  # whoever read it has seen enough
+    except BrokenPipeError:  # the reader closed the pipe
         raise
     except OSError as error:
-        name = "stdout" if output == PIPE else output
+        name = "stdout" if output == STDIO else output
         raise click.ClickException(f"cannot write {name}: {error.strerror}") from None
 
 
 @click.command(
     "import",
-    epilog=options.examples(
+    epilog=options.format_examples(
         "bytes-squads import guild.jsonl --database-url postgres://bot:secret@localhost/bot",
         "gunzip < guild.jsonl.gz | bytes-squads import -",
     ),
@@ -91,83 +92,91 @@ def _target(output: str) -> Iterator[BinaryIO]:
 @click.option(
     "--guild",
     metavar="ID",
-    callback=options.snowflake,
-    help="Refuse an archive of another guild. A guild cannot be given another id.",
+    callback=options.parse_snowflake,
+    help="Fail if the archive is of another guild. An import cannot change the id.",
 )
 @options.as_json
 @options.database
 async def import_command(
     file: str, guild: str | None, as_json: bool, database_url: str | None
 ) -> None:
-    """Put an exported guild into a database that has nothing of it yet.
+    """Import an exported guild into a database that has no data of it.
 
-    All of it or, when a line is wrong or the books do not balance, nothing. FILE may be - for
+    If a line is invalid or the books do not balance, nothing is imported. FILE may be - for
     stdin.
     """
-    with _source(file) as source:
+    with _open_source(file) as source:
         length = os.fstat(source.fileno()).st_size
-        async with opened(database_url):
-            with _progress("Importing") as watch:
-                imported, sizes = await import_guild(
-                    source, guild, lambda read: watch(read, length)
+        async with open_database(database_url):
+            with _show_progress("Importing") as on_progress:
+                imported, footer = await import_guild(
+                    source, guild, lambda read: on_progress(read, length)
                 )
-    show(
+    print_result(
         as_json,
-        {"guild_id": imported, **sizes.model_dump(exclude={"type"})},
-        f"imported guild {imported}: {_told(sizes)}; the books balance",
+        {"guild_id": imported, **footer.model_dump(exclude={"type"})},
+        f"imported guild {imported}: {_summarize(footer)}; the books balance",
     )
 
 
 @contextmanager
-def _source(file: str) -> Iterator[BinaryIO]:
-    """Where an archive is read from: always a file.
+def _open_source(file: str) -> Iterator[BinaryIO]:
+    """Open the archive as a file; copy a stream into a temporary file first.
 
-    What comes through a pipe may come slowly, and while an archive is read SQLite's other writers
-    wait; so it is copied into a file of its own first.
+    A stream may be slow, and SQLite's other writers wait while an archive is imported. Each line
+    is checked before it is copied, so that an endless input such as /dev/zero fails before it
+    fills the disk.
     """
     try:
-        if file != PIPE and Path(file).is_file():
+        if file != STDIO and Path(file).is_file():
             with Path(file).open("rb") as source:
                 yield source
             return
         with tempfile.TemporaryFile() as copy:
-            _copy(file, copy)
+            _spool(file, cast("BinaryIO", copy))
             copy.seek(0)
             yield cast("BinaryIO", copy)
     except OSError as error:
-        name = "stdin" if file == PIPE else file
+        name = "stdin" if file == STDIO else file
         raise click.ClickException(f"cannot read {name}: {error.strerror}") from None
 
 
-def _copy(file: str, copy: IO[bytes]) -> None:
-    # Python would hear of a Ctrl-C only when there is nothing more to wait for; the system acts on
-    # it at once, and there is nothing yet to be undone.
+def _spool(file: str, copy: BinaryIO) -> None:
+    # A blocking read delays Python's handler; the default action of SIGINT ends the process at
+    # once. Nothing needs to be rolled back yet.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        if file == PIPE:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
+        if file == STDIO:
+            _copy_archive(sys.stdin.buffer, copy)
         else:
             with Path(file).open("rb") as pipe:
-                shutil.copyfileobj(pipe, copy)
+                _copy_archive(pipe, copy)
     finally:
         signal.signal(signal.SIGINT, before)
 
 
+def _copy_archive(source: BinaryIO, copy: BinaryIO) -> None:
+    reader = ArchiveReader(source, copy)
+    reader.read_header()
+    for _ in reader.read_records():
+        pass
+
+
 @contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal; takes how much is done, of how much."""
+def _show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr if that is a terminal; yield a function of (done, total)."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _done, _total: None
         return
-    columns = (TextColumn(what), BarColumn(bar_width=30), TaskProgressColumn())
+    columns = (TextColumn(label), BarColumn(bar_width=30), TaskProgressColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         bar = progress.add_task("", total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
-def _told(sizes: Sizes) -> str:
+def _summarize(footer: Footer) -> str:
     return (
-        f"{sizes.balances:,} members, {sizes.transactions:,} ledger rows, "
-        f"{sizes.squads:,} squads, {sizes.memberships:,} memberships"
+        f"{footer.balances:,} members, {footer.transactions:,} ledger rows, "
+        f"{footer.squads:,} squads, {footer.memberships:,} memberships"
     )

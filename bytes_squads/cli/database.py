@@ -1,4 +1,4 @@
-"""Commands about a whole database: ``demo``, ``upgrade``, ``verify``."""
+"""Commands for a whole database: ``demo``, ``upgrade``, ``verify``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import asyncclick as click
 from .. import BytesOperations, close, init
 from .. import upgrade as upgrade_database
 from . import options, tables
-from .database_option import opened, place, url_of
-from .demo import play as demo
-from .output import console, show
+from .database_option import describe, open_database, resolve_url
+from .demo import runner as demo
+from .output import create_console, print_result
 
 DEMO_FILE = Path("bytes_squads_demo.db")
 
@@ -21,28 +21,28 @@ DEMO_FILE = Path("bytes_squads_demo.db")
 @click.option(
     "--database-url",
     metavar="URL",
-    help=f"Play in a new guild of this database. Without it: a new file ./{DEMO_FILE}; "
-    "DATABASE_URL is not looked at, a demo has no business in a bot's database unasked.",
+    help=f"Create the guild in this database. Default: a new file ./{DEMO_FILE}. "
+    "DATABASE_URL is ignored, so that the demo does not write to a bot's database by accident.",
 )
 async def demo_command(database_url: str | None) -> None:
-    """Play two weeks of a guild, and show what came of it."""
-    out = console()
+    """Simulate two weeks of a guild and show the result."""
+    out = create_console()
     if database_url is None:
-        database_url = _fresh_file()
+        database_url = _new_demo_file()
         out.print(f"A new SQLite database: {database_url.partition('://')[2]}", soft_wrap=True)
     else:
-        out.print(f"A new guild in {place(database_url)}", soft_wrap=True, highlight=False)
+        out.print(f"A new guild in {describe(database_url)}", soft_wrap=True, highlight=False)
     await upgrade_database(database_url)
     await init(database_url)
     try:
-        ok = await demo.play(out)
+        ok = await demo.run_demo(out)
     finally:
         await close()
     if not ok:
         raise click.exceptions.Exit(1)  # pragma: no cover  # a demo whose books do not balance
 
 
-def _fresh_file() -> str:
+def _new_demo_file() -> str:
     try:
         for suffix in ("", "-wal", "-shm"):
             Path(f"{DEMO_FILE}{suffix}").unlink(missing_ok=True)
@@ -55,26 +55,31 @@ def _fresh_file() -> str:
 @options.as_json
 @options.database
 async def upgrade(as_json: bool, database_url: str | None) -> None:
-    """Apply the migrations that the database lacks."""
-    url = url_of(database_url)
+    """Apply the pending migrations."""
+    url = resolve_url(database_url)
     applied = await upgrade_database(url)
     lines = [f"applied {version}" for version in applied]
-    show(as_json, {"applied": applied}, "\n".join([*lines, f"{place(url)} is up to date"]))
+    print_result(
+        as_json, {"applied": applied}, "\n".join([*lines, f"{describe(url)} is up to date"])
+    )
 
 
 @click.command()
 @click.option(
-    "--guild", metavar="ID", callback=options.snowflake, help="Only this guild; otherwise all."
+    "--guild",
+    metavar="ID",
+    callback=options.parse_snowflake,
+    help="Check only this guild. Default: all.",
 )
 @options.as_json
 @options.database
 async def verify(guild: str | None, as_json: bool, database_url: str | None) -> None:
     """Compare every balance with the ledger.
 
-    Exits with 1 when one of them is off.
+    Exits with 1 if any of them differs.
     """
-    async with opened(database_url):
+    async with open_database(database_url):
         report = await BytesOperations().verify(guild)
-    show(as_json, {"ok": report.ok, **asdict(report)}, tables.report(report))
+    print_result(as_json, {"ok": report.ok, **asdict(report)}, tables.ledger_report(report))
     if not report.ok:
         raise click.exceptions.Exit(1)

@@ -1,4 +1,4 @@
-"""The database that a command works on, for as long as it does."""
+"""Open the database that a command works on."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from pathlib import Path
 import asyncclick as click
 
 from .. import close, init
-from ..database import connection_config, database_url
-from ..database import place as place_of
+from ..database import connection_config, database_url, describe_database
 
 
-def url_of(given: str | None) -> str:
-    """The URL given, or that of the environment, or a file in the working directory."""
+def resolve_url(given: str | None) -> str:
+    """Return the given URL, else DATABASE_URL, else a file in the working directory."""
     return given or database_url()
 
 
-def place(url: str) -> str:
-    """The database as a message names it."""
-    return place_of(connection_config(url))
+def describe(url: str) -> str:
+    """Return the database's name for messages, without the password."""
+    return describe_database(connection_config(url))
 
 
 @asynccontextmanager
-async def opened(given: str | None) -> AsyncIterator[None]:
-    """The database, open. A SQLite file that is not there is an error: opening would make one.
+async def open_database(given: str | None) -> AsyncIterator[None]:
+    """Open the database for the length of a block. A missing SQLite file is an error.
 
     Args:
         given: The URL that the command was given, or None.
     """
-    url = url_of(given)
-    _refuse_missing_file(url)
+    url = resolve_url(given)
+    _require_file(url)  # opening would create it
     await init(url)
     try:
         yield
@@ -39,7 +38,7 @@ async def opened(given: str | None) -> AsyncIterator[None]:
         await close()
 
 
-def _refuse_missing_file(url: str) -> None:
+def _require_file(url: str) -> None:
     file = connection_config(url)["credentials"].get("file_path")
     if file not in {None, ":memory:"} and not Path(file).exists():
         raise click.ClickException(f"there is no file {file}")

@@ -1,27 +1,28 @@
-"""What all commands have in common: how they fail, and with which exit code."""
+"""How commands fail: one line on stderr and an exit code."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import asyncclick as click
 
 from .. import BytesSquadsError
+from .._interrupt import INTERRUPTED, InterruptibleBlock
 from ..archive.format import ArchiveError
 from .sanitize import one_line
 
-INTERRUPTED = 130
 
+class OneLineErrorGroup(click.Group):
+    """A group of commands that prints each failure as one line on stderr.
 
-class Commands(click.Group):
-    """A group of commands that tells each failure in one line on stderr.
-
-    A refusal exits with 1, a wrong command line with 2, an interruption with 130.
+    Exit codes: 1 if the operation failed, 2 for a wrong command line, 130 if interrupted.
     """
 
     async def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what this package refuses is no bug, and shows no traceback."""
+        """Run the command; this package's own errors show no traceback."""
         try:
             return await super().invoke(ctx)
         except (BytesSquadsError, ArchiveError) as error:
@@ -30,7 +31,8 @@ class Commands(click.Group):
     async def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line and exit."""
         try:
-            code = await super().main(*args, **{**options, "standalone_mode": False})
+            with InterruptibleBlock(_cancel_soon()):
+                code = await super().main(*args, **{**options, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(error.exit_code)
@@ -40,12 +42,19 @@ class Commands(click.Group):
                 hint = f" (see {error.ctx.command_path} --help)"
             click.echo(f"Error: {one_line(error.format_message())}{hint}", err=True)
             sys.exit(error.exit_code)
-        except click.Abort:
-            interrupted()
+        except (click.Abort, asyncio.CancelledError):
+            exit_interrupted()
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def interrupted() -> NoReturn:
-    """Say so and exit, as shells have it."""
+def _cancel_soon() -> Callable[[], object]:
+    """Return a function that a signal handler may call, to cancel the current task."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # a running coroutine has a task
+    return lambda: loop.call_soon_threadsafe(task.cancel)
+
+
+def exit_interrupted() -> NoReturn:
+    """Print that the command was interrupted and exit with 130."""
     click.echo("interrupted", err=True)
     sys.exit(INTERRUPTED)

@@ -1,4 +1,4 @@
-"""Commands about a guild's settings and squads: ``config show``, ``config set``, ``squads``."""
+"""Commands for a guild's settings and squads: ``config show``, ``config set``, ``squads``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .. import (
     InvalidInputError,
     SquadOperations,
 )
-from ..operations.read_only import Lookups
+from ..operations.read_only import ReadOnlyQueries
 from . import options, tables
-from .database_option import opened
-from .output import fields, show
+from .database_option import open_database
+from .output import print_result, row_to_dict
 
 
 @click.group()
@@ -25,21 +25,21 @@ def config() -> None:
 
 
 @config.command(
-    "show", epilog=options.examples("bytes-squads config show --guild 81384788765712384")
+    "show", epilog=options.format_examples("bytes-squads config show --guild 81384788765712384")
 )
 @options.guild
 @options.as_json
 @options.database
-async def config_show(guild: str, as_json: bool, database_url: str | None) -> None:
-    """Show a guild's settings; where none are stored, the defaults."""
-    async with opened(database_url):
-        found = await Lookups().config(guild)
-    _show(found or BytesConfig(guild_id=guild), as_json, stored=found is not None)
+async def config_print_config(guild: str, as_json: bool, database_url: str | None) -> None:
+    """Show a guild's settings, or the defaults if none are stored."""
+    async with open_database(database_url):
+        stored = await ReadOnlyQueries().config(guild)
+    _print_config(stored or BytesConfig(guild_id=guild), as_json, stored=stored is not None)
 
 
 @config.command(
     "set",
-    epilog=options.examples(
+    epilog=options.format_examples(
         "bytes-squads config set --guild 81384788765712384 --daily-amount 25",
         "bytes-squads config set --guild 81384788765712384 --streak-bonuses 7=2,30=5",
         "bytes-squads config set --guild 81384788765712384 --role-rewards none",
@@ -47,56 +47,59 @@ async def config_show(guild: str, as_json: bool, database_url: str | None) -> No
 )
 @options.guild
 @click.option(
-    "--starting-balance", metavar="N", callback=options.whole, help="What a new member receives."
+    "--starting-balance",
+    metavar="N",
+    callback=options.parse_int,
+    help="Bytes that a new member receives.",
 )
 @click.option(
-    "--daily-amount", metavar="N", callback=options.whole, help="What a daily claim pays."
+    "--daily-amount", metavar="N", callback=options.parse_int, help="Bytes that a daily claim pays."
 )
 @click.option(
     "--streak-bonuses",
     metavar="DAYS=FACTOR,…",
-    callback=options.numbers,
-    help="From so many days in a row on, a claim pays so many times as much. "
-    "All of them at once: 8=2,16=4; or none.",
+    callback=options.parse_mapping,
+    help="From DAYS days in a row on, a daily claim pays FACTOR times the amount. "
+    "Replaces all bonuses: 8=2,16=4, or none.",
 )
 @click.option(
     "--max-transfer",
     metavar="N",
-    callback=options.whole,
-    help="The largest transfer; 0 forbids transfers.",
+    callback=options.parse_int,
+    help="Largest transfer in bytes; 0 forbids transfers.",
 )
 @click.option(
     "--transfer-cooldown-hours",
     metavar="N",
-    callback=options.whole,
-    help="Hours between a giver's transfers.",
+    callback=options.parse_int,
+    help="Hours between two transfers of a giver.",
 )
 @click.option(
     "--role-rewards",
     metavar="ROLE=BYTES,…",
-    callback=options.numbers,
-    help="The role (its id) that is earned by having received so many bytes in all. "
-    "All of them at once; or none.",
+    callback=options.parse_mapping,
+    help="ROLE (an id) is earned once a member has received BYTES in total. "
+    "Replaces all rewards, or none.",
 )
 @options.as_json
 @options.database
 async def config_set(
     guild: str, as_json: bool, database_url: str | None, **settings: int | dict[str, int] | None
 ) -> None:
-    """Change the settings that are given; the others stay."""
+    """Change the given settings; keep the others."""
     given = {name: value for name, value in settings.items() if value is not None}
     if not given:
         raise click.UsageError("give at least one setting to change", click.get_current_context())
-    changes = _changes(given)
-    async with opened(database_url):
+    changes = _build_update(given)
+    async with open_database(database_url):
         changed = await BytesOperations().update_config(guild, changes)
-    _show(changed, as_json, stored=True)
+    _print_config(changed, as_json, stored=True)
 
 
-def _changes(given: dict[str, Any]) -> BytesConfigUpdate:
+def _build_update(given: dict[str, Any]) -> BytesConfigUpdate:
     bonuses = given.get("streak_bonuses")
     if bonuses is not None:
-        given["streak_bonuses"] = {options.number(days): bonuses[days] for days in bonuses}
+        given["streak_bonuses"] = {options.to_int(days): bonuses[days] for days in bonuses}
     try:
         return BytesConfigUpdate(**given)
     except InvalidInputError as error:
@@ -107,20 +110,29 @@ def _changes(given: dict[str, Any]) -> BytesConfigUpdate:
         raise click.BadParameter(problem, click.get_current_context(), None, option) from None
 
 
-def _show(row: BytesConfig, as_json: bool, *, stored: bool) -> None:
-    """Print a config; one that is not stored has no times."""
-    found = {**fields(row), **({} if stored else {"created_at": None, "updated_at": None})}
-    show(as_json, found, tables.config(row, stored))
+def _print_config(row: BytesConfig, as_json: bool, *, stored: bool) -> None:
+    """Print a config; the defaults have no timestamps."""
+    data = {**row_to_dict(row), **({} if stored else {"created_at": None, "updated_at": None})}
+    print_result(as_json, data, tables.config(row, stored))
 
 
-@click.command(epilog=options.examples("bytes-squads squads --guild 81384788765712384 --all"))
+@click.command(
+    epilog=options.format_examples("bytes-squads squads --guild 81384788765712384 --all")
+)
 @options.guild
-@click.option("--all", "everyone", is_flag=True, help="Also squads that take no members.")
+@click.option("--all", "include_inactive", is_flag=True, help="Include inactive squads.")
 @options.as_json
 @options.database
-async def squads(guild: str, everyone: bool, as_json: bool, database_url: str | None) -> None:
-    """Show a guild's squads and how many members each has."""
-    async with opened(database_url):
-        found = await SquadOperations().get_guild_squads(guild, active_only=not everyone)
-    data = [{**fields(each.squad), "member_count": each.member_count} for each in found]
-    show(as_json, data, tables.squads(found))
+async def squads(
+    guild: str, include_inactive: bool, as_json: bool, database_url: str | None
+) -> None:
+    """Show a guild's squads and their member counts."""
+    async with open_database(database_url):
+        summaries = await SquadOperations().get_guild_squads(
+            guild, active_only=not include_inactive
+        )
+    data = [
+        {**row_to_dict(summary.squad), "member_count": summary.member_count}
+        for summary in summaries
+    ]
+    print_result(as_json, data, tables.squads(summaries))

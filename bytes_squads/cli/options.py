@@ -1,4 +1,4 @@
-"""The options that commands share, and what their values may be."""
+"""Options that commands share, and the parsers of their values."""
 
 from __future__ import annotations
 
@@ -7,74 +7,78 @@ from uuid import UUID
 
 import asyncclick as click
 
-from ..domain import validation as inputs
+from ..domain import validation
 from ..domain.errors import InvalidSnowflakeError
 
 URL_HELP = (
     "postgres://user:password@host/database, or sqlite:// and a path. "
-    "Without it: DATABASE_URL, or sqlite://bytes_squads.db."
+    "Default: DATABASE_URL, else sqlite://bytes_squads.db."
 )
 
-_MOST_DIGITS = 20
-"""Digits of the largest number that any option takes; Python would go on to thousands."""
+_MAX_DIGITS = 20
+"""No option takes a longer number; Python would parse thousands of digits."""
 
 
-def snowflake(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """A Discord id as it is stored."""
+def parse_snowflake(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return a Discord id in its stored form."""
     try:
-        return None if value is None else inputs.snowflake(value)
+        return None if value is None else validation.snowflake(value)
     except InvalidSnowflakeError as error:
         raise click.BadParameter(str(error)) from None
 
 
-def whole(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    """A whole number in ASCII digits; how large it may be is for the operation to say."""
-    return None if value is None else number(value)
+def parse_int(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """Return a whole number; the operation checks its range."""
+    return None if value is None else to_int(value)
 
 
-def numbers(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, int] | None:
-    """Numbers by name: ``8=2,16=4``; or ``none``, which is an empty one."""
+def parse_mapping(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> dict[str, int] | None:
+    """Return the numbers by name from ``8=2,16=4``, or an empty dict from ``none``."""
     if value is None:
         return None
-    found: dict[str, int] = {}
+    mapping: dict[str, int] = {}
     for pair in [] if value == "none" else value.split(","):
         name, _separator, digits = pair.strip().partition("=")
-        if name in found:
-            raise click.BadParameter(f"{name!a} stands there twice")
-        found[name] = number(digits)
-    return found
+        if name in mapping:
+            raise click.BadParameter(f"{name!a} is given twice")
+        mapping[name] = to_int(digits)
+    return mapping
 
 
-def number(value: str) -> int:
-    """A whole number as Python writes it: no leading zeros, plus signs, spaces or underscores."""
-    if re.fullmatch(rf"0|-?[1-9][0-9]{{0,{_MOST_DIGITS - 1}}}", value):
+def to_int(value: str) -> int:
+    """Return a whole number of ASCII digits: no leading zeros, plus sign, spaces or underscores."""
+    if re.fullmatch(rf"0|-?[1-9][0-9]{{0,{_MAX_DIGITS - 1}}}", value):
         return int(value)
     raise click.BadParameter(f"{value!a} is not a whole number")
 
 
-def row_id(_: click.Context, __: click.Parameter, value: str | None) -> UUID | None:
-    """The id of a ledger row."""
+def parse_uuid(_: click.Context, __: click.Parameter, value: str | None) -> UUID | None:
+    """Return the id of a ledger row."""
     try:
         return None if value is None else UUID(value)
     except ValueError:
         raise click.BadParameter(f"{value!a} is not the id of a ledger row") from None
 
 
-def examples(*lines: str) -> str:
-    """Examples as they stand below a command's help, line by line."""
+def format_examples(*lines: str) -> str:
+    """Return the epilog of a command's help, one example per line."""
     return "\n".join(
         ["\b", "Examples:" if len(lines) > 1 else "Example:", *map("  {}".format, lines)]
     )
 
 
 database = click.option("--database-url", metavar="URL", help=URL_HELP)
-guild = click.option("--guild", metavar="ID", required=True, callback=snowflake, help="The guild.")
+guild = click.option(
+    "--guild", metavar="ID", required=True, callback=parse_snowflake, help="The guild."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 limit = click.option(
     "--limit",
     metavar="N",
-    callback=whole,
+    callback=parse_int,
     default="20",
     show_default=True,
-    help="How many, 1 to 10,000.",
+    help="Rows to show, 1 to 10,000.",
 )

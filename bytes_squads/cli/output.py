@@ -1,7 +1,7 @@
-"""What commands print: for people tables and sentences, for scripts JSON.
+"""Print results: tables and sentences for people, JSON for scripts.
 
-JSON is one document in one line of ASCII. Amounts are whole numbers, ids are strings, points in
-time are ISO 8601 in UTC. What is none is null.
+JSON is one document in one line of ASCII. Amounts are whole numbers, ids are strings, timestamps
+are ISO 8601 in UTC, and None is null.
 """
 
 from __future__ import annotations
@@ -18,51 +18,50 @@ import asyncclick as click
 from rich.console import Console, RenderableType
 
 from .. import BytesBalance, BytesConfig, BytesTransaction, Squad
-from ..archive.format import instant
+from ..archive.format import format_timestamp
+from ..engine._tortoise import column_names
 
-WIDE = 120
-"""Columns of a table that goes into a pipe, where nobody knows how wide it is."""
+PIPE_WIDTH = 120
+"""Columns of a table that is written to a pipe, which has no width."""
 
-_LEFT_OUT = {BytesBalance: {"id", "claim_key", "claim_details"}, BytesTransaction: {"details"}}
-"""What is for the database and for a repeated order alone."""
+_HIDDEN_FIELDS = {BytesBalance: {"id"}, BytesTransaction: {"details"}}
+"""Internal columns: a surrogate key, and the details that a repeated request returns."""
 
 
-def console() -> Console:
-    """Stdout, for tables as wide as the terminal."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a pipe on Windows may know few characters
+def create_console() -> Console:
+    """Return a console on stdout, as wide as the terminal."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a pipe on Windows may lack characters
         sys.stdout.reconfigure(errors="replace")
     return Console(highlight=False)
 
 
-def show(as_json: bool, data: Any, table: RenderableType) -> None:
-    """Print one or the other.
+def print_result(as_json: bool, data: Any, table: RenderableType) -> None:
+    """Print a result as JSON or as a table.
 
     Args:
-        as_json: Whether it is for a script.
-        data: What a script gets.
-        table: What people get.
+        as_json: Whether to print JSON.
+        data: The result for JSON.
+        table: The result for people.
     """
     if as_json:
-        click.echo(json.dumps(data, default=_plain))
+        click.echo(json.dumps(data, default=_json_default))
         return
-    out = console()
+    out = create_console()
     if not out.is_terminal and "COLUMNS" not in os.environ:
-        out.width = WIDE
+        out.width = PIPE_WIDTH
     out.print(table)
 
 
-def fields(row: BytesBalance | BytesConfig | BytesTransaction | Squad) -> dict[str, Any]:
-    """The columns of a row by name."""
-    hidden = _LEFT_OUT.get(type(row), set())
-    return {
-        name: getattr(row, name) for name in row._meta.fields_db_projection if name not in hidden
-    }
+def row_to_dict(row: BytesBalance | BytesConfig | BytesTransaction | Squad) -> dict[str, Any]:
+    """Return a row's public columns by name."""
+    hidden = _HIDDEN_FIELDS.get(type(row), set())
+    return {name: getattr(row, name) for name in column_names(type(row)) if name not in hidden}
 
 
-def _plain(value: object) -> str:
+def _json_default(value: object) -> str:
     if isinstance(value, datetime):
-        return instant(value)
+        return format_timestamp(value)
     if isinstance(value, date):
         return value.isoformat()
-    assert isinstance(value, UUID)  # nothing else is printed
+    assert isinstance(value, UUID)  # the only other type in results
     return str(value)

@@ -1,4 +1,4 @@
-"""Tables for the terminal. In a pipe they are plain text, as rich does it by itself."""
+"""Tables for the terminal. In a pipe rich prints them as plain text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .. import (
     SquadStanding,
     SquadSummary,
 )
-from .sanitize import printable
+from .sanitize import escape_control_characters
 
 SHOWN_DISCREPANCIES = 50
 
@@ -37,9 +37,9 @@ class Leader:
 
 
 def _table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
-    """A table with a title; the columns named in `numbers` stand flush right."""
+    """Return an empty table; the columns in `numbers` are right-aligned and never wrapped."""
     table = Table(
-        title=Text(printable(title), style="bold"),
+        title=Text(escape_control_characters(title), style="bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -50,13 +50,13 @@ def _table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
     return table
 
 
-def _said(text: str) -> Text:
-    """What somebody wrote: neither the terminal nor rich finds an order in it."""
-    return Text(printable(text))
+def _user_text(text: str) -> Text:
+    """Return text of a user so that neither the terminal nor rich interprets it."""
+    return Text(escape_control_characters(text))
 
 
 def leaderboard(leaders: Sequence[Leader]) -> Table:
-    """The members with the most bytes."""
+    """Return the table of the members with the most bytes."""
     table = _table(
         f"Leaderboard: the first {len(leaders)}",
         *("#", "member", "bytes", "streak", "roles earned"),
@@ -65,28 +65,28 @@ def leaderboard(leaders: Sequence[Leader]) -> Table:
     for leader in leaders:
         table.add_row(
             str(leader.rank),
-            _said(leader.name),
+            _user_text(leader.name),
             f"{leader.balance:,}",
             f"{leader.streak} d",
-            _said(", ".join(leader.roles)),
+            _user_text(", ".join(leader.roles)),
         )
     return table
 
 
 def standings(squads: Sequence[SquadStanding]) -> Table:
-    """The squads by what their members have together."""
+    """Return the table of the squads by their members' total balance."""
     table = _table(
-        "Squads: the standing",
-        *("#", "squad", "members", "bytes together", "costs"),
-        numbers=("#", "members", "bytes together", "costs"),
+        "Squad leaderboard",
+        *("#", "squad", "members", "total bytes", "cost"),
+        numbers=("#", "members", "total bytes", "cost"),
     )
     for standing in squads:
-        places = standing.squad.max_members
+        limit = standing.squad.max_members
         members = str(standing.member_count)
         table.add_row(
             str(standing.rank),
-            _said(standing.squad.name),
-            members if places is None else f"{members} of {places}",
+            _user_text(standing.squad.name),
+            members if limit is None else f"{members} of {limit}",
             f"{standing.total_balance:,}",
             f"{standing.squad.switch_cost:,}",
         )
@@ -96,13 +96,13 @@ def standings(squads: Sequence[SquadStanding]) -> Table:
 def history(
     name: str, user_id: str, rows: Sequence[BytesTransaction], balance: int
 ) -> RenderableType:
-    """A member's ledger rows, newest first, with the balance after each.
+    """Return the table of a member's ledger rows, with the balance after each.
 
     Args:
         name: The member's name.
         user_id: The member (snowflake).
         rows: The newest rows, newest first.
-        balance: The member's present balance in whole bytes.
+        balance: The member's current balance in whole bytes.
     """
     table = _table(
         f"History of {name}: the last {len(rows)}",
@@ -119,45 +119,45 @@ def history(
             row.kind,
             Text(f"{change:+,}", style="green" if received else "red"),
             f"{balance:,}",
-            "" if other_id == SYSTEM_ID else _said(other),
-            _said(row.reason or ""),
+            "" if other_id == SYSTEM_ID else _user_text(other),
+            _user_text(row.reason or ""),
         )
         balance -= change
     return table
 
 
-def ranking(entries: Sequence[LeaderboardEntry]) -> Table:
-    """A page of the leaderboard as the database has it: members by their ids."""
+def leaderboard_page(entries: Sequence[LeaderboardEntry]) -> Table:
+    """Return the table of a leaderboard page, with members by id."""
     table = _table("Leaderboard", "#", "member", "bytes", numbers=("#", "member", "bytes"))
     for entry in entries:
         table.add_row(f"{entry.rank:,}", entry.user_id, f"{entry.balance:,}")
     return table
 
 
-def member(row: BytesBalance, rank: int) -> Table:
-    """What a member has.
+def member_summary(row: BytesBalance, rank: int) -> Table:
+    """Return the table of a member's balance and totals.
 
     Args:
         row: The member's row.
-        rank: The member's place on the leaderboard.
+        rank: The member's rank on the leaderboard.
     """
-    return _pairs(
+    return _key_value_table(
         f"Member {row.user_id} of guild {row.guild_id}",
         ("balance", f"{row.balance:,} bytes"),
         ("rank", f"{rank:,}"),
-        ("received in all", f"{row.total_received:,}"),
-        ("sent in all", f"{row.total_sent:,}"),
+        ("total received", f"{row.total_received:,}"),
+        ("total sent", f"{row.total_sent:,}"),
         ("last daily claim", "never" if row.last_daily is None else row.last_daily.isoformat()),
         ("streak", f"{row.streak_count:,} d"),
     )
 
 
 def ledger(rows: Sequence[BytesTransaction], user_id: str | None) -> Table:
-    """A page of the ledger.
+    """Return the table of a ledger page.
 
     Args:
         rows: The rows, newest first.
-        user_id: The member (snowflake) from whose side they are seen; None for neither side.
+        user_id: Show signed amounts from this member's side (snowflake); None shows both sides.
     """
     parties = ("from", "to") if user_id is None else ("with",)
     table = _table(
@@ -166,27 +166,27 @@ def ledger(rows: Sequence[BytesTransaction], user_id: str | None) -> Table:
         numbers=("when (UTC)", "bytes", *parties),
     )
     for row in rows:
-        both, change = [row.giver_id, row.receiver_id], f"{row.amount:,}"
+        ids, change = [row.giver_id, row.receiver_id], f"{row.amount:,}"
         if user_id is not None:
             received = row.receiver_id == user_id
-            del both[received]
+            del ids[received]
             change = f"{'+' if received else '-'}{change}"
         when = f"{row.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(when, row.kind, change, *both, _said(row.reason or ""))
+        table.add_row(when, row.kind, change, *ids, _user_text(row.reason or ""))
     return table
 
 
 def config(row: BytesConfig, stored: bool) -> Table:
-    """A guild's settings.
+    """Return the table of a guild's settings.
 
     Args:
         row: The settings.
-        stored: Whether the guild has any; if not, these are the defaults.
+        stored: Whether they are stored; if not, they are the defaults.
     """
     bonuses = ",".join(f"{days}={factor}" for days, factor in sorted(row.streak_bonuses.items()))
     rewards = ",".join(f"{role}={total}" for role, total in sorted(row.role_rewards.items()))
-    return _pairs(
-        f"Settings of guild {row.guild_id}{'' if stored else ': none stored, the defaults hold'}",
+    return _key_value_table(
+        f"Settings of guild {row.guild_id}{'' if stored else ' (defaults, not stored)'}",
         ("starting balance", f"{row.starting_balance:,}"),
         ("daily amount", f"{row.daily_amount:,}"),
         ("streak bonuses", bonuses or "none"),
@@ -196,7 +196,7 @@ def config(row: BytesConfig, stored: bool) -> Table:
     )
 
 
-def _pairs(title: str, *pairs: tuple[str, str]) -> Table:
+def _key_value_table(title: str, *pairs: tuple[str, str]) -> Table:
     table = _table(title, "", "")
     table.show_header = False
     for name, value in pairs:
@@ -205,18 +205,18 @@ def _pairs(title: str, *pairs: tuple[str, str]) -> Table:
 
 
 def squads(summaries: Sequence[SquadSummary]) -> Table:
-    """The squads of a guild, with what is needed to address them."""
+    """Return the table of a guild's squads and their ids."""
     table = _table(
         "Squads",
-        *("squad", "members", "costs", "role", "id", "takes members"),
-        numbers=("members", "costs", "role", "id"),
+        *("squad", "members", "cost", "role", "id", "active"),
+        numbers=("members", "cost", "role", "id"),
     )
     for summary in summaries:
         squad = summary.squad
-        of = "" if squad.max_members is None else f" of {squad.max_members:,}"
+        limit = "" if squad.max_members is None else f" of {squad.max_members:,}"
         table.add_row(
-            _said(squad.name),
-            f"{summary.member_count:,}{of}",
+            _user_text(squad.name),
+            f"{summary.member_count:,}{limit}",
             f"{squad.switch_cost:,}",
             squad.role_id,
             str(squad.id),
@@ -226,35 +226,40 @@ def squads(summaries: Sequence[SquadSummary]) -> Table:
 
 
 def refusals(counts: Mapping[str, int], examples: Mapping[str, str]) -> Table:
-    """What was refused, by error class, most frequent first.
+    """Return the table of refused operations, most frequent first.
 
     Args:
-        counts: How often, by error class.
-        examples: One message of each.
+        counts: The number of refusals by error class.
+        examples: One message of each class.
     """
     table = _table(
-        "Refused: nothing was changed by these", "times", "error", "for example", numbers=("times",)
+        "Refused operations (nothing changed)",
+        *("times", "error", "example"),
+        numbers=("times",),
     )
     for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        table.add_row(str(count), name, _said(examples[name]))
+        table.add_row(str(count), name, _user_text(examples[name]))
     return table
 
 
-def report(found: LedgerReport) -> RenderableType:
-    """What the check of balances against the ledger found."""
-    checked = f"{found.members:,} balances against {found.transactions:,} ledger rows"
-    if found.ok:
+def ledger_report(report: LedgerReport) -> RenderableType:
+    """Return the result of `verify`: a sentence, and a table of what differs."""
+    checked = f"{report.members:,} balances against {report.transactions:,} ledger rows"
+    if report.ok:
         return Text(f"Verified {checked}: all agree.", style="green")
-    off = found.discrepancies
+    discrepancies = report.discrepancies
     table = _table(
-        "Off: the balance row says one thing, the ledger another",
-        *("guild", "member", "field", "ledger says", "row says"),
-        numbers=("guild", "member", "ledger says", "row says"),
+        "Discrepancies between the ledger and the balances",
+        *("guild", "member", "field", "ledger", "balance row"),
+        numbers=("guild", "member", "ledger", "balance row"),
     )
-    for line in off[:SHOWN_DISCREPANCIES]:
+    for line in discrepancies[:SHOWN_DISCREPANCIES]:
         table.add_row(
             line.guild_id, line.user_id, line.field, f"{line.expected:,}", f"{line.found:,}"
         )
-    left = f" (the first {SHOWN_DISCREPANCIES} are shown)" if len(off) > SHOWN_DISCREPANCIES else ""
-    number = f"{len(off):,} number{'' if len(off) == 1 else 's'} off{left}"
-    return Group(table, Text(f"Verified {checked}: {number}.", style="bold red"))
+    count = len(discrepancies)
+    truncation_note = (
+        f" (the first {SHOWN_DISCREPANCIES} are shown)" if count > SHOWN_DISCREPANCIES else ""
+    )
+    summary = f"{count:,} discrepanc{'y' if count == 1 else 'ies'}{truncation_note}"
+    return Group(table, Text(f"Verified {checked}: {summary}.", style="bold red"))

@@ -1,4 +1,4 @@
-"""Every reason why an operation refuses or fails, one class each.
+"""Errors of the operations, one class per reason.
 
 ::
 
@@ -24,12 +24,12 @@
     │   ├── SquadRoleTakenError
     │   ├── AlreadyInSquadError
     │   └── NotInSquadError
-    └── StorageError                 (the database did not do its part)
+    └── StorageError                 (the database failed)
         ├── StorageUnavailableError
         └── OutcomeUnknownError
 
-An error's arguments are its attributes, so a bot can word its own message, and an error survives
-pickling. Amounts are whole bytes; points in time are timezone-aware UTC.
+An error's arguments are its attributes, so that a bot can write its own message. Errors can be
+pickled. Amounts are whole bytes; timestamps are timezone-aware UTC.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def _assign_fields(self: BytesSquadsError, *values: Any, **named: Any) -> None:
 
 @dataclass_transform(eq_default=False)
 class BytesSquadsError(Exception):
-    """Base of every error that an operation raises on purpose.
+    """Base of every error of this package.
 
-    A subclass declares its fields as annotations and gets a constructor that takes them.
+    A subclass declares its fields as annotations; its constructor is generated from them.
     """
 
     __signature__: ClassVar[Signature] = Signature()
@@ -74,7 +74,7 @@ class BytesSquadsError(Exception):
                     for name, annotation in fields.items()
                 ]
             )
-            cls.__init__ = _assign_fields  # type: ignore[assignment]  # likewise
+            cls.__init__ = _assign_fields  # type: ignore[assignment]
 
     def __str__(self) -> str:
         """Return the message; without one, the first line of the class's docstring."""
@@ -82,10 +82,10 @@ class BytesSquadsError(Exception):
 
 
 class InvalidInputError(BytesSquadsError, ValueError):
-    """The call has values that no operation accepts; repeating it is useless.
+    """The call has invalid values; retrying does not help.
 
     Args:
-        problems: One item for each refused value.
+        problems: One item for each invalid value.
     """
 
     __signature__ = Signature([Parameter("problems", Parameter.POSITIONAL_OR_KEYWORD)])
@@ -96,9 +96,9 @@ class InvalidInputError(BytesSquadsError, ValueError):
 
     @property
     def problems(self) -> list[Any]:
-        """What was refused, one item for each value, in the form of pydantic's ``errors()``.
+        """The invalid values, in the form of pydantic's ``errors()``.
 
-        Each item is a mapping with at least ``type``, ``loc`` (the path to the value, of names and
+        Each item is a mapping with at least ``type``, ``loc`` (the path to the value: names and
         indexes) and ``msg``.
         """
         problems: list[Any] = self.args[0]
@@ -117,7 +117,7 @@ class _InvalidValueError(InvalidInputError):
 
     @property
     def problems(self) -> list[Any]:
-        """What was refused, as of `InvalidInputError`: one item."""
+        """The invalid value as one item, see `InvalidInputError`."""
         field = getattr(self, "field", None)
         location = () if field is None else (field,)
         return [{"type": "value_error", "loc": location, "msg": str(self)}]
@@ -127,7 +127,7 @@ class InvalidSnowflakeError(_InvalidValueError):
     """The value is not a Discord id: the decimal form of 1 … 2⁶⁴−1.
 
     Attributes:
-        value: The refused value.
+        value: The invalid value.
     """
 
     value: object
@@ -140,7 +140,7 @@ class InvalidAmountError(_InvalidValueError):
     """The amount is not an int from 1 to 2⁶³−1 whole bytes.
 
     Attributes:
-        value: The refused value.
+        value: The invalid value.
     """
 
     value: object
@@ -167,7 +167,7 @@ class InvalidPageError(_InvalidValueError):
     """A page's limit is not 1 … 10,000, its offset is negative, or its start is not a ledger row.
 
     Attributes:
-        value: The refused value.
+        value: The invalid value.
     """
 
     value: object
@@ -184,7 +184,7 @@ class TransactionNotFoundError(RefusedError):
     """The guild has no ledger row with this id.
 
     Attributes:
-        transaction_id: The id that was asked for.
+        transaction_id: The given id.
     """
 
     transaction_id: object
@@ -227,8 +227,8 @@ class InsufficientBalanceError(RefusedError):
     """The member has fewer bytes than the operation needs.
 
     Attributes:
-        balance: What the member has, in whole bytes.
-        required: What the operation needs, in whole bytes.
+        balance: The member's balance, in whole bytes.
+        required: The amount that the operation needs, in whole bytes.
     """
 
     balance: int
@@ -256,10 +256,10 @@ class TransferLimitError(RefusedError):
 
 
 class TransferCooldownError(RefusedError):
-    """The giver's last transfer was too short a time ago.
+    """The giver's last transfer was too recent.
 
     Attributes:
-        available_at: From when the next transfer is accepted (UTC).
+        available_at: When the next transfer is possible (UTC).
     """
 
     available_at: datetime
@@ -269,11 +269,11 @@ class TransferCooldownError(RefusedError):
 
 
 class DailyAlreadyClaimedError(RefusedError):
-    """The daily reward of this date has been claimed.
+    """The daily reward of this date has already been claimed.
 
     Attributes:
         claimed_on: The date of the claim.
-        next_claim_at: The first instant of the next date, from which a claim is accepted (UTC).
+        next_claim_at: When the next claim is possible: the start of the next date (UTC).
     """
 
     claimed_on: date
@@ -291,7 +291,7 @@ class BalanceOverflowError(RefusedError):
 
     Attributes:
         balance: The balance or total that would overflow, in whole bytes.
-        amount: What was to be added, in whole bytes.
+        amount: The amount to be added, in whole bytes.
     """
 
     balance: int
@@ -302,7 +302,7 @@ class BalanceOverflowError(RefusedError):
 
 
 class IdempotencyConflictError(RefusedError):
-    """The idempotency key has been used in this guild for something else.
+    """The idempotency key has been used in this guild for another operation.
 
     Attributes:
         key: The idempotency key.
@@ -318,7 +318,7 @@ class SquadNotFoundError(RefusedError):
     """The guild has no squad with this id.
 
     Attributes:
-        squad_id: The id that was asked for.
+        squad_id: The given id.
     """
 
     squad_id: object
@@ -328,7 +328,7 @@ class SquadNotFoundError(RefusedError):
 
 
 class SquadInactiveError(RefusedError):
-    """The squad takes no members at present.
+    """The squad does not accept members at present.
 
     Attributes:
         squad_id: The squad's id.
@@ -341,11 +341,11 @@ class SquadInactiveError(RefusedError):
 
 
 class SquadFullError(RefusedError):
-    """The squad has as many members as it takes.
+    """The squad is full.
 
     Attributes:
         squad_id: The squad's id.
-        max_members: How many members it takes.
+        max_members: Its largest number of members.
     """
 
     squad_id: UUID
@@ -369,7 +369,7 @@ class SquadRoleTakenError(RefusedError):
 
 
 class AlreadyInSquadError(RefusedError):
-    """The member is in a squad (joining), or in this very squad (switching).
+    """The member is already in a squad (joining), or in this squad (switching).
 
     Attributes:
         squad_id: The squad that the member is in.
@@ -378,11 +378,11 @@ class AlreadyInSquadError(RefusedError):
     squad_id: UUID
 
     def __str__(self) -> str:
-        return f"the member is in squad {self.squad_id} already"
+        return f"the member is already in squad {self.squad_id}"
 
 
 class NotInSquadError(RefusedError):
-    """The member is in no squad of this guild.
+    """The member is not in a squad of this guild.
 
     Attributes:
         user_id: The member's snowflake.
@@ -391,30 +391,30 @@ class NotInSquadError(RefusedError):
     user_id: str
 
     def __str__(self) -> str:
-        return f"member {self.user_id} is in no squad of this guild"
+        return f"member {self.user_id} is not in a squad of this guild"
 
 
 class StorageError(BytesSquadsError):
-    """The database did not do what the operation needed.
+    """The database failed.
 
     Attributes:
-        message: What went wrong; empty for the class's own sentence.
+        message: The reason; if empty, the first line of the class's docstring is shown.
     """
 
     message: str = ""
 
 
 class StorageUnavailableError(StorageError):
-    """The database could not be reached or stayed in conflict; nothing happened, safe to retry.
+    """The database is unavailable; nothing happened, safe to retry.
 
-    Nothing will happen later, either.
+    It could not be reached, or conflicts lasted too long. Nothing will happen later, either.
     """
 
 
 class OutcomeUnknownError(StorageError):
-    """The connection broke during the commit, and its outcome could not be found out.
+    """The connection was lost during COMMIT; it is unknown whether the operation happened.
 
-    The operation may have happened. With an idempotency key it is safe to repeat it.
+    With an idempotency key it is safe to retry.
     """
 
 
@@ -423,7 +423,7 @@ _MAX_PROBLEMS = 5
 
 
 def _abbreviate(value: object) -> str:
-    """Return the value as a short, printable piece of a message, without running its own code."""
+    """Return the value as short, printable text, without calling its methods."""
     kind = type(value)
     if issubclass(kind, (str, bytes)):
         base = str if issubclass(kind, str) else bytes
@@ -439,7 +439,7 @@ def _abbreviate(value: object) -> str:
 
 
 def _describe_problem(problem: Mapping[str, Any]) -> str:
-    """Return a problem of pydantic as one line: where it is, and what."""
+    """Return a problem of pydantic as one line: its path and its message."""
     path = ".".join(_abbreviate(part).strip("'\"") for part in problem["loc"])
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{path}: {message}" if path else message

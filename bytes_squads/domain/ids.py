@@ -1,7 +1,7 @@
-"""UUIDs of version 7 (RFC 9562, section 5.7): ids that follow time.
+"""UUIDs of version 7 (RFC 9562, section 5.7): ids ordered by time.
 
-Python has them from 3.14 on; this is method 3 of section 6.2 (the fraction of the millisecond in
-the twelve bits of ``rand_a``), made strictly increasing within a process.
+Python has them since 3.14. This is method 3 of section 6.2 (the fraction of the millisecond in the
+twelve bits of ``rand_a``), strictly increasing within a process.
 """
 
 from __future__ import annotations
@@ -20,17 +20,15 @@ _last_tick = 0
 
 
 def uuid7() -> UUID:
-    """Return a new id, larger than every id that this process drew before it."""
+    """Return a new id, larger than every earlier id of this process."""
     return Uuid7Batch(1)[0]
 
 
 class Uuid7Batch:
-    """A number of new ids, each larger than the one before it and than all drawn earlier.
-
-    They are drawn together; each UUID is built when it is asked for.
+    """New ids, strictly increasing, also across batches; each UUID is built on access.
 
     Args:
-        count: How many.
+        count: The number of ids.
     """
 
     __slots__ = ("_first", "_random_bytes")

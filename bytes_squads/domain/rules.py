@@ -1,6 +1,6 @@
 """The rules of the economy as pure functions of numbers and dates, and the default clock.
 
-Amounts are whole bytes, dates are UTC dates, points in time are timezone-aware UTC.
+Amounts are whole bytes, dates are UTC dates, timestamps are timezone-aware UTC.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ MAX_BYTES = 2**63 - 1
 
 
 def wall_time() -> datetime:
-    """Return the present time, timezone-aware UTC, whatever clock operations have."""
+    """Return the current time, timezone-aware UTC, independent of the operations' clock."""
     return datetime.now(UTC)
 
 
 class DefaultClock:
-    """The clock of operations that were made without one: wall time, unless a test overrides it.
+    """The default clock of operations: wall time, unless a test overrides it.
 
     Attributes:
-        override: What gives the time in place of wall time; None for wall time.
+        override: A clock that replaces wall time, or None.
     """
 
     override: Callable[[], datetime] | None = None
@@ -49,7 +49,7 @@ def next_streak(last_claim: date | None, streak: int, today: date) -> int:
         streak: Length of the streak at that claim, in days.
         today: UTC date of this claim.
     """
-    if last_claim is not None and last_claim + timedelta(days=1) == today:
+    if last_claim is not None and today - last_claim == timedelta(days=1):
         return streak + 1
     return 1
 
@@ -69,6 +69,8 @@ def streak_multiplier(streak: int, bonuses: Mapping[int, int]) -> int:
 
 def next_claim_at(claimed_on: date) -> datetime:
     """Return the midnight (UTC) that ends the date of a claim: then the next one is accepted."""
+    if claimed_on == date.max:
+        return datetime.max.replace(tzinfo=UTC)
     return datetime.combine(claimed_on + timedelta(days=1), time.min, tzinfo=UTC)
 
 
@@ -79,7 +81,8 @@ def cooldown_ends_at(last_transfer: datetime, hours: int) -> datetime:
         last_transfer: When the giver's last transfer was made (UTC).
         hours: ``BytesConfig.transfer_cooldown_hours``.
     """
-    return last_transfer + timedelta(hours=hours)
+    latest, wait = datetime.max.replace(tzinfo=UTC), timedelta(hours=hours)
+    return latest if latest - last_transfer < wait else last_transfer + wait
 
 
 def earned_roles(total_received: int, role_rewards: Mapping[str, int]) -> set[str]:

@@ -1,10 +1,10 @@
-"""Validate arguments: each function returns the value as it is stored, or raises.
+"""Validate arguments: each function returns the stored form of a value or raises.
 
 The limits are Discord's (ids are unsigned 64-bit integers, see "Snowflakes" in its API reference)
 and the databases' (64-bit integers; PostgreSQL stores no NUL, UTF-8 has no lone surrogates).
 
-A value of a subclass of str or int, such as a member of an enumeration, is first converted to the
-str or int that it is, whatever its methods say. Only then is it checked.
+A value of a subclass of str or int, such as a member of an enumeration, is converted to a plain str
+or int before it is checked.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_PAGE = 10_000
 
 
 def snowflake(value: str | int) -> str:
-    """Return a Discord id as it is stored: the decimal form of 1 … 2⁶⁴−1.
+    """Return a Discord id in its stored form: the decimal form of 1 … 2⁶⁴−1.
 
     Raises:
         InvalidSnowflakeError: For anything else: bool, signs, spaces, leading zeros, other digits.
@@ -53,10 +53,10 @@ def snowflake(value: str | int) -> str:
 
 
 def optional_snowflake(value: str | int | None) -> str | None:
-    """Return a Discord id as it is stored, or None.
+    """Return a Discord id in its stored form, or None.
 
     Raises:
-        InvalidSnowflakeError: When it is neither.
+        InvalidSnowflakeError: It is neither.
     """
     return None if value is None else snowflake(value)
 
@@ -73,15 +73,15 @@ def amount(value: int) -> int:
 
 
 def text(field: str, value: str, max_length: int) -> str:
-    """Return a text that both databases store as it is.
+    """Return a text that both databases store unchanged.
 
     Args:
         field: The parameter's name, for the error.
         value: The text.
-        max_length: How many code points it may have.
+        max_length: Largest number of code points.
 
     Raises:
-        InvalidTextError: When it is not a str, is too long, or holds a NUL or a lone surrogate.
+        InvalidTextError: It is not a str, is too long, or holds a NUL or a lone surrogate.
     """
     exact = value if type(value) is str else builtin(value)
     if type(exact) is not str or len(exact) > max_length or "\0" in exact:
@@ -104,7 +104,7 @@ def username(value: str, field: str = "username") -> str:
 
 
 def reason(value: str | None) -> str | None:
-    """Return why bytes moved, up to 200 characters, or None.
+    """Return the reason of a movement, up to 200 characters, or None.
 
     Raises:
         InvalidTextError: See `text`.
@@ -129,7 +129,7 @@ def idempotency_key(value: str | int | None) -> str | None:
 
 
 def limit(value: int) -> int:
-    """Return how many rows a page has, 1 … 10,000.
+    """Return the number of rows of a page, 1 … 10,000.
 
     Raises:
         InvalidPageError: For anything else.
@@ -140,7 +140,7 @@ def limit(value: int) -> int:
 
 
 def offset(value: int) -> int:
-    """Return how many rows come before a page, 0 … 2⁶³−1.
+    """Return the number of rows before a page, 0 … 2⁶³−1.
 
     Raises:
         InvalidPageError: For anything else.
@@ -154,7 +154,7 @@ def squad_id(value: UUID | str) -> UUID:
     """Return a squad's id.
 
     Raises:
-        SquadNotFoundError: When it is not a UUID: then no squad can have it.
+        SquadNotFoundError: It is not a UUID, so no squad can have it.
     """
     if (uuid := _uuid(value)) is None:
         raise SquadNotFoundError(value)
@@ -165,7 +165,7 @@ def transaction_id(value: UUID | str) -> UUID:
     """Return the id of a ledger row.
 
     Raises:
-        TransactionNotFoundError: When it is not a UUID: then no row can have it.
+        TransactionNotFoundError: It is not a UUID, so no row can have it.
     """
     if (uuid := _uuid(value)) is None:
         raise TransactionNotFoundError(value)
@@ -176,20 +176,23 @@ def now(clock: Callable[[], datetime]) -> datetime:
     """Return the clock's time in UTC.
 
     Raises:
-        ValueError: When the clock gives a time without a timezone.
+        ValueError: The clock returned a time without a timezone.
     """
     time = clock()
     if time.tzinfo is None or time.utcoffset() is None:
-        raise ValueError("the clock must give timezone-aware datetimes")
-    return time.astimezone(UTC)
+        raise ValueError("the clock must return timezone-aware datetimes")
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the clock must return datetimes that the calendar has in UTC") from None
 
 
 def builtin(value: object) -> object:
-    """Return the str or int that a value of a subclass is; any other value unchanged.
+    """Convert an instance of a str or int subclass to a plain str or int; return others unchanged.
 
-    ``str(value)`` and ``int(value)`` would call methods that a subclass may override: the first is
-    ``'Guilds.MAIN'`` for a member of an enumeration of texts. These two cannot be overridden, nor
-    can ``type``.
+    ``str(value)`` and ``int(value)`` call methods that a subclass may override: the first returns
+    ``'Guilds.MAIN'`` for a member of an enumeration. The calls below cannot be overridden, nor can
+    ``type``.
     """
     kind = type(value)
     if kind is not bool:
@@ -200,15 +203,15 @@ def builtin(value: object) -> object:
     return value
 
 
-def _int_between(value: object, lowest: int, highest: int) -> int | None:
+def _int_between(value: object, minimum: int, maximum: int) -> int | None:
     exact = value if type(value) is int else builtin(value)
-    return exact if type(exact) is int and lowest <= exact <= highest else None
+    return exact if type(exact) is int and minimum <= exact <= maximum else None
 
 
 def _uuid(value: object) -> UUID | None:
     if type(value) is UUID:
         return value
-    if isinstance(value, UUID):  # such as asyncpg's
+    if isinstance(value, UUID):  # asyncpg's subclass
         return UUID(int=value.int)
     exact = builtin(value)
     if type(exact) is str:

@@ -1,15 +1,15 @@
-"""The connections of either database, and the certainty that each is given back.
+"""Acquire and release connections. Every code path releases, including cancellation.
 
-Tortoise's own ``in_transaction`` takes a connection and only then begins; a cancel in between loses
-it for good. Here every way out gives it back.
+Tortoise's ``in_transaction`` acquires a connection and only then begins; a cancel in between loses
+it for good.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -21,19 +21,49 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import ConfigurationError
 
 from ..domain.errors import StorageUnavailableError
-from ..sql.statement import BEGIN_ON_SQLITE
-from .driver_errors import DRIVER_ERRORS, FAILURES, ConnectionLostError
-from .tasks import finish, running
+from ._tortoise import (
+    begin_with,
+    bind_connection,
+    bound_connection,
+    connection_options,
+    create_pool,
+    is_finished,
+    open_pool,
+    parent_of,
+    sqlite_connection,
+    sqlite_lock,
+    transaction_client,
+)
+from .driver_errors import (
+    DRIVER_ERRORS,
+    RAISED_BY_DRIVERS,
+    ConnectionLostError,
+    translate,
+    translate_driver_errors,
+)
+from .execution import SQLITE_BEGIN
+from .open_checks import require_database_file, require_own_event_loop
+from .tasks import run_to_completion, running_tasks
 
 POOL_TIMEOUT = 20.0
 """Seconds an operation waits for a free connection before `StorageUnavailableError`."""
 
 RELEASE_TIMEOUT = 5.0
-"""Seconds a connection may take to come back to the pool before it is cut off."""
+"""Seconds a connection may take to come back to the pool before it is terminated."""
 
-_POOL_OPTIONS = ("min_size", "max_size", "max_queries", "max_inactive_connection_lifetime", "reset")
+IDLE_TIMEOUT = 30.0
+"""Seconds after which PostgreSQL ends a block of ours that sends nothing, and frees its locks."""
 
-_left_clean: ContextVar[bool] = ContextVar("bytes_squads_left_clean", default=False)
+_POOL_ONLY_OPTIONS = (
+    "min_size",
+    "max_size",
+    "max_queries",
+    "max_inactive_connection_lifetime",
+    "reset",
+    "init",
+)
+
+_skip_reset: ContextVar[bool] = ContextVar("bytes_squads_skip_reset", default=False)
 
 log = logging.getLogger("bytes_squads")
 
@@ -52,7 +82,7 @@ def set_default_connection(name_of: Callable[[], str | None]) -> None:
 
 
 def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
-    """The transaction that this task is in, or the database connection outside of one.
+    """Return the transaction that this task is in, or the database's client outside of one.
 
     Args:
         connection_name: The connection's name in Tortoise's config; by default that of the models.
@@ -60,6 +90,7 @@ def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
     Raises:
         StorageUnavailableError: When the database is not open.
     """
+    require_own_event_loop()
     name = connection_name or (_default_connection() if _default_connection else None)
     try:
         client = get_connections().get(cast("str", name))
@@ -67,28 +98,31 @@ def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
         raise StorageUnavailableError(
             "the database is not open: call init() first, in the same event loop"
         ) from None
-    # A task that outlives the transaction it was started in still sees that one.
-    while isinstance(client, TransactionalDBClient) and client._finalized:
-        client = client._parent
+    # A task that outlives the transaction it was started in inherits the finished client.
+    while isinstance(client, TransactionalDBClient) and is_finished(client):
+        client = parent_of(client)
     return client
 
 
 @asynccontextmanager
-async def borrowed(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
-    """A connection for the ORM, for as long as the block lasts."""
-    async with Loan(client) as connection:
-        db = wrapper(client)
-        cast("Any", db)._connection = connection
+async def bound_client(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
+    """Bind an ORM client to one connection for as long as the block lasts."""
+    async with acquire_connection(client) as connection:
+        db = transaction_client(client)
+        bind_connection(db, connection)
         yield db
 
 
-class Loan:
-    """A driver's connection, from the pool or SQLite's only one, for as long as the block lasts.
+def acquire_connection(client: BaseDBAsyncClient) -> _AcquiredConnection:
+    """Acquire a driver's connection, from the pool or SQLite's only one, for a block's length.
 
     Args:
         client: The database.
     """
+    return _AcquiredConnection(client)
 
+
+class _AcquiredConnection:
     __slots__ = ("_client", "_connection", "_pool")
 
     _connection: Any
@@ -100,109 +134,160 @@ class Loan:
     async def __aenter__(self) -> Any:
         client = self._client
         if isinstance(client, AsyncpgDBClient):
-            if client._pool is None:
-                await finish(_make_pool(client))
-            pool: Any = client._pool
-            # Where one is idle there is nothing to wait for, and no need of a timer.
+            if open_pool(client) is None:
+                await run_to_completion(create_pool(client))
+            pool = open_pool(client)
+            # An idle connection is available immediately, so no timeout is set.
             timeout = None if pool.get_idle_size() else POOL_TIMEOUT
             self._pool, self._connection = pool, await pool.acquire(timeout=timeout)
             return self._connection
         if isinstance(client, SqliteClient):
             try:
                 async with asyncio.timeout(POOL_TIMEOUT):
-                    await client._lock.acquire()
+                    await sqlite_lock(client).acquire()
             except TimeoutError:
                 raise ConnectionLostError("the database connection stayed in use") from None
             try:
-                if client._connection is None:
-                    await finish(_open_file(client))
+                if sqlite_connection(client) is None:
+                    await run_to_completion(_open_sqlite(client))
+                require_database_file(client)
             except BaseException:
-                client._lock.release()
+                sqlite_lock(client).release()
                 raise
-            return client._connection
+            return sqlite_connection(client)
         raise StorageUnavailableError(  # pragma: no cover  # others' drivers are no dependencies
             f"{type(client).__name__} is neither SQLite nor PostgreSQL through asyncpg"
         )
 
-    async def __aexit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, _: object
+    ) -> None:
         if isinstance(self._client, SqliteClient):
-            self._client._lock.release()
-        else:
-            await finish(_give_back(self._pool, self._connection, well=exc_type is None))
+            sqlite_lock(self._client).release()
+            return
+        if isinstance(exc, ConnectionLostError) or (
+            isinstance(exc, Exception) and isinstance(translate(exc), ConnectionLostError)
+        ):
+            # A statement that timed out may still run: no other operation gets its connection.
+            _terminate(self._connection)
+        await run_to_completion(_release(self._pool, self._connection, ok=exc_type is None))
 
 
-async def _open_file(client: SqliteClient) -> None:
+async def _open_sqlite(client: SqliteClient) -> None:
     try:
         await client.create_connection(with_db=True)
     except BaseException:
-        with suppress(*FAILURES):
+        with suppress(*RAISED_BY_DRIVERS):
             await client.close()  # a connection without its pragmas must not be used
         raise
 
 
-async def _make_pool(client: AsyncpgDBClient) -> None:
-    async with client._pool_init_lock:
-        if client._pool is None:
-            await client.create_connection(with_db=True)
-
-
-async def _give_back(pool: Any, connection: Any, *, well: bool) -> None:
+async def _release(pool: Any, connection: Any, *, ok: bool) -> None:
     """Return a connection to the pool, by force if it does not come back in time.
 
     Args:
         pool: The pool.
         connection: The connection.
-        well: Whether nothing went wrong on it.
+        ok: Whether nothing went wrong on it.
     """
-    clean = asyncio.current_task() in running
-    _left_clean.set(clean)
+    clean = asyncio.current_task() in running_tasks
+    _skip_reset.set(clean)
     try:
-        # What comes back clean and well has nothing to do on its way, and needs no timer.
-        await pool.release(connection, timeout=None if clean and well else RELEASE_TIMEOUT)
+        # A connection that is clean and well has nothing to do at its release: no timeout is set.
+        await pool.release(connection, timeout=None if clean and ok else RELEASE_TIMEOUT)
     except DRIVER_ERRORS as error:
-        log.debug("a connection was cut off: %r", error)
+        log.debug("a connection was terminated: %r", error)
+        _terminate(connection)
+
+
+def _terminate(connection: Any) -> None:
+    with suppress(asyncpg.InterfaceError):  # the pool has noticed already that it is closed
         connection.terminate()
 
 
-async def reset(connection: Any) -> None:
-    """What the pool does with a connection that comes back.
+async def reset_connection(connection: Any) -> None:
+    """Reset a connection that comes back to the pool.
 
-    An operation of ours leaves nothing in the session and saves the round trip. What a caller's own
-    block or statement has left there (settings, locks, listeners) is taken away as asyncpg does it.
+    An operation leaves nothing in the session, so the round trip is saved. What a caller's own
+    block or statement left there (settings, locks, listeners) is removed as asyncpg does it.
     """
-    if not _left_clean.get() and (query := connection.get_reset_query()):
+    if not _skip_reset.get() and (query := connection.get_reset_query()):
         await connection.execute(query)
 
 
-def wrapper(client: BaseDBAsyncClient) -> TransactionalDBClient:
-    """A Tortoise client bound to one connection of this one, and to its transaction if any."""
-    context = client._in_transaction()
-    # Tortoise calls it `connection` in SQLite's context and `client` in the others.
-    return cast("TransactionalDBClient", getattr(context, "connection", None) or context.client)
+async def begin_transaction(db: TransactionalDBClient) -> None:
+    """Begin the outermost transaction on the connection that the client is bound to.
 
-
-def begin(db: TransactionalDBClient) -> Callable[[], Awaitable[Any]]:
-    """How the outermost transaction begins."""
+    No default of a server, database or role decides: the isolation level is named, and a block
+    that sends nothing for `IDLE_TIMEOUT` is ended by the server. Both are in BEGIN's message.
+    """
     if isinstance(db, SqliteClient):
-        connection = cast("Any", db)._connection
-        return lambda: connection.execute(BEGIN_ON_SQLITE)
-    return db.begin
+        await bound_connection(db).execute(SQLITE_BEGIN)
+        return
+    await begin_with(
+        db,
+        "BEGIN ISOLATION LEVEL READ COMMITTED;"
+        f" SET LOCAL idle_in_transaction_session_timeout = {round(IDLE_TIMEOUT * 1000)}",
+    )
 
 
-def server_pid(connection: Any) -> int:
-    """PostgreSQL's process that serves this driver's connection, 0 on SQLite."""
+def is_sqlite(client: BaseDBAsyncClient) -> bool:
+    """Return whether the database is SQLite."""
+    return isinstance(client, SqliteClient)
+
+
+def backend_pid(connection: Any) -> int:
+    """Return the PostgreSQL process that serves this driver's connection, 0 on SQLite."""
     return int(connection.get_server_pid()) if hasattr(connection, "get_server_pid") else 0
 
 
 @asynccontextmanager
-async def apart(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
-    """A connection beside the pool: those who wait for the pool may be a long queue by now."""
-    assert isinstance(client, AsyncpgDBClient)  # SQLite's COMMIT does not get lost on the way
-    options = {name: value for name, value in client._template.items() if name not in _POOL_OPTIONS}
+async def dedicated_connection(client: AsyncpgDBClient) -> AsyncIterator[Any]:
+    """Open a driver's connection beside the pool, whose waiting operations may be many."""
+    options = connection_options(client)
+    set_up = options.get("init")
+    for name in _POOL_ONLY_OPTIONS:
+        options.pop(name, None)
     connection = await asyncpg.connect(password=client.password, **options)
     try:
-        db = wrapper(client)
-        cast("Any", db)._connection = connection
-        yield db
+        if set_up:
+            await set_up(connection)
+        yield connection
     finally:
         connection.terminate()
+
+
+@asynccontextmanager
+async def snapshot_connection() -> AsyncIterator[BaseDBAsyncClient]:
+    """Read at length from one snapshot, blocking no other operation and waiting for none.
+
+    All reads see the database as it was at the first of them. No row is locked: on SQLite it is
+    a transaction that only reads, where `in_transaction` would keep every writer out; on
+    PostgreSQL the isolation level is REPEATABLE READ.
+
+    Raises:
+        StorageUnavailableError: The database is not open, or cannot be reached.
+    """
+    client = current_client()
+    assert not isinstance(client, TransactionalDBClient)  # which has a snapshot already
+    async with AsyncExitStack() as stack:
+        with translate_driver_errors():
+            db = await stack.enter_async_context(bound_client(client))
+            stack.push_async_callback(_end_snapshot, db)
+            # On the driver's connection: Tortoise's execute_script commits first on SQLite.
+            await run_to_completion(bound_connection(db).execute(_begin_snapshot(client)))
+        yield db
+
+
+def _begin_snapshot(client: BaseDBAsyncClient) -> str:
+    if isinstance(client, SqliteClient):
+        return "BEGIN"
+    return (
+        "BEGIN ISOLATION LEVEL REPEATABLE READ;"
+        " SET LOCAL idle_in_transaction_session_timeout = 0"  # the reader may be slow
+    )
+
+
+async def _end_snapshot(db: BaseDBAsyncClient) -> None:
+    with suppress(*RAISED_BY_DRIVERS):  # a connection that is lost has no snapshot
+        await run_to_completion(db.execute_query("ROLLBACK"))

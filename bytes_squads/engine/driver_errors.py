@@ -1,9 +1,9 @@
-"""What a driver's or the ORM's exception means for a unit of work.
+"""Translate exceptions of the drivers and the ORM.
 
 The ORM translates only some of the drivers' errors: deadlocks, serialization failures and lost
 connections arrive as they are, and what it does translate carries the driver's error as its
-argument. PostgreSQL is judged by SQLSTATE ("PostgreSQL Error Codes", appendix A of its manual),
-SQLite by result code ("Result and Error Codes" in its documentation).
+argument. PostgreSQL errors are judged by SQLSTATE ("PostgreSQL Error Codes", appendix A of its
+manual), SQLite's by result code ("Result and Error Codes" in its documentation).
 """
 
 from __future__ import annotations
@@ -13,17 +13,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
-from tortoise.exceptions import BaseORMException, IntegrityError
+from tortoise.exceptions import BaseORMException
 
-from ..domain.errors import StorageUnavailableError
+from ..domain.errors import StorageError, StorageUnavailableError
 
 
 class TransientError(StorageUnavailableError):
-    """Nothing happened, and another attempt may well succeed."""
+    """Nothing happened, and another attempt may succeed."""
 
 
 class ConnectionLostError(TransientError):
     """The database could not be reached, or the connection to it broke."""
+
+
+class UniqueConflictError(TransientError):
+    """Another row with the same key exists; the next attempt sees it."""
+
+    def is_about(self, constraint: str, *columns: str) -> bool:
+        """Return whether this unique constraint refused the row.
+
+        Args:
+            constraint: The constraint's name in the migrations.
+            columns: Its columns as ``table.column``, by which SQLite names it.
+        """
+        cause = self.__cause__
+        # On a schema made by generate_schemas() and on a distributed one the name differs or is
+        # missing; the detail names the columns.
+        detail = getattr(cause, "detail", None) or ""
+        short = ", ".join(column.partition(".")[2] for column in columns)
+        return (
+            getattr(cause, "constraint_name", None) == constraint
+            or f"Key ({short})=" in detail
+            or ", ".join(columns) in str(cause)
+        )
 
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (
@@ -36,84 +58,104 @@ DRIVER_ERRORS: tuple[type[Exception], ...] = (
 )
 """What the drivers and the ORM raise when a statement or a connection fails."""
 
-FAILURES: tuple[type[Exception], ...] = (*DRIVER_ERRORS, ValueError)
-"""With what aiosqlite raises after closing, which `meaning` tells from other ``ValueError``s."""
+RAISED_BY_DRIVERS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, ValueError)
+"""`DRIVER_ERRORS`, and what aiosqlite raises after closing; `translate` tells it from others."""
 
-_LOST_STATES = ("08", "57P", "53")  # connection exceptions, shutdowns, out of connections
-_CONFLICT_STATES = ("40", "55P03")  # serialization failures and deadlocks, lock not available
+# Connection exceptions, shutdowns, out of connections, I/O errors of a node.
+_CONNECTION_SQLSTATES = ("08", "57P", "53", "58030")
+_CONFLICT_SQLSTATES = ("40", "55P03")  # serialization failures and deadlocks, lock not available
+_CONSTRAINT_SQLSTATES = ("23", "22003")  # integrity constraints, number out of range
 _UNIQUE_VIOLATION = "23505"
-_NO_SCHEMA_STATES = ("42P01", "42703")  # undefined table, undefined column
-_LOST_MESSAGES = ("no active connection", "Connection closed")
+_NO_SCHEMA_SQLSTATES = ("42P01", "42703")  # undefined table, undefined column
+_READ_ONLY = "25006"
+_FAILED_TRANSACTION = "25P02"
+_INTERNAL_ERROR = "XX000"
+_CLOSED_MESSAGES = ("no active connection", "Connection closed")
+_UNIQUE_CODES = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 
 
-def meaning(error: Exception) -> StorageUnavailableError | None:
-    """What the caller of an operation is told instead of this exception.
+def translate(error: Exception) -> StorageError | None:
+    """Return the error that a caller gets instead of this exception.
 
     Returns:
         The error to raise, a `TransientError` when another attempt may succeed, or None when the
         exception comes neither from a driver nor from the ORM.
     """
-    if type(error) is ValueError and str(error) in _LOST_MESSAGES:
+    if type(error) is ValueError and str(error) in _CLOSED_MESSAGES:
         return StorageUnavailableError("the database connection is closed")
     if not isinstance(error, DRIVER_ERRORS):
         return None
     cause = _driver_error(error)
-    state = getattr(cause, "sqlstate", None) or ""
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if state.startswith(_CONFLICT_STATES) or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if isinstance(cause, sqlite3.Error):
+        return _translate_sqlite(cause)
+    return _translate_postgres(cause)
+
+
+def _translate_sqlite(cause: sqlite3.Error) -> StorageError:
+    extended = getattr(cause, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return TransientError("the database stayed in conflict with other operations")
-    if _is_unique_violation(cause, state):
-        # Somebody else's row came first; the next attempt finds it.
-        return TransientError("another operation with the same key did not end")
-    if state.startswith(_LOST_STATES) or (
-        isinstance(cause, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError))
-        and not isinstance(cause, asyncpg.DataError)
-    ):
-        return ConnectionLostError(f"the database could not be reached ({type(cause).__name__})")
-    if state in _NO_SCHEMA_STATES or str(cause).startswith(("no such table", "no such column")):
-        return StorageUnavailableError(
-            f"the database lacks this version's tables ({cause}): run upgrade() first"
-        )
+    if extended in _UNIQUE_CODES:
+        return UniqueConflictError("another operation with the same key is still in progress")
+    if code == sqlite3.SQLITE_READONLY:
+        return StorageUnavailableError(f"the database is read-only ({cause})")
+    if isinstance(cause, sqlite3.IntegrityError):
+        return StorageError(f"the database refused the change ({cause}): nothing was changed")
+    if str(cause).startswith(("no such table", "no such column")):
+        return _missing_schema(cause)
     return StorageUnavailableError(f"the database refused a statement ({cause})")
 
 
+def _translate_postgres(cause: BaseException) -> StorageError:
+    state = getattr(cause, "sqlstate", None) or ""
+    if state.startswith(_CONFLICT_SQLSTATES):
+        return TransientError("the database stayed in conflict with other operations")
+    if state == _UNIQUE_VIOLATION:
+        return UniqueConflictError("another operation with the same key is still in progress")
+    if isinstance(cause, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+        return TransientError("the tables were altered")
+    if (
+        state.startswith(_CONNECTION_SQLSTATES)
+        or (state == _INTERNAL_ERROR and "connection" in str(cause))
+        or (
+            isinstance(cause, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError))
+            and not isinstance(cause, asyncpg.DataError)
+        )
+    ):
+        return ConnectionLostError(f"the database could not be reached ({type(cause).__name__})")
+    if state == _FAILED_TRANSACTION:
+        return StorageUnavailableError(
+            "a statement of the transaction had failed: it was rolled back as a whole"
+        )
+    if state == _READ_ONLY:
+        return StorageUnavailableError("the database is read-only: a standby, or set to read-only")
+    if state.startswith(_CONSTRAINT_SQLSTATES):
+        return StorageError(f"the database refused the change ({cause}): nothing was changed")
+    if state in _NO_SCHEMA_SQLSTATES:
+        return _missing_schema(cause)
+    return StorageUnavailableError(f"the database refused a statement ({cause})")
+
+
+def _missing_schema(cause: BaseException) -> StorageError:
+    return StorageUnavailableError(
+        f"the database lacks this version's tables ({cause}): run upgrade() first"
+    )
+
+
 @contextmanager
-def translated() -> Iterator[None]:
-    """Whatever a driver or the ORM raises in the block comes out as what it means."""
+def translate_driver_errors() -> Iterator[None]:
+    """Translate what a driver or the ORM raises in the block."""
     try:
         yield
-    except FAILURES as error:
-        told = meaning(error)
-        if told is None:
+    except RAISED_BY_DRIVERS as error:
+        translated = translate(error)
+        if translated is None:
             raise
-        raise told from error
-
-
-def violates(error: IntegrityError, constraint: str, *columns: str) -> bool:
-    """Whether a row was refused by this unique constraint.
-
-    Args:
-        error: What the ORM raised.
-        constraint: The constraint's name in the migrations.
-        columns: Its columns as ``table.column``, by which SQLite names it.
-    """
-    cause = _driver_error(error)
-    name = getattr(cause, "constraint_name", None)
-    # On a schema made by generate_schemas() the name is another; the detail tells the columns.
-    detail = getattr(cause, "detail", None) or ""
-    short = ", ".join(column.partition(".")[2] for column in columns)
-    return name == constraint or f"Key ({short})=" in detail or ", ".join(columns) in str(cause)
+        raise translated from _driver_error(error)
 
 
 def _driver_error(error: BaseException) -> BaseException:
-    """The driver's own error inside the ORM's."""
+    """Return the driver's error inside the ORM's."""
     inner = error.args[0] if isinstance(error, BaseORMException) and error.args else None
     return inner if isinstance(inner, BaseException) else error
-
-
-def _is_unique_violation(cause: BaseException, state: str) -> bool:
-    return state == _UNIQUE_VIOLATION or (
-        isinstance(cause, sqlite3.IntegrityError)
-        and getattr(cause, "sqlite_errorcode", 0)
-        in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
-    )

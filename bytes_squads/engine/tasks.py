@@ -1,7 +1,7 @@
-"""What a cancel may reach: whoever waits for a unit of work, never the work itself.
+"""Run operations in tasks that a caller's cancellation does not reach.
 
-An operation of this package runs in a task of its own, which nobody outside holds; `close` waits
-for those tasks. What a caller's own task must not leave half done runs to its end there too.
+An operation runs in its own task, which no caller holds: a cancel reaches the caller that awaits
+it, never the operation. `close` waits for these tasks.
 """
 
 from __future__ import annotations
@@ -15,46 +15,47 @@ from ..domain.errors import StorageUnavailableError
 
 T = TypeVar("T")
 
-LAST_WORDS = 0.5
-"""Seconds that operations cancelled by `drain` have to undo their work and say so."""
+CANCEL_GRACE = 0.5
+"""Seconds that operations cancelled by `drain` get to roll back."""
 
-running: set[asyncio.Task[Any]] = set()
-"""The tasks of operations under way."""
+running_tasks: set[asyncio.Task[Any]] = set()
+"""The tasks of operations in progress."""
 
-_closing: set[asyncio.AbstractEventLoop] = set()
+_draining: set[asyncio.AbstractEventLoop] = set()
 
 
-async def detached(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run the unit of work in its own task; a cancel reaches only the one who waits for it."""
+async def run_shielded(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run work in its own task; a cancel reaches only the caller that awaits this."""
     loop = asyncio.get_running_loop()
-    if loop in _closing:
+    if loop in _draining:
         raise StorageUnavailableError("the database is being closed")
     task = loop.create_task(work())
-    running.add(task)
-    answer: asyncio.Future[T] = loop.create_future()
-    task.add_done_callback(partial(_ended, answer))
+    running_tasks.add(task)
+    result: asyncio.Future[T] = loop.create_future()
+    task.add_done_callback(partial(_on_done, result))
     try:
-        return await answer
+        return await result
     except asyncio.CancelledError:
-        if not (task.cancelled() and closing()):
+        current = asyncio.current_task()
+        if not (task.cancelled() and is_draining()) or (current and current.cancelling()):
             raise
         raise StorageUnavailableError("the database was closed before the operation") from None
 
 
-def _ended(answer: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
-    running.discard(task)
+def _on_done(result: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
+    running_tasks.discard(task)
     if task.cancelled():
-        answer.cancel()
-    elif error := task.exception():  # seen, also when nobody waits any more
-        if not answer.done():
-            answer.set_exception(error)
-    elif not answer.done():
-        answer.set_result(task.result())
+        result.cancel()
+    elif error := task.exception():  # retrieved also when the caller has gone
+        if not result.done():
+            result.set_exception(error)
+    elif not result.done():
+        result.set_result(task.result())
 
 
-async def finish(work: Awaitable[T]) -> T:
-    """Await the work to its end even when this task is cancelled meanwhile; then say so."""
-    if asyncio.current_task() in running:  # nobody cancels an operation's own task
+async def run_to_completion(work: Awaitable[T]) -> T:
+    """Await work until it ends, even when this task is cancelled; then raise the cancellation."""
+    if asyncio.current_task() in running_tasks:  # no caller can cancel an operation's task
         return await work
     task = asyncio.ensure_future(work)
     try:
@@ -71,27 +72,27 @@ async def finish(work: Awaitable[T]) -> T:
 
 
 async def drain(seconds: float) -> None:
-    """Refuse new operations in this event loop, wait for those under way, then cancel the rest.
+    """Refuse new operations in this event loop, wait for those in progress, then cancel the rest.
 
     Args:
         seconds: How long to wait at most.
     """
     loop = asyncio.get_running_loop()
-    _closing.add(loop)
-    tasks = {task for task in running if task.get_loop() is loop}
+    _draining.add(loop)
+    tasks = {task for task in running_tasks if task.get_loop() is loop}
     if tasks:
         _, late = await asyncio.wait(tasks, timeout=seconds)
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=LAST_WORDS)
+            await asyncio.wait(late, timeout=CANCEL_GRACE)
 
 
-def closing() -> bool:
-    """Whether `drain` cancels here, and somebody waits for the answer; otherwise the loop ends."""
-    return asyncio.get_running_loop() in _closing
+def is_draining() -> bool:
+    """Return whether `drain` runs in this event loop."""
+    return asyncio.get_running_loop() in _draining
 
 
-def accept() -> None:
+def resume() -> None:
     """Accept operations in this event loop again, after `drain`."""
-    _closing.discard(asyncio.get_running_loop())
+    _draining.discard(asyncio.get_running_loop())

@@ -1,9 +1,7 @@
-"""What can be done with bytes: `BytesOperations`.
+"""A guild's currency: `BytesOperations`.
 
-Each writing operation reads the same way: a ledger row is drawn up, and inside one transaction
-the bytes are moved or the order is refused, and the row is recorded. In the ordinary case one
-statement does all of that (`ledger.settle_at_once`); what follows it is for the rest: members who
-are new, keys that were used before, refusals and their reasons, callers' own transactions.
+Each writing operation reads the same way: it validates its arguments, draws up a ledger entry and
+posts it. The posting's statement judges, changes and records at once; see `ledger`.
 """
 
 from __future__ import annotations
@@ -17,29 +15,18 @@ from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from ..domain import rules
-from ..domain import validation as inputs
+from ..domain import defaults, rules, validation
 from ..domain.errors import (
-    BalanceOverflowError,
-    DailyAlreadyClaimedError,
     IdempotencyConflictError,
     InvalidPageError,
     InvalidSnowflakeError,
-    TransferCooldownError,
-    TransferLimitError,
 )
-from ..domain.rules import MAX_BYTES, utc_now, wall_time
-from ..engine import commit_checks as traces
-from ..engine.transaction import (
-    ask,
-    at_once,
-    in_transaction,
-    leave_trace,
-    operation,
-    operation_ids,
-    reading,
-)
-from ..models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
+from ..domain.rules import utc_now, wall_time
+from ..engine._tortoise import from_row
+from ..engine.commit_checks import CommitCheck
+from ..engine.driver_errors import TransientError
+from ..engine.operation import Operation, operation
+from ..models import BytesBalance, BytesConfig, BytesTransaction
 from ..schemas import (
     BytesConfigUpdate,
     BytesTransactionCreate,
@@ -49,8 +36,13 @@ from ..schemas import (
     LedgerReport,
     check_input,
 )
-from ..sql import events, movements, reads
-from . import ledger
+from ..sql import queries
+from ..sql.bulk_grants import POST_GRANTS
+from ..sql.claims import GET_CLAIM_STATE, POST_DAILY_CLAIM
+from ..sql.configs import GET_CONFIG, GET_SAVED_CONFIG, SAVE_CONFIG
+from ..sql.members import GET_BALANCE, INSERT_MEMBERS
+from ..sql.postings import GET_ENTRY
+from . import claims, ledger
 
 
 class BytesOperations:
@@ -70,9 +62,9 @@ class BytesOperations:
 
     @operation
     async def get_balance(
-        self, guild_id: str | int, user_id: str | int, username: str = ""
+        self, run: Operation, guild_id: str | int, user_id: str | int, username: str = ""
     ) -> BytesBalance:
-        """A member's balance; a new member receives the guild's starting balance.
+        """Return a member's balance; a new member receives the guild's starting balance.
 
         Args:
             guild_id: The guild.
@@ -80,21 +72,26 @@ class BytesOperations:
             username: For the ledger row of the starting bytes, up to 100 characters.
 
         Raises:
-            InvalidSnowflakeError: An id is none.
+            InvalidSnowflakeError: An id is not a valid snowflake.
             InvalidTextError: The username is refused.
         """
-        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        name = inputs.username(username)
-        found = await ask(reads.BALANCE, guild, user)
-        if found:
-            return BytesBalance._init_from_db(**found[0])
-        async with in_transaction() as db:
-            config = await ledger.config_of(db, guild)
-            await ledger.welcome(db, config, [(user, name)], inputs.now(self._clock))
-            return await BytesBalance.get(guild_id=guild, user_id=user, using_db=db)
+        guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
+        name, now = validation.username(username), validation.now(self._clock)
+        rows = await run.fetch(GET_BALANCE, guild, user)
+        if not rows:
+            entry_id = run.draw_ids(1)[0]
+            check = CommitCheck.of_entry(guild, entry_id)
+            batch = [user], [name], [entry_id]
+            await run.execute(INSERT_MEMBERS, guild, *batch, now, wall_time(), check=check)
+            rows = await run.fetch(GET_BALANCE, guild, user)
+            if not rows:  # deleted since
+                raise TransientError("the database stayed in conflict with other operations")
+        return from_row(BytesBalance, rows[0])
 
     @operation
-    async def create_transaction(self, data: BytesTransactionCreate) -> BytesTransaction:
+    async def create_transaction(
+        self, run: Operation, data: BytesTransactionCreate
+    ) -> BytesTransaction:
         """Transfer bytes from one member to another; new members are created.
 
         Args:
@@ -104,15 +101,17 @@ class BytesOperations:
             The ledger row; with a repeated idempotency key the first one.
 
         Raises:
+            InvalidInputError: The data got past its own validation and is refused.
             TransferLimitError: More than the guild's ``max_transfer``.
             InsufficientBalanceError: The giver has fewer bytes.
             TransferCooldownError: The giver's last transfer was less than the guild's
                 ``transfer_cooldown_hours`` ago.
-            BalanceOverflowError: The receiver's total would pass 2⁶³−1.
-            IdempotencyConflictError: The key was used for another order.
+            BalanceOverflowError: The receiver's total would exceed 2⁶³−1.
+            IdempotencyConflictError: The key was used for another request.
         """
         data = check_input(BytesTransactionCreate, data)
-        row = ledger.entry(
+        entry = ledger.new_entry(
+            run,
             "transfer",
             guild_id=str(data.guild_id),
             giver_id=str(data.giver_id),
@@ -121,41 +120,15 @@ class BytesOperations:
             receiver_username=data.receiver_username,
             amount=data.amount,
             reason=data.reason,
-            idempotency_key=inputs.idempotency_key(data.idempotency_key),
-            created_at=inputs.now(self._clock),
+            idempotency_key=validation.idempotency_key(data.idempotency_key),
+            created_at=validation.now(self._clock),
         )
-        if await ledger.settle_at_once(row):
-            return row
-        async with in_transaction() as db:
-            await ledger.wait_for(db, row.guild_id, row.idempotency_key)
-            if first := await ledger.earlier(db, row.guild_id, row.idempotency_key, row.id):
-                return ledger.same_movement(first, row)
-            config = await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
-            if await ledger.settle(db, row):
-                return row
-            if row.amount > config.max_transfer:
-                raise TransferLimitError(row.amount, config.max_transfer)
-            await ledger.move(db, row)
-            # The giver's row is locked now: nobody else's transfer can slip in between.
-            await self._refuse_in_cooldown(db, config, row)
-            await ledger.record(db, row)
-        return row
-
-    async def _refuse_in_cooldown(
-        self, db: BaseDBAsyncClient, config: BytesConfig, row: BytesTransaction
-    ) -> None:
-        if config.transfer_cooldown_hours == 0:
-            return
-        found = await movements.LAST_TRANSFER.rows(db, row.guild_id, row.giver_id)
-        if found:
-            last = BytesTransaction._init_from_db(**found[0])
-            available_at = rules.cooldown_ends_at(last.created_at, config.transfer_cooldown_hours)
-            if available_at > row.created_at:
-                raise TransferCooldownError(available_at)
+        return await ledger.post_entry(run, entry)
 
     @operation
     async def claim_daily(
         self,
+        run: Operation,
         guild_id: str | int,
         user_id: str | int,
         username: str = "",
@@ -179,73 +152,49 @@ class BytesOperations:
 
         Raises:
             DailyAlreadyClaimedError: Claimed on this date, or on a later one.
-            BalanceOverflowError: The member's total would pass 2⁶³−1.
+            BalanceOverflowError: The member's total would exceed 2⁶³−1.
             IdempotencyConflictError: The key was used for something else.
-            InvalidSnowflakeError: An id is none.
+            InvalidSnowflakeError: An id is not a valid snowflake.
             InvalidTextError: The username or the key is refused.
         """
-        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
-        now = inputs.now(self._clock)
-        today = now.date()
-        async with in_transaction() as db:
-            held = await ledger.hold(db, guild, user, key)
-            if first := await ledger.earlier(db, guild, key, ledger.row_id()):
-                return self._same_claim(first, user, str(key))
-            if held is None:
-                await ledger.meet(db, guild, {user: name}, now)
-                held = await ledger.hold(db, guild, user, key)
-            assert held is not None
-            member, config = held
-            if member.last_daily is not None and member.last_daily >= today:
-                raise DailyAlreadyClaimedError(
-                    member.last_daily, rules.next_claim_at(member.last_daily)
-                )
-            streak = rules.next_streak(member.last_daily, member.streak_count, today)
-            multiplier = rules.streak_multiplier(streak, config.streak_bonuses)
-            pay = config.daily_amount * multiplier
-            if pay > MAX_BYTES - member.total_received:
-                raise BalanceOverflowError(member.total_received, pay)
-            result = DailyClaim(
-                amount=pay,
-                multiplier=multiplier,
-                streak=streak,
-                claimed_on=today,
-                balance=member.balance + pay,
-                transaction_id=ledger.row_id() if pay else None,  # type: ignore[arg-type]
-            )
-            details, stamp = _claim_details(result), wall_time()
-            if pay:
-                row = ledger.entry(
-                    "daily",
-                    guild_id=guild,
-                    receiver_id=user,
-                    receiver_username=name,
-                    amount=pay,
-                    created_at=now,
-                    idempotency_key=key,
-                )
-                row.details = details
-                await ledger.claim(db, row, today, streak, stamp)
-            else:
-                unpaid = guild, user, today, streak, key, json.dumps(details), stamp
-                await movements.UNPAID_CLAIM.rows(db, *unpaid)
-                leave_trace(db, traces.CLAIMED, guild, user, stamp)
-        return result
+        entry = ledger.new_entry(
+            run,
+            "daily",
+            guild_id=validation.snowflake(guild_id),
+            receiver_id=validation.snowflake(user_id),
+            receiver_username=validation.username(username),
+            idempotency_key=validation.idempotency_key(idempotency_key),
+            created_at=validation.now(self._clock),
+        )
+        for _ in range(ledger.IMMEDIATE_ATTEMPTS):
+            read = entry.guild_id, entry.receiver_id, entry.idempotency_key
+            state = (await run.fetch(GET_CLAIM_STATE, *read))[0]
+            if state["earlier_id"] is not None:
+                return claims.replay_claim(await ledger.find_earlier_entry(run, entry), entry)
+            dates = claims.decide_claim(state, entry)
+            content = wall_time(), entry.amount, None, claims.details_before_balance(entry)
+            verdict = await ledger.post(run, POST_DAILY_CLAIM, entry, *content, *dates)
+            if verdict["outcome"] == "done":
+                return await self._claim_of(run, entry, verdict)
+            if verdict["outcome"] not in ("outdated", "repeated"):
+                raise ledger.refusal(verdict)
+        raise TransientError("the database stayed in conflict with other operations")
 
-    def _same_claim(
-        self, first: BytesTransaction | BytesBalance | SquadMembership, user: str, key: str
+    async def _claim_of(
+        self, run: Operation, entry: BytesTransaction, verdict: Mapping[str, Any]
     ) -> DailyClaim:
-        if isinstance(first, BytesTransaction):
-            if first.kind == "daily" and first.receiver_id == user:
-                return _claim(first.details, first.amount, first.id)
-        elif isinstance(first, BytesBalance) and first.user_id == user:
-            return _claim(first.claim_details, 0, None)
-        raise IdempotencyConflictError(key)
+        new_balance = verdict.get("new_balance")
+        if new_balance is not None:
+            entry.details = {**(entry.details or {}), "balance": new_balance}
+        else:  # the answer was lost, and the entry was found
+            rows = await run.fetch(GET_ENTRY, entry.guild_id, entry.id)
+            entry = from_row(BytesTransaction, rows[0])
+        return claims.replay_claim(entry, entry)
 
     @operation
     async def grant(
         self,
+        run: Operation,
         guild_id: str | int,
         user_id: str | int,
         amount: int,
@@ -270,28 +219,20 @@ class BytesOperations:
             The ledger row; with a repeated idempotency key the first one.
 
         Raises:
-            BalanceOverflowError: The member's total would pass 2⁶³−1.
-            IdempotencyConflictError: The key was used for another order.
-            InvalidSnowflakeError: An id is none.
+            BalanceOverflowError: The member's total would exceed 2⁶³−1.
+            IdempotencyConflictError: The key was used for another request.
+            InvalidSnowflakeError: An id is not a valid snowflake.
             InvalidAmountError: The amount is refused.
             InvalidTextError: A text is refused.
         """
-        row = ledger.entry(
-            "grant",
-            guild_id=inputs.snowflake(guild_id),
-            receiver_id=inputs.snowflake(user_id),
-            receiver_username=inputs.username(username),
-            amount=inputs.amount(amount),
-            reason=inputs.reason(reason),
-            actor_id=inputs.optional_snowflake(actor_id),
-            idempotency_key=inputs.idempotency_key(idempotency_key),
-            created_at=inputs.now(self._clock),
+        return await self._post_with_system(
+            run, "grant", guild_id, user_id, amount, username, reason, actor_id, idempotency_key
         )
-        return await self._settle_with_system(row)
 
     @operation
     async def charge(
         self,
+        run: Operation,
         guild_id: str | int,
         user_id: str | int,
         amount: int,
@@ -307,41 +248,49 @@ class BytesOperations:
 
         Raises:
             InsufficientBalanceError: The member has fewer bytes.
-            IdempotencyConflictError: The key was used for another order.
-            InvalidSnowflakeError: An id is none.
+            IdempotencyConflictError: The key was used for another request.
+            InvalidSnowflakeError: An id is not a valid snowflake.
             InvalidAmountError: The amount is refused.
             InvalidTextError: A text is refused.
         """
-        row = ledger.entry(
-            "charge",
-            guild_id=inputs.snowflake(guild_id),
-            giver_id=inputs.snowflake(user_id),
-            giver_username=inputs.username(username),
-            amount=inputs.amount(amount),
-            reason=inputs.reason(reason),
-            actor_id=inputs.optional_snowflake(actor_id),
-            idempotency_key=inputs.idempotency_key(idempotency_key),
-            created_at=inputs.now(self._clock),
+        return await self._post_with_system(
+            run, "charge", guild_id, user_id, amount, username, reason, actor_id, idempotency_key
         )
-        return await self._settle_with_system(row)
 
-    async def _settle_with_system(self, row: BytesTransaction) -> BytesTransaction:
-        if await ledger.settle_at_once(row):
-            return row
-        async with in_transaction() as db:
-            await ledger.wait_for(db, row.guild_id, row.idempotency_key)
-            if first := await ledger.earlier(db, row.guild_id, row.idempotency_key, row.id):
-                return ledger.same_movement(first, row)
-            await ledger.meet(db, row.guild_id, ledger.parties(row), row.created_at)
-            if await ledger.settle(db, row):
-                return row
-            await ledger.move(db, row)
-            await ledger.record(db, row)
-        return row
+    async def _post_with_system(
+        self,
+        run: Operation,
+        kind: str,
+        guild_id: str | int,
+        user_id: str | int,
+        amount: int,
+        username: str,
+        reason: str | None,
+        actor_id: str | int | None,
+        key: str | int | None,
+    ) -> BytesTransaction:
+        party = "receiver" if kind == "grant" else "giver"
+        member: dict[str, Any] = {
+            f"{party}_id": validation.snowflake(user_id),
+            f"{party}_username": validation.username(username),
+        }
+        entry = ledger.new_entry(
+            run,
+            kind,
+            guild_id=validation.snowflake(guild_id),
+            amount=validation.amount(amount),
+            reason=validation.reason(reason),
+            actor_id=validation.optional_snowflake(actor_id),
+            idempotency_key=validation.idempotency_key(key),
+            created_at=validation.now(self._clock),
+            **member,
+        )
+        return await ledger.post_entry(run, entry)
 
     @operation
     async def grant_many(
         self,
+        run: Operation,
         guild_id: str | int,
         amounts: Mapping[str, int] | Mapping[int, int] | Mapping[str | int, int],
         *,
@@ -365,65 +314,65 @@ class BytesOperations:
             How many members were paid; the same when the key is repeated.
 
         Raises:
-            BalanceOverflowError: A member's total would pass 2⁶³−1 (the first by user id).
-            IdempotencyConflictError: The key was used for another order.
-            InvalidSnowflakeError: An id is none, or names a member twice (as str and as int).
+            BalanceOverflowError: A member's total would exceed 2⁶³−1 (the first by user id).
+            IdempotencyConflictError: The key was used for another request.
+            InvalidSnowflakeError: An id is not a valid snowflake, or names a member twice (as str
+                and as int).
             InvalidAmountError: An amount is refused.
             InvalidTextError: A text is refused.
         """
-        guild = inputs.snowflake(guild_id)
-        pay: dict[str, int] = {}
+        guild = validation.snowflake(guild_id)
+        paid: dict[str, int] = {}
         for user_id, amount in amounts.items():
-            user = inputs.snowflake(user_id)
-            if user in pay:
+            user = validation.snowflake(user_id)
+            if user in paid:
                 raise InvalidSnowflakeError(user_id)
-            pay[user] = inputs.amount(amount)
-        why, actor = inputs.reason(reason), inputs.optional_snowflake(actor_id)
-        key = inputs.idempotency_key(idempotency_key)
-        now = inputs.now(self._clock)
-        if not pay:
+            paid[user] = validation.amount(amount)
+        text, actor = validation.reason(reason), validation.optional_snowflake(actor_id)
+        key, now = validation.idempotency_key(idempotency_key), validation.now(self._clock)
+        if not paid:
             return 0
-        users = sorted(pay)
-        ids = operation_ids(2 * len(users))  # those of new members' first rows precede the others
-        bearer = ids[len(users)]  # the row that carries the key
-        batch = users, [pay[user] for user in users], ids.as_strings(len(users), 2 * len(users))
-        details = {"members": len(pay)} | ({} if key is None else {"digest": _digest(pay, why)})
-        told = why, now, actor, bearer, key, json.dumps(details)
-        trace = traces.LEDGER_ROW_EXISTS, (guild, bearer)
-        if await at_once(events.SETTLE, guild, *batch, *told, wall_time(), len(users), trace=trace):
-            return len(pay)
-        async with in_transaction() as db:
-            await ledger.wait_for(db, guild, key)
-            if first := await ledger.earlier(db, guild, key, bearer):
-                if isinstance(first, BytesTransaction) and first.details == details:
-                    return len(pay)
+        users, count = sorted(paid), len(paid)
+        # The ids of new members' starting entries precede those of the grants.
+        ids = run.draw_ids(2 * count)
+        keyed_entry_id = ids[count]  # the entry that carries the key and the details
+        details: dict[str, Any] = {"members": count}
+        if key is not None:
+            details["digest"] = _request_digest(paid, text)
+        parameters = (
+            guild,
+            users,
+            [paid[user] for user in users],
+            ids.as_strings(count, 2 * count),
+            text,
+            now,
+            actor,
+            keyed_entry_id,
+            key,
+            json.dumps(details, separators=(",", ":")),
+            wall_time(),
+            count,
+        )
+
+        async def make_known(db: BaseDBAsyncClient) -> None:
+            names = dict.fromkeys(users, "")
+            await ledger.insert_members(db, guild, names, ids.as_strings(0, count), now)
+
+        check = CommitCheck.of_entry(guild, keyed_entry_id)
+        verdict = await ledger.execute_posting(run, POST_GRANTS, parameters, check, make_known)
+        if verdict["outcome"] == "repeated":
+            rows = await run.fetch(GET_ENTRY, guild, UUID(verdict["earlier_id"]))
+            if not rows or from_row(BytesTransaction, rows[0]).details != details:
                 raise IdempotencyConflictError(str(key))
-            config = await ledger.config_of(db, guild)
-            stamp = wall_time()
-            new = await events.WELCOME.rows(db, guild, *batch, config.starting_balance, stamp)
-            if new and config.starting_balance:
-                arrived = {member["user_id"] for member in new}
-                places = [place for place, user in enumerate(users) if user in arrived]
-                first_rows = (
-                    [users[place] for place in places],
-                    [config.starting_balance] * len(places),
-                    [str(ids[place]) for place in places],
-                )
-                await events.STARTING.rows(db, guild, *first_rows, now)
-            paid = await events.PAY.rows(db, guild, *batch, stamp)
-            if len(paid) != len(pay):
-                refused = min(pay.keys() - {member["user_id"] for member in paid})
-                member = await BytesBalance.get(guild_id=guild, user_id=refused, using_db=db)
-                raise BalanceOverflowError(member.total_received, pay[refused])
-            await events.RECORD.rows(db, guild, *batch, *told)
-            leave_trace(db, traces.LEDGER_ROW_EXISTS, guild, bearer)
-        return len(pay)
+        elif verdict["outcome"] != "done":
+            raise ledger.refusal(verdict)
+        return count
 
     @operation
     async def get_leaderboard(
-        self, guild_id: str | int, limit: int = 10, offset: int = 0
+        self, run: Operation, guild_id: str | int, limit: int = 10, offset: int = 0
     ) -> list[LeaderboardEntry]:
-        """The members with the most bytes, by balance descending, then by user id as text.
+        """Return the members with the most bytes, by balance descending, then by user id as text.
 
         Costs O(offset + limit) through an index.
 
@@ -433,29 +382,31 @@ class BytesOperations:
             offset: How many to leave out before them, from 0.
 
         Raises:
-            InvalidSnowflakeError: The id is none.
+            InvalidSnowflakeError: The id is not a valid snowflake.
             InvalidPageError: Limit or offset is refused.
         """
-        guild = inputs.snowflake(guild_id)
-        size, start = inputs.limit(limit), inputs.offset(offset)
-        rows = await ask(reads.LEADERS, guild, size, start)
+        guild = validation.snowflake(guild_id)
+        size, start = validation.limit(limit), validation.offset(offset)
+        rows = await run.fetch(queries.LEADERBOARD, guild, size, start)
         return [
             LeaderboardEntry(rank, str(row["user_id"]), int(row["balance"]))
             for rank, row in enumerate(rows, start + 1)
         ]
 
     @operation
-    async def get_rank(self, guild_id: str | int, user_id: str | int) -> LeaderboardEntry | None:
-        """A member's place in the order of `get_leaderboard`, None for one without a balance.
+    async def get_rank(
+        self, run: Operation, guild_id: str | int, user_id: str | int
+    ) -> LeaderboardEntry | None:
+        """Return a member's rank in the order of `get_leaderboard`, None without a balance.
 
         Costs O(rank): the members above are counted through an index. That is nothing near the top;
         at the end of a guild of a million it was 58 ms (``docs/performance.md``).
 
         Raises:
-            InvalidSnowflakeError: An id is none.
+            InvalidSnowflakeError: An id is not a valid snowflake.
         """
-        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        rows = await ask(reads.RANK, guild, user)
+        guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
+        rows = await run.fetch(queries.GET_RANK, guild, user)
         if not rows:
             return None
         return LeaderboardEntry(int(rows[0]["rank"]), user, int(rows[0]["balance"]))
@@ -463,60 +414,63 @@ class BytesOperations:
     @operation
     async def get_transaction_history(
         self,
+        run: Operation,
         guild_id: str | int,
         user_id: str | int | None = None,
         limit: int = 20,
         before: BytesTransaction | None = None,
     ) -> list[BytesTransaction]:
-        """A page of the ledger, newest first (by ``created_at``, then by id).
+        """Return a page of the ledger, newest first (by ``created_at``, then by id).
 
         Costs O(limit) through an index, however far back the page is.
 
         Args:
             guild_id: The guild.
-            user_id: Only rows with this member as giver or receiver; None for the whole guild.
+            user_id: Only what this member gave or received; None for all.
             limit: How many rows, 1 … 10,000.
-            before: The last row of the page before; the rows after it follow, none skipped and
-                none repeated, whatever was added meanwhile.
+            before: The last row of the page before, None for the first page. No row is skipped or
+                repeated, whatever is added meanwhile.
 
         Raises:
-            InvalidSnowflakeError: An id is none.
-            InvalidPageError: The limit is refused, or ``before`` is no ledger row.
+            InvalidSnowflakeError: An id is not a valid snowflake.
+            InvalidPageError: The limit is refused, or ``before`` is not a ledger row.
         """
-        guild, user = inputs.snowflake(guild_id), inputs.optional_snowflake(user_id)
-        size = inputs.limit(limit)
+        guild, user = validation.snowflake(guild_id), validation.optional_snowflake(user_id)
+        size = validation.limit(limit)
         if before is None:
-            seen = reads.BEFORE_ALL
+            position = queries.FIRST_PAGE
         elif isinstance(before, BytesTransaction):
-            seen = before.created_at, before.id
+            position = before.created_at, before.id
         else:
             raise InvalidPageError(before)
         if user is None:
-            rows = await ask(reads.HISTORY, guild, size, *seen)
+            rows = await run.fetch(queries.LIST_ENTRIES, guild, size, *position)
         else:
-            rows = await ask(reads.MEMBER_HISTORY, guild, size, *seen, user)
-        return [BytesTransaction._init_from_db(**row) for row in rows]
+            rows = await run.fetch(queries.LIST_MEMBER_ENTRIES, guild, size, *position, user)
+        return [from_row(BytesTransaction, row) for row in rows]
 
     @operation
-    async def get_earned_roles(self, guild_id: str | int, user_id: str | int) -> set[str]:
-        """The role ids of the guild's ``role_rewards`` that the member's total has reached.
+    async def get_earned_roles(
+        self, run: Operation, guild_id: str | int, user_id: str | int
+    ) -> set[str]:
+        """Return the role ids of the guild's ``role_rewards`` that the member's total has reached.
 
         Raises:
-            InvalidSnowflakeError: An id is none.
+            InvalidSnowflakeError: An id is not a valid snowflake.
         """
-        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        found = await ask(reads.EARNED, guild, user)
-        if not found:
+        guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
+        rows = await run.fetch(queries.GET_ROLE_REWARDS, guild, user)
+        if not rows:
             return set()
-        rewards = BytesConfig._init_from_db(**found[0]).role_rewards
-        return rules.earned_roles(int(found[0]["total_received"]), rewards)
+        rewards = from_row(BytesConfig, rows[0]).role_rewards
+        return rules.earned_roles(int(rows[0]["total_received"]), rewards)
 
     @operation
-    async def verify(self, guild_id: str | int | None = None) -> LedgerReport:
+    async def verify(self, run: Operation, guild_id: str | int | None = None) -> LedgerReport:
         """Recompute every balance from the ledger, in the database, and compare.
 
-        Costs a pass over the ledger, O(rows). Safe at any time: what moves meanwhile is seen as a
-        whole or not at all.
+        Costs a pass over the ledger, O(rows). Safe at any time: it is one statement, which sees
+        each operation as a whole or not at all.
 
         Args:
             guild_id: Only this guild; None for all.
@@ -525,37 +479,37 @@ class BytesOperations:
             Whether everything agrees, what was counted, and each number that does not.
 
         Raises:
-            InvalidSnowflakeError: The id is none.
+            InvalidSnowflakeError: The id is not a valid snowflake.
         """
-        guild = inputs.optional_snowflake(guild_id)
-        async with reading() as db:
-            wrong = await reads.VERIFY.rows(db, guild)
-            counts = (await reads.COUNTS.rows(db, guild))[0]
+        rows = await run.fetch(queries.VERIFY, validation.optional_snowflake(guild_id))
         return LedgerReport(
-            members=int(counts["members"]),
-            transactions=int(counts["transactions"]),
+            members=int(rows[0]["members"]),
+            transactions=int(rows[0]["transactions"]),
             discrepancies=tuple(
-                discrepancy for member in wrong for discrepancy in _discrepancies(member)
+                discrepancy
+                for row in rows
+                if row["guild_id"] is not None
+                for discrepancy in _discrepancies(row)
             ),
         )
 
     @operation
-    async def get_config(self, guild_id: str | int) -> BytesConfig:
-        """The guild's config, made with the defaults when there is none.
+    async def get_config(self, run: Operation, guild_id: str | int) -> BytesConfig:
+        """Return the guild's config; without one the defaults, unsaved.
 
         Raises:
-            InvalidSnowflakeError: The id is none.
+            InvalidSnowflakeError: The id is not a valid snowflake.
         """
-        guild = inputs.snowflake(guild_id)
-        async with reading() as db:
-            config = await BytesConfig.get_or_none(guild_id=guild, using_db=db)
-        if config is not None:
-            return config
-        async with in_transaction() as db:
-            return await ledger.config_of(db, guild)
+        return await self._get_config(run, validation.snowflake(guild_id))
+
+    async def _get_config(self, run: Operation, guild: str) -> BytesConfig:
+        rows = await run.fetch(GET_CONFIG, guild)
+        return from_row(BytesConfig, rows[0]) if rows else BytesConfig(guild_id=guild)
 
     @operation
-    async def update_config(self, guild_id: str | int, changes: BytesConfigUpdate) -> BytesConfig:
+    async def update_config(
+        self, run: Operation, guild_id: str | int, changes: BytesConfigUpdate
+    ) -> BytesConfig:
         """Change the fields that are given; the others stay, also under concurrent changes.
 
         Args:
@@ -563,50 +517,42 @@ class BytesOperations:
             changes: The fields to change.
 
         Raises:
-            InvalidSnowflakeError: The id is none.
+            InvalidSnowflakeError: The id is not a valid snowflake.
+            InvalidInputError: The changes got past their own validation and are refused.
         """
-        guild = inputs.snowflake(guild_id)
-        fields = check_input(BytesConfigUpdate, changes).changes()
-        async with in_transaction() as db:
-            config = await ledger.config_of(db, guild)
-            if not fields:
-                return config
-            stamp = wall_time()
-            await BytesConfig.filter(guild_id=guild).using_db(db).update(**fields, updated_at=stamp)
-            leave_trace(db, traces.CONFIG_CHANGED, guild, stamp)
-            return await BytesConfig.get(guild_id=guild, using_db=db)
+        guild = validation.snowflake(guild_id)
+        given = check_input(BytesConfigUpdate, changes).changes()
+        if not given:
+            return await self._get_config(run, guild)
+        saved_at = wall_time()
+        rows = await run.execute(
+            SAVE_CONFIG,
+            guild,
+            saved_at,
+            given.get("starting_balance"),
+            given.get("daily_amount"),
+            _to_json(given.get("streak_bonuses")),
+            given.get("max_transfer"),
+            given.get("transfer_cooldown_hours"),
+            _to_json(given.get("role_rewards")),
+            _to_json(defaults.streak_bonuses()),
+            check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at)),
+        )
+        return from_row(BytesConfig, rows[0])
 
 
-def _claim_details(claim: DailyClaim) -> dict[str, Any]:
-    """What a ledger row does not say of a claim, as JSON has it."""
-    return {
-        "streak": claim.streak,
-        "multiplier": claim.multiplier,
-        "claimed_on": claim.claimed_on.isoformat(),
-        "balance": claim.balance,
-    }
+def _to_json(value: Mapping[Any, int] | None) -> str | None:
+    return None if value is None else json.dumps(value, separators=(",", ":"))
 
 
-def _claim(details: dict[str, Any] | None, amount: int, transaction_id: UUID | None) -> DailyClaim:
-    assert details is not None
-    return DailyClaim(
-        amount=amount,
-        multiplier=int(details["multiplier"]),
-        streak=int(details["streak"]),
-        claimed_on=datetime.fromisoformat(details["claimed_on"]).date(),
-        balance=int(details["balance"]),
-        transaction_id=transaction_id,  # type: ignore[arg-type]
-    )
-
-
-def _digest(pay: Mapping[str, int], reason: str | None) -> str:
-    """A fingerprint of who gets what and why, to tell a repeated order from another one."""
-    return hashlib.sha256(json.dumps([sorted(pay.items()), reason]).encode()).hexdigest()
+def _request_digest(amounts: Mapping[str, int], reason: str | None) -> str:
+    """Return a digest of who gets what and why, to tell a repeated request from another one."""
+    return hashlib.sha256(json.dumps([sorted(amounts.items()), reason]).encode()).hexdigest()
 
 
 def _discrepancies(row: Mapping[str, Any]) -> list[LedgerDiscrepancy]:
-    received = reads.whole(int(row["received_high"]), int(row["received_low"]))
-    sent = reads.whole(int(row["sent_high"]), int(row["sent_low"]))
+    received = queries.join_halves(int(row["received_high"]), int(row["received_low"]))
+    sent = queries.join_halves(int(row["sent_high"]), int(row["sent_low"]))
     expected = {
         "balance": received - sent,
         "total_received": received,

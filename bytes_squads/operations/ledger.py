@@ -1,27 +1,56 @@
-"""How bytes move: used by both kinds of operations, inside their transactions.
+"""Post ledger entries: the one way in which bytes move.
 
-Every function takes ``db``, the transaction it is a part of.
+The statement of a posting judges, changes and records, and answers with a verdict. `post` turns
+the verdict into the entry or an error; no rule is judged again in Python.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from ..domain.errors import BalanceOverflowError, IdempotencyConflictError, InsufficientBalanceError
-from ..domain.rules import MAX_BYTES, SYSTEM_ID, wall_time
-from ..engine import commit_checks as traces
-from ..engine.transaction import at_once, leave_trace, operation_ids, retried
-from ..models import BytesBalance, BytesConfig, BytesTransaction, SquadMembership
-from ..sql import movements
+from ..domain import rules
+from ..domain.errors import (
+    AlreadyInSquadError,
+    BalanceOverflowError,
+    IdempotencyConflictError,
+    InsufficientBalanceError,
+    NotInSquadError,
+    RefusedError,
+    SquadFullError,
+    SquadInactiveError,
+    SquadNotFoundError,
+    TransferCooldownError,
+    TransferLimitError,
+)
+from ..domain.rules import SYSTEM_ID, wall_time
+from ..engine._tortoise import from_row, mark_saved, new_instance
+from ..engine.commit_checks import CommitCheck
+from ..engine.driver_errors import (
+    TransientError,
+    UniqueConflictError,
+    translate_driver_errors,
+)
+from ..engine.operation import Operation
+from ..engine.transaction import execute_in_block, in_transaction
+from ..models import BytesTransaction
+from ..sql.members import INSERT_MEMBERS
+from ..sql.postings import GET_ENTRY_BY_KEY, POST_ENTRY
+from ..sql.statement import PostingStatement
+
+IMMEDIATE_ATTEMPTS = 10
+"""How often a posting, or a claim, begins again at once because a row changed meanwhile."""
+
+Verdict = Mapping[str, Any]
 
 
-def entry(
+def new_entry(
+    run: Operation,
     kind: str,
     *,
     guild_id: str,
@@ -29,15 +58,17 @@ def entry(
     giver_username: str = SYSTEM_ID,
     receiver_id: str = SYSTEM_ID,
     receiver_username: str = SYSTEM_ID,
-    amount: int,
+    amount: int = 0,
     created_at: datetime,
     reason: str | None = None,
     actor_id: str | None = None,
     idempotency_key: str | None = None,
+    details: dict[str, Any] | None = None,
 ) -> BytesTransaction:
-    """The running operation's ledger row, not stored yet; a party not named is SYSTEM."""
-    row = BytesTransaction._init_from_db(  # every value is one: what __init__ checks is checked
-        id=row_id(),
+    """Return the operation's ledger entry, not stored yet; a party not named is SYSTEM."""
+    return new_instance(
+        BytesTransaction,
+        id=run.draw_ids(3)[2],  # the ids of new members' starting entries precede it
         guild_id=guild_id,
         giver_id=giver_id,
         giver_username=giver_username,
@@ -49,254 +80,214 @@ def entry(
         kind=kind,
         actor_id=actor_id,
         idempotency_key=idempotency_key,
-        details=None,
+        details=details,
     )
-    row._saved_in_db = False
-    return row
 
 
-def row_id() -> UUID:
-    """The id of the running operation's ledger row; those of new members' first rows precede it."""
-    return operation_ids(3)[2]
+def entry_parameters(entry: BytesTransaction) -> tuple[Any, ...]:
+    """Return the first parameters of every posting of this entry."""
+    return (
+        entry.id,
+        entry.guild_id,
+        entry.giver_id,
+        entry.giver_username,
+        entry.receiver_id,
+        entry.receiver_username,
+        entry.created_at,
+        entry.kind,
+        entry.actor_id,
+        entry.idempotency_key,
+    )
 
 
-async def config_of(db: BaseDBAsyncClient, guild_id: str) -> BytesConfig:
-    """The guild's config, made with the defaults when there is none."""
-    config = await BytesConfig.get_or_none(guild_id=guild_id, using_db=db)
-    if config is None:
-        # Two that come at once both insert; the second one's row is ignored.
-        await BytesConfig.bulk_create(
-            [BytesConfig(guild_id=guild_id)], ignore_conflicts=True, using_db=db
-        )
-        config = await BytesConfig.get(guild_id=guild_id, using_db=db)
-        leave_trace(db, traces.CONFIG_CHANGED, guild_id, config.updated_at)
-    return config
+def content_parameters(entry: BytesTransaction) -> tuple[Any, ...]:
+    """Return wall time, amount, reason and details, as `POST_ENTRY` and its like take them."""
+    details = None if entry.details is None else json.dumps(entry.details, separators=(",", ":"))
+    return wall_time(), entry.amount, entry.reason, details
 
 
-async def welcome(
+async def post_entry(run: Operation, entry: BytesTransaction) -> BytesTransaction:
+    """Post an entry that moves a given amount.
+
+    Returns:
+        The entry; with a repeated idempotency key the first one.
+
+    Raises:
+        RefusedError: A rule forbids it; see `refusal`.
+    """
+    verdict = await post(run, POST_ENTRY, entry, *content_parameters(entry))
+    if verdict["outcome"] == "repeated":
+        return replay_or_conflict(await find_earlier_entry(run, entry), entry)
+    if verdict["outcome"] != "done":
+        raise refusal(verdict)
+    mark_saved(entry)
+    return entry
+
+
+async def post(
+    run: Operation, statement: PostingStatement, entry: BytesTransaction, *parameters: Any
+) -> Verdict:
+    """Execute the posting of an entry, whose parties may be new.
+
+    Args:
+        run: The operation.
+        statement: The posting.
+        entry: The entry.
+        parameters: What the statement takes after `entry_parameters`.
+
+    Returns:
+        The verdict. Where its ``outcome`` is not ``done``, nothing was changed.
+    """
+    parties = {entry.giver_id: entry.giver_username, entry.receiver_id: entry.receiver_username}
+    members = {user_id: name for user_id, name in parties.items() if user_id != SYSTEM_ID}
+    ids = run.draw_ids(3)
+
+    async def make_known(db: BaseDBAsyncClient) -> None:
+        await insert_members(db, entry.guild_id, members, [ids[0], ids[1]], entry.created_at)
+
+    return await execute_posting(
+        run,
+        statement,
+        (*entry_parameters(entry), *parameters),
+        CommitCheck.of_entry(entry.guild_id, entry.id),
+        make_known,
+    )
+
+
+async def execute_posting(
+    run: Operation,
+    statement: PostingStatement,
+    parameters: Sequence[Any],
+    check: CommitCheck,
+    make_known: Callable[[BaseDBAsyncClient], Awaitable[None]],
+) -> Verdict:
+    """Execute a posting until its verdict holds; make its members known where they are not.
+
+    Where a row had changed while the statement waited for it, the posting is executed again in
+    a transaction, which keeps the locks: so it holds after two more executions, however many
+    others wait for the same rows.
+
+    Args:
+        run: The operation.
+        statement: The posting.
+        parameters: Its values.
+        check: The commit check of its ledger row.
+        make_known: Inserts the members who are new.
+
+    Returns:
+        The verdict. Where its ``outcome`` is not ``done``, nothing was changed.
+    """
+    for attempt in range(1, IMMEDIATE_ATTEMPTS + 1):
+        try:
+            verdict: Verdict = (await run.execute(statement, *parameters, check=check))[0]
+            if verdict["outcome"] == "unknown_member":
+                verdict = await _execute_in_block(statement, parameters, check, make_known)
+            elif verdict["outcome"] == "stale":
+                verdict = await _execute_in_block(statement, parameters, check)
+        except UniqueConflictError:
+            # Another operation has inserted the same key or member, and has ended by now.
+            if not run.is_nested or attempt == IMMEDIATE_ATTEMPTS:
+                raise
+            continue
+        if verdict["outcome"] not in ("stale", "unknown_member"):
+            return verdict
+    raise TransientError("the database stayed in conflict with other operations")
+
+
+async def _execute_in_block(
+    statement: PostingStatement,
+    parameters: Sequence[Any],
+    check: CommitCheck,
+    make_known: Callable[[BaseDBAsyncClient], Awaitable[None]] | None = None,
+) -> Verdict:
+    """Execute a posting in a transaction, which is rolled back unless the posting is done."""
+    try:
+        with translate_driver_errors():
+            async with in_transaction() as db:
+                if make_known is not None:
+                    await make_known(db)
+                for _ in range(2):  # the second time, the locks are held already
+                    rows = await execute_in_block(db, statement, *parameters, check=check)
+                    if rows[0]["outcome"] != "stale":
+                        break
+                if rows[0]["outcome"] != "done":
+                    raise _NotPostedError
+    except _NotPostedError:
+        pass
+    return rows[0]
+
+
+class _NotPostedError(Exception):
+    """Rolls back the block of a posting that was not done."""
+
+
+async def insert_members(
     db: BaseDBAsyncClient,
-    config: BytesConfig,
-    members: Iterable[tuple[str, str]],
+    guild_id: str,
+    members: Mapping[str, str],
+    entry_ids: Sequence[UUID | str],
     created_at: datetime,
 ) -> None:
-    """Give each member who is new a balance row and the starting bytes.
-
-    Args:
-        db: The transaction.
-        config: The guild's config.
-        members: User id and username of each.
-        created_at: The operation's clock.
-    """
-    # In one order, so that two cannot deadlock.
-    for place, (user_id, username) in enumerate(sorted(members)):
-        new = await movements.WELCOME.rows(
-            db, config.guild_id, user_id, config.starting_balance, wall_time()
-        )
-        if not new:
-            continue
-        leave_trace(db, traces.MEMBER_EXISTS, config.guild_id, user_id)
-        if config.starting_balance:
-            await BytesTransaction.create(
-                id=operation_ids(3)[place],
-                guild_id=config.guild_id,
-                giver_id=SYSTEM_ID,
-                giver_username=SYSTEM_ID,
-                receiver_id=user_id,
-                receiver_username=username,
-                amount=config.starting_balance,
-                created_at=created_at,
-                kind="starting",
-                using_db=db,
-            )
-
-
-async def meet(
-    db: BaseDBAsyncClient, guild_id: str, members: dict[str, str], created_at: datetime
-) -> BytesConfig:
-    """The guild's config; members who are new are welcomed.
-
-    This comes before any row is locked: two operations that welcome each other's members while
-    they hold a lock would deadlock.
+    """Insert those members who are new, each with the starting bytes and their ledger entry.
 
     Args:
         db: The transaction.
         guild_id: The guild.
-        members: Username by user id, of one member or two.
+        members: Username by user id.
+        entry_ids: An id for each member's ledger entry.
         created_at: The operation's clock.
     """
-    found = await movements.MEET.rows(db, guild_id, min(members), max(members))
-    if found and found[0]["known"] == len(members):
-        return BytesConfig._init_from_db(**found[0])
-    config = await config_of(db, guild_id)
-    await welcome(db, config, members.items(), created_at)
-    return config
+    users = sorted(members)
+    names = [members[user] for user in users]
+    ids = list(entry_ids[: len(users)])
+    await execute_in_block(db, INSERT_MEMBERS, guild_id, users, names, ids, created_at, wall_time())
 
 
-async def hold(
-    db: BaseDBAsyncClient, guild_id: str, user_id: str, key: str | None
-) -> tuple[BytesBalance, BytesConfig] | None:
-    """What a member's claim depends on, the member's row locked; None when the member is new.
-
-    The key is locked as well, as by `wait_for`.
-    """
-    found = await movements.HOLD.rows(db, guild_id, user_id, key)
-    if not found:
-        return None
-    return BytesBalance._init_from_db(**found[0]), BytesConfig._init_from_db(**found[0])
+async def find_earlier_entry(run: Operation, entry: BytesTransaction) -> BytesTransaction:
+    """Return the entry that an earlier request with the same key made."""
+    rows = await run.fetch(GET_ENTRY_BY_KEY, entry.guild_id, entry.idempotency_key)
+    if not rows:  # deleted since
+        raise TransientError("the database stayed in conflict with other operations")
+    return from_row(BytesTransaction, rows[0])
 
 
-async def lock(
-    db: BaseDBAsyncClient, guild_id: str, members: Iterable[str]
-) -> dict[str, BytesBalance]:
-    """The members' balance rows by user id, locked until the transaction ends.
+def replay_or_conflict(first: BytesTransaction, entry: BytesTransaction) -> BytesTransaction:
+    """Return the first entry with this key if it moved what this one would.
 
-    They are locked in the order of their user ids: two transfers between the same members in
-    opposite directions wait for each other instead of deadlocking.
-    """
-    rows = BytesBalance.filter(guild_id=guild_id, user_id__in=list(members))
-    locked = await rows.order_by("user_id").select_for_update().using_db(db)
-    return {row.user_id: row for row in locked}
-
-
-def parties(row: BytesTransaction) -> dict[str, str]:
-    """Username by user id of those in a ledger row who are members."""
-    both = {row.giver_id: row.giver_username, row.receiver_id: row.receiver_username}
-    return {user_id: name for user_id, name in both.items() if user_id != SYSTEM_ID}
-
-
-async def settle_at_once(row: BytesTransaction) -> bool:
-    """Judge, move and record in one statement that is a transaction of its own.
-
-    Returns:
-        Whether it happened. If not, nothing did, and the reason is for the caller to find.
-    """
-    trace = traces.LEDGER_ROW_EXISTS, (row.guild_id, row.id)
-    pair = movements.settlement(row.kind, row.idempotency_key)
-    return _stored(row, await at_once(pair, *_values(row), wall_time(), trace=trace))
-
-
-async def settle(db: BaseDBAsyncClient, row: BytesTransaction) -> bool:
-    """Judge, move and record as a part of a transaction.
-
-    Returns:
-        Whether it happened, as `settle_at_once`.
-    """
-    pair = movements.settlement(row.kind, row.idempotency_key)
-    if not _stored(row, await pair.happens(db, *_values(row), wall_time())):
-        return False
-    leave_trace(db, traces.LEDGER_ROW_EXISTS, row.guild_id, row.id)
-    return True
-
-
-async def claim(
-    db: BaseDBAsyncClient, row: BytesTransaction, today: date, streak: int, stamp: datetime
-) -> None:
-    """Pay and record the daily claim of a member whose row is locked and has room for it."""
-    _stored(row, await movements.CLAIM.happens(db, *_values(row), stamp, today, streak))
-    leave_trace(db, traces.LEDGER_ROW_EXISTS, row.guild_id, row.id)
-
-
-def _values(row: BytesTransaction) -> tuple[Any, ...]:
-    """The row as `movements.settlement` and its neighbours take it."""
-    return (
-        row.id,
-        row.guild_id,
-        row.giver_id,
-        row.giver_username,
-        row.receiver_id,
-        row.receiver_username,
-        row.amount,
-        row.reason,
-        row.created_at,
-        row.kind,
-        row.actor_id,
-        row.idempotency_key,
-        None if row.details is None else json.dumps(row.details),
-    )
-
-
-def _stored(row: BytesTransaction, happened: bool) -> bool:
-    row._saved_in_db = row._saved_in_db or happened
-    return happened
-
-
-async def move(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
-    """Move the bytes of a ledger row between the balances of its parties, who were met before.
+    Kind, parties, amount and reason are compared; usernames are not. The details distinguish one
+    of many grants from a single one.
 
     Raises:
-        InsufficientBalanceError: The giver has fewer bytes.
-        BalanceOverflowError: The receiver's total has no room for them.
+        IdempotencyConflictError: It moved something else.
     """
-    locked = await lock(db, row.guild_id, parties(row))
-    giver, receiver = locked.get(row.giver_id), locked.get(row.receiver_id)
-    if giver is not None and giver.balance < row.amount:
-        raise InsufficientBalanceError(giver.balance, row.amount)
-    if receiver is not None and receiver.total_received > MAX_BYTES - row.amount:
-        raise BalanceOverflowError(receiver.total_received, row.amount)
-    await movements.MOVE.rows(
-        db, row.guild_id, row.giver_id, row.receiver_id, row.amount, wall_time()
-    )
-
-
-async def record(db: BaseDBAsyncClient, row: BytesTransaction) -> None:
-    """Write the ledger row of bytes that moved in this transaction."""
-    await movements.RECORD.rows(db, *_values(row))
-    _stored(row, True)
-    leave_trace(db, traces.LEDGER_ROW_EXISTS, row.guild_id, row.id)
-
-
-async def wait_for(db: BaseDBAsyncClient, guild_id: str, key: str | None) -> None:
-    """Wait until whoever has come with the same key before has ended.
-
-    A second delivery then finds what the first one wrote. Without the lock it would look too early,
-    and be refused by what the first had changed meanwhile. On SQLite transactions wait anyway.
-    """
-    if key is not None and db.capabilities.dialect == "postgres":
-        await movements.KEY_LOCK.rows(db, guild_id, key)
-
-
-async def earlier(
-    db: BaseDBAsyncClient, guild_id: str, key: str | None, own_id: UUID
-) -> BytesTransaction | BytesBalance | SquadMembership | None:
-    """What an earlier order with this key wrote, or an earlier attempt at the running operation.
-
-    The key is locked, see `wait_for`.
-
-    Args:
-        db: The transaction.
-        guild_id: The guild.
-        key: The idempotency key.
-        own_id: The id of the ledger row that an earlier attempt would have written.
-
-    Returns:
-        The ledger row; the member's balance row after a claim, or the membership after a joining,
-        that moved no bytes; or None.
-    """
-    if key is None and not retried():
-        return None
-    used = await movements.KEY_USED.rows(db, guild_id, key, own_id if retried() else None)
-    if not used:
-        return None
-    tables: dict[str, type[BytesTransaction | BytesBalance | SquadMembership]] = {
-        "ledger": BytesTransaction,
-        "claim": BytesBalance,
-        "membership": SquadMembership,
-    }
-    return await tables[used[0]["place"]].get(guild_id=guild_id, id=used[0]["id"], using_db=db)
-
-
-def same_movement(
-    first: BytesTransaction | BytesBalance | SquadMembership, row: BytesTransaction
-) -> BytesTransaction:
-    """The first order's ledger row, if it moved what this row would.
-
-    Raises:
-        IdempotencyConflictError: It did not. What counts is kind, parties, amount and reason;
-            usernames do not. A row's details tell one of many grants from a single one.
-    """
-    if isinstance(first, BytesTransaction) and all(
-        getattr(first, name) == getattr(row, name)
+    if all(
+        getattr(first, name) == getattr(entry, name)
         for name in ("kind", "giver_id", "receiver_id", "amount", "reason", "details")
     ):
         return first
-    raise IdempotencyConflictError(str(row.idempotency_key))
+    raise IdempotencyConflictError(str(entry.idempotency_key))
+
+
+def refusal(verdict: Verdict) -> RefusedError:
+    """Return the error that a verdict means, with the verdict's numbers."""
+    return _REFUSALS[verdict["outcome"]](verdict)
+
+
+def _cooldown(verdict: Verdict) -> RefusedError:
+    last = verdict["last_transfer_at"]
+    if isinstance(last, str):  # SQLite has no type for it
+        last = datetime.fromisoformat(last)
+    return TransferCooldownError(rules.cooldown_ends_at(last, verdict["cooldown_hours"]))
+
+
+_REFUSALS: dict[str, Callable[[Verdict], RefusedError]] = {
+    "limit": lambda v: TransferLimitError(v["amount"], v["max_transfer"]),
+    "insufficient_balance": lambda v: InsufficientBalanceError(v["giver_balance"], v["amount"]),
+    "overflow": lambda v: BalanceOverflowError(v["receiver_total"], v["amount"]),
+    "cooldown": _cooldown,
+    "squad_not_found": lambda v: SquadNotFoundError(UUID(v["squad_id"])),
+    "squad_inactive": lambda v: SquadInactiveError(UUID(v["squad_id"])),
+    "squad_full": lambda v: SquadFullError(UUID(v["squad_id"]), v["max_members"]),
+    "already_in_squad": lambda v: AlreadyInSquadError(UUID(v["current_squad_id"])),
+    "not_in_squad": lambda v: NotInSquadError(v["user_id"]),
+}

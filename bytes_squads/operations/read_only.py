@@ -1,39 +1,43 @@
-"""Looking without making: where an operation makes what is missing, these find nothing."""
+"""Read without making a member or a guild known."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from ..domain import validation as inputs
-from ..engine.transaction import operation, reading
+from ..domain import validation
+from ..engine._tortoise import from_row
+from ..engine.operation import Operation, operation
 from ..models import BytesBalance, BytesConfig, BytesTransaction
-from ..sql import reads
+from ..sql.configs import GET_CONFIG
+from ..sql.members import GET_BALANCE
+from ..sql.postings import GET_ENTRY
 
 
-class Lookups:
+class ReadOnlyQueries:
     """What an operator looks at; a misspelled id leaves no new member or guild behind.
 
     Each may raise `InvalidSnowflakeError`, and `StorageUnavailableError` as every operation.
     """
 
     @operation
-    async def balance(self, guild_id: str | int, user_id: str | int) -> BytesBalance | None:
-        """A member's balance, None for one whom the guild does not know."""
-        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        async with reading() as db:
-            found = await reads.BALANCE.rows(db, guild, user)
-        return BytesBalance._init_from_db(**found[0]) if found else None
+    async def balance(
+        self, run: Operation, guild_id: str | int, user_id: str | int
+    ) -> BytesBalance | None:
+        """Return a member's balance, None for one whom the guild does not know."""
+        guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
+        rows = await run.fetch(GET_BALANCE, guild, user)
+        return from_row(BytesBalance, rows[0]) if rows else None
 
     @operation
-    async def config(self, guild_id: str | int) -> BytesConfig | None:
-        """A guild's config, None while there is none and the defaults hold."""
-        guild = inputs.snowflake(guild_id)
-        async with reading() as db:
-            return await BytesConfig.get_or_none(guild_id=guild, using_db=db)
+    async def config(self, run: Operation, guild_id: str | int) -> BytesConfig | None:
+        """Return a guild's config, None while there is none and the defaults hold."""
+        rows = await run.fetch(GET_CONFIG, validation.snowflake(guild_id))
+        return from_row(BytesConfig, rows[0]) if rows else None
 
     @operation
-    async def transaction(self, guild_id: str | int, row_id: UUID) -> BytesTransaction | None:
-        """A row of a guild's ledger, None where the guild has no such row."""
-        guild = inputs.snowflake(guild_id)
-        async with reading() as db:
-            return await BytesTransaction.get_or_none(guild_id=guild, id=row_id, using_db=db)
+    async def transaction(
+        self, run: Operation, guild_id: str | int, row_id: UUID
+    ) -> BytesTransaction | None:
+        """Return a row of a guild's ledger, None where the guild has no such row."""
+        rows = await run.fetch(GET_ENTRY, validation.snowflake(guild_id), row_id)
+        return from_row(BytesTransaction, rows[0]) if rows else None

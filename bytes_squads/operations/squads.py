@@ -1,4 +1,4 @@
-"""What can be done with squads: `SquadOperations`. Joining costs bytes, through the ledger."""
+"""A guild's squads: `SquadOperations`. Joining costs bytes, through the ledger."""
 
 from __future__ import annotations
 
@@ -7,31 +7,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
-from tortoise.exceptions import IntegrityError
-
-from ..domain import validation as inputs
-from ..domain.errors import (
-    AlreadyInSquadError,
-    IdempotencyConflictError,
-    NotInSquadError,
-    SquadFullError,
-    SquadInactiveError,
-    SquadNotFoundError,
-    SquadRoleTakenError,
-)
+from ..domain import validation
+from ..domain.errors import IdempotencyConflictError, SquadNotFoundError, SquadRoleTakenError
 from ..domain.rules import utc_now, wall_time
-from ..engine import commit_checks as traces
-from ..engine.driver_errors import violates
-from ..engine.transaction import ask, in_transaction, leave_trace, operation, operation_ids, reading
-from ..models import BytesBalance, BytesTransaction, Squad, SquadMembership
+from ..engine._tortoise import from_row
+from ..engine.commit_checks import CommitCheck
+from ..engine.driver_errors import UniqueConflictError
+from ..engine.operation import Operation, operation
+from ..models import BytesTransaction, Squad, SquadMembership
 from ..schemas import SquadCreate, SquadStanding, SquadSummary, SquadUpdate, check_input
-from ..sql import reads, squads
+from ..sql import squads
+from ..sql.queries import join_halves
+from ..sql.statement import PostingStatement
 from . import ledger
 
 
 class SquadOperations:
-    """A guild's squads: making them, joining, switching and leaving, standings.
+    """A guild's squads: create, join, switch, leave, compare.
 
     An instance holds nothing but its clock; make as many as you like. Every ``guild_id`` and
     ``user_id`` is a Discord snowflake, as ``str`` or ``int``; anything else is refused with
@@ -46,56 +38,56 @@ class SquadOperations:
         self._clock = clock
 
     @operation
-    async def create_squad(self, data: SquadCreate) -> Squad:
-        """Make a squad.
+    async def create_squad(self, run: Operation, data: SquadCreate) -> Squad:
+        """Create a squad.
 
         Args:
             data: Guild, role, name and the rest.
 
         Raises:
             SquadRoleTakenError: Another squad of the guild has this role.
+            InvalidInputError: The data got past its own validation and is refused.
         """
         data = check_input(SquadCreate, data)
-        async with in_transaction() as db:
-            squad_id, stamp = operation_ids(1)[0], wall_time()
-            made = await squads.FOUND.rows(
-                db,
-                squad_id,
-                data.guild_id,
-                data.role_id,
-                data.name,
-                data.description,
-                data.switch_cost,
-                data.max_members,
-                data.is_active,
-                stamp,
-            )
-            if not made:
-                raise SquadRoleTakenError(str(data.role_id))
-            leave_trace(db, traces.SQUAD_CHANGED, data.guild_id, squad_id, stamp)
-            return await Squad.get(guild_id=data.guild_id, id=squad_id, using_db=db)
+        guild, squad_id, saved_at = str(data.guild_id), run.draw_ids(1)[0], wall_time()
+        rows = await run.execute(
+            squads.INSERT_SQUAD,
+            squad_id,
+            guild,
+            str(data.role_id),
+            data.name,
+            data.description,
+            data.switch_cost,
+            data.max_members,
+            data.is_active,
+            saved_at,
+            check=CommitCheck(squads.GET_SQUAD, (guild, squad_id)),
+        )
+        if not rows:
+            raise SquadRoleTakenError(str(data.role_id))
+        return from_row(Squad, rows[0])
 
     @operation
-    async def get_squad(self, guild_id: str | int, squad_id: UUID | str) -> Squad:
-        """A squad of the guild.
+    async def get_squad(self, run: Operation, guild_id: str | int, squad_id: UUID | str) -> Squad:
+        """Return a squad of the guild.
 
         Raises:
             SquadNotFoundError: The guild has no such squad.
-            InvalidSnowflakeError: The guild's id is none.
+            InvalidSnowflakeError: The guild's id is not a valid snowflake.
         """
-        guild, squad = inputs.snowflake(guild_id), inputs.squad_id(squad_id)
-        async with reading() as db:
-            return await self._squad(db, guild, squad)
+        return await self._get_squad(
+            run, validation.snowflake(guild_id), validation.squad_id(squad_id)
+        )
 
-    async def _squad(self, db: BaseDBAsyncClient, guild: str, squad: UUID) -> Squad:
-        found = await Squad.get_or_none(guild_id=guild, id=squad, using_db=db)
-        if found is None:
+    async def _get_squad(self, run: Operation, guild: str, squad: UUID) -> Squad:
+        rows = await run.fetch(squads.GET_SQUAD, guild, squad)
+        if not rows:
             raise SquadNotFoundError(squad)
-        return found
+        return from_row(Squad, rows[0])
 
     @operation
     async def update_squad(
-        self, guild_id: str | int, squad_id: UUID | str, changes: SquadUpdate
+        self, run: Operation, guild_id: str | int, squad_id: UUID | str, changes: SquadUpdate
     ) -> Squad:
         """Change the fields that are given; the others stay, also under concurrent changes.
 
@@ -107,44 +99,57 @@ class SquadOperations:
         Raises:
             SquadNotFoundError: The guild has no such squad.
             SquadRoleTakenError: Another squad of the guild has the new role.
-            InvalidSnowflakeError: The guild's id is none.
+            InvalidSnowflakeError: The guild's id is not a valid snowflake.
+            InvalidInputError: The changes got past their own validation and are refused.
         """
-        guild, squad = inputs.snowflake(guild_id), inputs.squad_id(squad_id)
-        fields = check_input(SquadUpdate, changes).changes()
-        async with in_transaction() as db:
-            if fields:
-                stamp = wall_time()
-                rows = Squad.filter(guild_id=guild, id=squad).using_db(db)
-                try:
-                    await rows.update(**fields, updated_at=stamp)
-                except IntegrityError as error:
-                    if violates(
-                        error, "uq_squads_guild_id_role_id", "squads.guild_id", "squads.role_id"
-                    ):
-                        raise SquadRoleTakenError(fields["role_id"]) from error
-                    raise  # pragma: no cover  # a rule that SquadUpdate does not know
-                leave_trace(db, traces.SQUAD_CHANGED, guild, squad, stamp)
-            return await self._squad(db, guild, squad)
+        guild, squad = validation.snowflake(guild_id), validation.squad_id(squad_id)
+        given = check_input(SquadUpdate, changes).changes()
+        if not given:
+            return await self._get_squad(run, guild, squad)
+        saved_at = wall_time()
+        try:
+            rows = await run.execute(
+                squads.UPDATE_SQUAD,
+                guild,
+                squad,
+                given.get("role_id"),
+                given.get("name"),
+                "description" in given,
+                given.get("description"),
+                given.get("switch_cost"),
+                "max_members" in given,
+                given.get("max_members"),
+                given.get("is_active"),
+                saved_at,
+                check=CommitCheck(squads.GET_SAVED_SQUAD, (guild, squad, saved_at)),
+            )
+        except UniqueConflictError as error:
+            if error.is_about("uq_squads_guild_id_role_id", "squads.guild_id", "squads.role_id"):
+                raise SquadRoleTakenError(given["role_id"]) from error
+            raise  # pragma: no cover  # no other unique key is changed
+        if not rows:
+            raise SquadNotFoundError(squad)
+        return from_row(Squad, rows[0])
 
     @operation
-    async def delete_squad(self, guild_id: str | int, squad_id: UUID | str) -> None:
+    async def delete_squad(self, run: Operation, guild_id: str | int, squad_id: UUID | str) -> None:
         """Delete a squad and its memberships.
 
         Raises:
             SquadNotFoundError: The guild has no such squad.
-            InvalidSnowflakeError: The guild's id is none.
+            InvalidSnowflakeError: The guild's id is not a valid snowflake.
         """
-        guild, squad = inputs.snowflake(guild_id), inputs.squad_id(squad_id)
-        async with in_transaction() as db:
-            if not await Squad.filter(guild_id=guild, id=squad).using_db(db).delete():
-                raise SquadNotFoundError(squad)
-            leave_trace(db, traces.SQUAD_GONE, guild, squad)
+        guild, squad = validation.snowflake(guild_id), validation.squad_id(squad_id)
+        # A squad that is there was not deleted; one that is gone may be another's doing.
+        check = CommitCheck(squads.GET_SQUAD, (guild, squad), found=False)
+        if not await run.execute(squads.DELETE_SQUAD, guild, squad, check=check):
+            raise SquadNotFoundError(squad)
 
     @operation
     async def get_guild_squads(
-        self, guild_id: str | int, *, active_only: bool = True
+        self, run: Operation, guild_id: str | int, *, active_only: bool = True
     ) -> list[SquadSummary]:
-        """The guild's squads by name, each with its number of members, in one query.
+        """Return the guild's squads by name, each with its number of members, in one query.
 
         Costs O(members of squads), counted through an index.
 
@@ -153,18 +158,19 @@ class SquadOperations:
             active_only: Whether to leave out squads that take no members.
 
         Raises:
-            InvalidSnowflakeError: The id is none.
+            InvalidSnowflakeError: The id is not a valid snowflake.
         """
-        guild = inputs.snowflake(guild_id)
-        rows = await ask(squads.SQUADS, guild, bool(active_only))
+        guild = validation.snowflake(guild_id)
+        rows = await run.fetch(squads.LIST_SQUADS, guild, bool(active_only))
         return [
-            SquadSummary(squad=Squad._init_from_db(**row), member_count=int(row["member_count"]))
+            SquadSummary(squad=from_row(Squad, row), member_count=int(row["member_count"]))
             for row in rows
         ]
 
     @operation
     async def join_squad(
         self,
+        run: Operation,
         guild_id: str | int,
         user_id: str | int,
         squad_id: UUID | str,
@@ -176,7 +182,7 @@ class SquadOperations:
 
         Args:
             guild_id: The guild.
-            user_id: The member.
+            user_id: The member; created when new.
             squad_id: The squad.
             username: For the ledger row, up to 100 characters.
             idempotency_key: Up to 100 characters.
@@ -188,35 +194,19 @@ class SquadOperations:
             SquadNotFoundError: The guild has no such squad.
             SquadInactiveError: The squad takes no members.
             AlreadyInSquadError: The member is in a squad of the guild.
-            SquadFullError: Every place is taken.
+            SquadFullError: Every seat is taken.
             InsufficientBalanceError: The member has fewer bytes than the squad costs.
             IdempotencyConflictError: The key was used for something else.
-            InvalidSnowflakeError: An id is none.
+            InvalidSnowflakeError: An id is not a valid snowflake.
             InvalidTextError: The username or the key is refused.
         """
-        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        target = inputs.squad_id(squad_id)
-        name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
-        now = inputs.now(self._clock)
-        async with in_transaction() as db:
-            found = await squads.OPEN.rows(db, guild, target, key)
-            if first := await ledger.earlier(db, guild, key, ledger.row_id()):
-                return await self._same_seat(db, first, "join", user, target, str(key))
-            squad = self._open_squad(found, target)
-            free_key = None if squad.switch_cost else key
-            seat = guild, user, target, now, free_key, squad.max_members
-            if not (seated := await squads.SEAT.rows(db, *seat)):
-                current = await self._membership(db, guild, user)
-                if current is not None:
-                    raise AlreadyInSquadError(current.squad_id)
-                raise SquadFullError(target, squad.max_members or 0)
-            leave_trace(db, traces.SEATED, guild, user, target, now)
-            await self._pay(db, "join", squad, user, name, now, key)
-            return SquadMembership._init_from_db(**seated[0])
+        entry = self._new_entry(run, guild_id, user_id, username, idempotency_key)
+        return await self._take_seat(run, squads.JOIN_SQUAD, "join", entry, squad_id)
 
     @operation
     async def switch_squad(
         self,
+        run: Operation,
         guild_id: str | int,
         user_id: str | int,
         squad_id: UUID | str,
@@ -224,7 +214,7 @@ class SquadOperations:
         username: str = "",
         idempotency_key: str | int | None = None,
     ) -> SquadMembership:
-        """Go from the present squad to another for the latter's ``switch_cost``, all or nothing.
+        """Switch from the present squad to another for the latter's ``switch_cost``.
 
         The parameters and the result are those of `join_squad`.
 
@@ -233,164 +223,148 @@ class SquadOperations:
             SquadInactiveError: The squad takes no members.
             NotInSquadError: The member is in no squad of the guild.
             AlreadyInSquadError: The member is in this squad.
-            SquadFullError: Every place is taken.
+            SquadFullError: Every seat is taken.
             InsufficientBalanceError: The member has fewer bytes than the squad costs.
             IdempotencyConflictError: The key was used for something else.
-            InvalidSnowflakeError: An id is none.
+            InvalidSnowflakeError: An id is not a valid snowflake.
             InvalidTextError: The username or the key is refused.
         """
-        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        target = inputs.squad_id(squad_id)
-        name, key = inputs.username(username), inputs.idempotency_key(idempotency_key)
-        now = inputs.now(self._clock)
-        async with in_transaction() as db:
-            found = await squads.OPEN.rows(db, guild, target, key)
-            if first := await ledger.earlier(db, guild, key, ledger.row_id()):
-                return await self._same_seat(db, first, "switch", user, target, str(key))
-            squad = self._open_squad(found, target)
-            free_key = None if squad.switch_cost else key
-            seat = guild, user, target, now, free_key, squad.max_members
-            if not (seated := await squads.RESEAT.rows(db, *seat)):
-                current = await self._membership(db, guild, user)
-                if current is None:
-                    raise NotInSquadError(user)
-                if current.squad_id == target:
-                    raise AlreadyInSquadError(target)
-                raise SquadFullError(target, squad.max_members or 0)
-            leave_trace(db, traces.SEATED, guild, user, target, now)
-            await self._pay(db, "switch", squad, user, name, now, key)
-            return SquadMembership._init_from_db(**seated[0])
-
-    def _open_squad(self, found: list[dict[str, Any]], squad_id: UUID) -> Squad:
-        if not found:
-            raise SquadNotFoundError(squad_id)
-        squad = Squad._init_from_db(**found[0])
-        if not squad.is_active:
-            raise SquadInactiveError(squad_id)
-        return squad
-
-    async def _membership(
-        self, db: BaseDBAsyncClient, guild: str, user: str
-    ) -> SquadMembership | None:
-        return await SquadMembership.get_or_none(guild_id=guild, user_id=user, using_db=db)
-
-    async def _pay(
-        self,
-        db: TransactionalDBClient,
-        how: str,
-        squad: Squad,
-        user: str,
-        username: str,
-        now: datetime,
-        key: str | None,
-    ) -> None:
-        """Charge what the squad costs; a free one leaves no ledger row."""
-        if squad.switch_cost == 0:
-            return
-        row = ledger.entry(
-            "squad",
-            guild_id=squad.guild_id,
-            giver_id=user,
-            giver_username=username,
-            amount=squad.switch_cost,
-            reason=squad.name,
-            created_at=now,
-            idempotency_key=key,
-        )
-        row.details = {"how": how, "squad_id": str(squad.id)}
-        if await ledger.settle(db, row):
-            return
-        await ledger.meet(db, row.guild_id, ledger.parties(row), now)
-        await ledger.move(db, row)
-        await ledger.record(db, row)
-
-    async def _same_seat(
-        self,
-        db: TransactionalDBClient,
-        first: BytesTransaction | BytesBalance | SquadMembership,
-        how: str,
-        user: str,
-        target: UUID,
-        key: str,
-    ) -> SquadMembership:
-        """What the first order with this key answered, if it was this one."""
-        if isinstance(first, SquadMembership):
-            if (first.user_id, first.squad_id) == (user, target):
-                return first
-        elif (
-            isinstance(first, BytesTransaction)
-            and (first.kind, first.giver_id) == ("squad", user)
-            and first.details == {"how": how, "squad_id": str(target)}
-        ):
-            current = await self._membership(db, first.guild_id, user)
-            if current is not None and (current.squad_id, current.joined_at) == (
-                target,
-                first.created_at,
-            ):
-                return current
-            # The member has left or gone on since; the first answer is rebuilt from the ledger.
-            return SquadMembership(
-                guild_id=first.guild_id, user_id=user, squad_id=target, joined_at=first.created_at
-            )
-        raise IdempotencyConflictError(key)
+        entry = self._new_entry(run, guild_id, user_id, username, idempotency_key)
+        return await self._take_seat(run, squads.SWITCH_SQUAD, "switch", entry, squad_id)
 
     @operation
-    async def leave_squad(self, guild_id: str | int, user_id: str | int) -> None:
+    async def leave_squad(
+        self,
+        run: Operation,
+        guild_id: str | int,
+        user_id: str | int,
+        *,
+        idempotency_key: str | int | None = None,
+    ) -> None:
         """Leave the present squad; it costs nothing and gives nothing back.
+
+        Args:
+            guild_id: The guild.
+            user_id: The member.
+            idempotency_key: Up to 100 characters.
 
         Raises:
             NotInSquadError: The member is in no squad of the guild.
-            InvalidSnowflakeError: An id is none.
+            IdempotencyConflictError: The key was used for something else.
+            InvalidSnowflakeError: An id is not a valid snowflake.
+            InvalidTextError: The key is refused.
         """
-        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        async with in_transaction() as db:
-            memberships = SquadMembership.filter(guild_id=guild, user_id=user)
-            membership = await memberships.select_for_update().using_db(db).first()
-            if membership is None:
-                raise NotInSquadError(user)
-            await SquadMembership.filter(guild_id=guild, id=membership.id).using_db(db).delete()
-            leave_trace(db, traces.SEAT_GONE, guild, membership.id)
+        entry = self._new_entry(run, guild_id, user_id, "", idempotency_key)
+        verdict = await ledger.post(run, squads.LEAVE_SQUAD, entry)
+        if verdict["outcome"] == "repeated":
+            await self._find_earlier(run, entry, "leave")
+        elif verdict["outcome"] != "done":
+            raise ledger.refusal(verdict)
 
-    @operation
-    async def get_user_squad(self, guild_id: str | int, user_id: str | int) -> Squad | None:
-        """The squad that a member is in, or None.
+    def _new_entry(
+        self,
+        run: Operation,
+        guild_id: str | int,
+        user_id: str | int,
+        username: str,
+        key: str | int | None,
+    ) -> BytesTransaction:
+        """Return the entry of a seat; amount, reason and details are the statement's."""
+        return ledger.new_entry(
+            run,
+            "squad",
+            guild_id=validation.snowflake(guild_id),
+            giver_id=validation.snowflake(user_id),
+            giver_username=validation.username(username),
+            idempotency_key=validation.idempotency_key(key),
+            created_at=validation.now(self._clock),
+        )
+
+    async def _take_seat(
+        self,
+        run: Operation,
+        statement: PostingStatement,
+        action: str,
+        entry: BytesTransaction,
+        squad_id: UUID | str,
+    ) -> SquadMembership:
+        squad = validation.squad_id(squad_id)
+        verdict = await ledger.post(run, statement, entry, wall_time(), squad)
+        seat: dict[str, Any] = {
+            "guild_id": entry.guild_id,
+            "user_id": entry.giver_id,
+            "squad_id": squad,
+            "joined_at": entry.created_at,
+        }
+        if verdict["outcome"] == "repeated":
+            first = await self._find_earlier(run, entry, action, squad)
+            seat["joined_at"] = first.created_at
+        elif verdict["outcome"] != "done":
+            raise ledger.refusal(verdict)
+        if membership_id := verdict.get("membership_id"):
+            return from_row(SquadMembership, {"id": membership_id, **seat})
+        rows = await run.fetch(squads.GET_MEMBERSHIP, entry.guild_id, entry.giver_id)
+        if rows:
+            current = from_row(SquadMembership, rows[0])
+            if (current.squad_id, current.joined_at) == (squad, seat["joined_at"]):
+                return current
+        # The member has left or switched since; the first answer is rebuilt from the ledger.
+        return SquadMembership(**seat)
+
+    async def _find_earlier(
+        self, run: Operation, entry: BytesTransaction, action: str, squad: UUID | None = None
+    ) -> BytesTransaction:
+        """Return the entry of the first request with this key, if it did the same.
 
         Raises:
-            InvalidSnowflakeError: An id is none.
+            IdempotencyConflictError: It did something else.
         """
-        guild, user = inputs.snowflake(guild_id), inputs.snowflake(user_id)
-        async with reading() as db:
-            membership = (
-                await SquadMembership.filter(guild_id=guild, user_id=user)
-                .select_related("squad")
-                .using_db(db)
-                .first()
-            )
-        return None if membership is None else membership.squad
+        first = await ledger.find_earlier_entry(run, entry)
+        details = first.details or {}
+        if (
+            (first.kind, first.giver_id) == ("squad", entry.giver_id)
+            and details.get("action") == action
+            and squad in (None, UUID(details["squad_id"]))
+        ):
+            return first
+        raise IdempotencyConflictError(str(entry.idempotency_key))
+
+    @operation
+    async def get_user_squad(
+        self, run: Operation, guild_id: str | int, user_id: str | int
+    ) -> Squad | None:
+        """Return the squad that a member is in, or None.
+
+        Raises:
+            InvalidSnowflakeError: An id is not a valid snowflake.
+        """
+        guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
+        rows = await run.fetch(squads.GET_MEMBER_SQUAD, guild, user)
+        return from_row(Squad, rows[0]) if rows else None
 
     @operation
     async def get_squad_members(
-        self, guild_id: str | int, squad_id: UUID | str
+        self, run: Operation, guild_id: str | int, squad_id: UUID | str
     ) -> list[SquadMembership]:
-        """The memberships of a squad, by when they were joined.
+        """Return the memberships of a squad, in the order in which they began.
 
         Costs O(members of the squad).
 
         Raises:
             SquadNotFoundError: The guild has no such squad.
-            InvalidSnowflakeError: The guild's id is none.
+            InvalidSnowflakeError: The guild's id is not a valid snowflake.
         """
-        guild, squad = inputs.snowflake(guild_id), inputs.squad_id(squad_id)
-        async with reading() as db:
-            await self._squad(db, guild, squad)
-            memberships = SquadMembership.filter(guild_id=guild, squad_id=squad)
-            return await memberships.order_by("joined_at", "id").using_db(db)
+        guild, squad = validation.snowflake(guild_id), validation.squad_id(squad_id)
+        rows = await run.fetch(squads.LIST_MEMBERSHIPS, guild, squad)
+        if not rows:
+            raise SquadNotFoundError(squad)
+        return [from_row(SquadMembership, row) for row in rows if row["id"] is not None]
 
     @operation
     async def get_squad_leaderboard(
-        self, guild_id: str | int, limit: int = 10
+        self, run: Operation, guild_id: str | int, limit: int = 10
     ) -> list[SquadStanding]:
-        """The active squads by what their members have together, in one query.
+        """Return the active squads by the total balance of their members, in one query.
 
         Costs O(members of squads): each one's balance is looked up.
 
@@ -399,17 +373,17 @@ class SquadOperations:
             limit: How many squads, 1 … 10,000.
 
         Raises:
-            InvalidSnowflakeError: The id is none.
+            InvalidSnowflakeError: The id is not a valid snowflake.
             InvalidPageError: The limit is refused.
         """
-        guild, size = inputs.snowflake(guild_id), inputs.limit(limit)
-        rows = await ask(squads.STANDINGS, guild, size)
+        guild, size = validation.snowflake(guild_id), validation.limit(limit)
+        rows = await run.fetch(squads.SQUAD_LEADERBOARD, guild, size)
         return [
             SquadStanding(
                 rank=rank,
-                squad=Squad._init_from_db(**row),
+                squad=from_row(Squad, row),
                 member_count=int(row["member_count"]),
-                total_balance=reads.whole(int(row["total_high"]), int(row["total_low"])),
+                total_balance=join_halves(int(row["total_high"]), int(row["total_low"])),
             )
             for rank, row in enumerate(rows, 1)
         ]

@@ -2,88 +2,242 @@
 
 from __future__ import annotations
 
-from .movements import KEY_LOCKED
-from .statement import Statement
+from .postings import (
+    BALANCE_CASES,
+    EARLIER_ENTRY,
+    MEMBER_FACTS,
+    MEMBER_IS_UNKNOWN,
+    MEMBERS_CHANGED,
+    RECORD_ENTRY,
+    judge,
+    lock_members,
+    update_balances,
+)
+from .statement import PostingStatement, Statement
 
-FOUND = Statement("""
+INSERT_SQUAD = Statement("""
     INSERT INTO squads
         (id, guild_id, role_id, name, description, switch_cost, max_members, is_active,
          created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
     ON CONFLICT (guild_id, role_id) DO NOTHING
-    RETURNING id
+    RETURNING *
 """)
-"""A new squad; no row when the role is taken. $9 wall time, the rest in the order of columns."""
+"""Insert a squad; no row when the role is taken. $9 wall time, the rest in the order of columns."""
 
-OPEN = Statement(
-    f"""
+UPDATE_SQUAD = Statement("""
+    UPDATE squads SET
+        role_id = coalesce($3::text, role_id), name = coalesce($4::text, name),
+        description = CASE WHEN $5::boolean THEN $6::text ELSE description END,
+        switch_cost = coalesce($7::bigint, switch_cost),
+        max_members = CASE WHEN $8::boolean THEN $9::int ELSE max_members END,
+        is_active = coalesce($10::boolean, is_active), updated_at = $11::timestamptz
+    WHERE guild_id = $1::text AND id = $2::uuid
+    RETURNING *
+""")
+"""Update the given columns of a squad; null: not given.
+
+$1 guild, $2 squad, $3 role, $4 name, $5 whether $6 description is given, $7 switch cost, $8 whether
+$9 max_members is given, $10 is_active, $11 wall time.
+"""
+
+DELETE_SQUAD = Statement("""
+    DELETE FROM squads WHERE guild_id = $1::text AND id = $2::uuid RETURNING id
+""")
+"""Delete a squad, and by the foreign key its memberships. $1 guild, $2 squad."""
+
+GET_SQUAD = Statement("SELECT * FROM squads WHERE guild_id = $1::text AND id = $2::uuid")
+"""Get a squad. $1 guild, $2 squad."""
+
+GET_SAVED_SQUAD = Statement("""
     SELECT * FROM squads
-    WHERE {KEY_LOCKED} AND guild_id = $1::text AND id = $2::uuid
-    FOR UPDATE
-    """,
-    {KEY_LOCKED: "true"},
-)
-"""A squad, its row locked: until the end nobody else takes a place or changes it.
+    WHERE guild_id = $1::text AND id = $2::uuid AND updated_at = $3::timestamptz
+""")
+"""Get a squad if it was last saved at this wall time. $1 guild, $2 squad, $3 wall time."""
 
-The key, when there is one, is locked before that: see `KEY_LOCK`. $1 guild, $2 squad, $3 key.
-"""
-
-SEAT = Statement("""
-    INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at, idempotency_key)
-    SELECT $1::text, $2::text, $3::uuid, $4::timestamptz, $5::text
-    WHERE $6::int IS NULL OR $6::int > (
-        SELECT count(*) FROM squad_memberships WHERE guild_id = $1::text AND squad_id = $3::uuid
+GET_MEMBER_SQUAD = Statement("""
+    SELECT * FROM squads WHERE guild_id = $1::text AND id = (
+        SELECT squad_id FROM squad_memberships WHERE guild_id = $1::text AND user_id = $2::text
     )
-    ON CONFLICT (guild_id, user_id) DO NOTHING
-    RETURNING *
 """)
-"""A place in a squad whose row is locked; no row when it is full or the member is in a squad.
+"""Get the squad that a member is in. $1 guild, $2 user."""
 
-$1 guild, $2 user, $3 squad, $4 clock, $5 key of a free joining, $6 places, null for no limit.
+GET_MEMBERSHIP = Statement("""
+    SELECT * FROM squad_memberships WHERE guild_id = $1::text AND user_id = $2::text
+""")
+"""Get a member's membership. $1 guild, $2 user."""
+
+LIST_MEMBERSHIPS = Statement("""
+    SELECT member.* FROM squads AS squad
+    LEFT JOIN squad_memberships AS member
+        ON member.guild_id = $1::text AND member.squad_id = squad.id
+    WHERE squad.guild_id = $1::text AND squad.id = $2::uuid
+    ORDER BY member.joined_at, member.id
+""")
+"""List a squad's memberships by when they began; one row of nulls for an empty squad.
+
+$1 guild, $2 squad.
 """
 
-RESEAT = Statement("""
-    UPDATE squad_memberships SET squad_id = $3::uuid, joined_at = $4, idempotency_key = $5
-    WHERE guild_id = $1 AND user_id = $2 AND squad_id <> $3::uuid
-      AND ($6::int IS NULL OR $6::int > (
-        SELECT count(*) FROM squad_memberships WHERE guild_id = $1 AND squad_id = $3::uuid
-      ))
-    RETURNING *
-""")
-"""A place in another squad whose row is locked; no row when it is full or the member's own.
-
-The placeholders are those of `SEAT`.
-"""
-
-SQUADS = Statement("""
+LIST_SQUADS = Statement("""
     SELECT squads.*, (
         SELECT count(*) FROM squad_memberships AS member
-        WHERE member.guild_id = squads.guild_id AND member.squad_id = squads.id
+        WHERE member.guild_id = $1::text AND member.squad_id = squads.id
     ) AS member_count
     FROM squads
-    WHERE guild_id = $1 AND (is_active OR NOT $2::boolean)
+    WHERE guild_id = $1::text AND (is_active OR NOT $2::boolean)
     ORDER BY name COLLATE "C", id
 """)
-"""A guild's squads with their members counted. $1 guild, $2 whether only active ones."""
+"""List a guild's squads with their members counted. $1 guild, $2 whether only active ones."""
 
-STANDINGS = Statement("""
+SQUAD_LEADERBOARD = Statement("""
     SELECT squads.*, standing.member_count, standing.total_high, standing.total_low
     FROM squads JOIN (
         SELECT squad.id,
             count(member.user_id) AS member_count,
-            (coalesce(sum(has.balance >> 32), 0)
-                + (coalesce(sum(has.balance & 4294967295), 0)::bigint >> 32))::bigint AS total_high,
-            coalesce(sum(has.balance & 4294967295), 0)::bigint & 4294967295 AS total_low
+            (coalesce(sum(owner.balance >> 32), 0)
+                + (coalesce(sum(owner.balance & 4294967295), 0)::bigint >> 32))::bigint
+                AS total_high,
+            coalesce(sum(owner.balance & 4294967295), 0)::bigint & 4294967295 AS total_low
         FROM squads AS squad
         LEFT JOIN squad_memberships AS member
-            ON member.guild_id = squad.guild_id AND member.squad_id = squad.id
-        LEFT JOIN bytes_balances AS has
-            ON has.guild_id = member.guild_id AND has.user_id = member.user_id
-        WHERE squad.guild_id = $1 AND squad.is_active
+            ON member.guild_id = $1::text AND member.squad_id = squad.id
+        LEFT JOIN bytes_balances AS owner
+            ON owner.guild_id = $1::text AND owner.user_id = member.user_id
+        WHERE squad.guild_id = $1::text AND squad.is_active
         GROUP BY squad.id
     ) AS standing ON standing.id = squads.id
-    WHERE squads.guild_id = $1
+    WHERE squads.guild_id = $1::text
     ORDER BY total_high DESC, total_low DESC, name COLLATE "C", squads.id
     LIMIT $2::int
 """)
-"""The active squads by what their members have together. $1 guild, $2 limit."""
+"""The active squads by the total balance of their members. $1 guild, $2 limit."""
+
+_MEMBERSHIP = "FROM squad_memberships WHERE guild_id = $2::text AND user_id = $3::text"
+
+_LOCK_SQUAD = """
+    squad AS MATERIALIZED (
+        SELECT ctid AS version, name, switch_cost, max_members, is_active
+        FROM squads WHERE guild_id = $2::text AND id = $12::uuid FOR UPDATE
+    )"""
+
+_LOCK_MEMBERSHIP = f"""
+    membership AS MATERIALIZED (
+        SELECT ctid AS version, id, squad_id {_MEMBERSHIP}
+          AND (SELECT count(*) FROM locked) >= 0
+        FOR UPDATE
+    )"""
+
+_MEMBERSHIP_CHANGED = (
+    f"(SELECT version FROM membership) IS DISTINCT FROM (SELECT ctid {_MEMBERSHIP})"
+)
+
+_SQUAD_CHANGED = """
+    (SELECT version FROM squad) IS DISTINCT FROM (
+        SELECT ctid FROM squads WHERE guild_id = $2::text AND id = $12::uuid)"""
+
+
+def _take_seat(action: str, cases: str, seat: str) -> PostingStatement:
+    """Write the statement that pays for a seat and takes it.
+
+    Seats are counted in the statement's snapshot. Each seat that is taken in a squad of limited
+    size makes a new version of the squad's row, and the outcome is ``stale`` when the locked
+    version is not the snapshot's: so of two that take the last seat, the second counts again.
+
+    Args:
+        action: ``join`` or ``switch``.
+        cases: Why this action is refused in view of the present squad.
+        seat: The statement that writes the membership.
+    """
+    return PostingStatement(
+        locks=f"{_LOCK_SQUAD}, {lock_members(after='squad')}, {_LOCK_MEMBERSHIP}",
+        verdict=judge(
+            facts=f"""
+            (SELECT switch_cost FROM squad) AS amount,
+            (SELECT name FROM squad) AS reason,
+            '{{"action":"{action}","squad_id":"' || $12::uuid::text || '"}}' AS details,
+            $12::uuid::text AS squad_id, $3::text AS user_id,
+            (SELECT is_active FROM squad) AS is_active,
+            (SELECT max_members FROM squad) AS max_members,
+            CASE WHEN (SELECT max_members FROM squad) IS NOT NULL THEN (
+                SELECT count(*) FROM squad_memberships
+                WHERE guild_id = $2::text AND squad_id = $12::uuid
+            ) END AS seats_taken,
+            (SELECT squad_id::text FROM membership) AS current_squad_id,
+            {EARLIER_ENTRY}, {MEMBER_FACTS}""",
+            cases=f"""
+            WHEN is_active IS NULL THEN 'squad_not_found'
+            WHEN NOT is_active THEN 'squad_inactive'
+            {cases}
+            WHEN seats_taken >= max_members THEN 'squad_full'
+            {MEMBER_IS_UNKNOWN}
+            {BALANCE_CASES}""",
+            stale=f"{_SQUAD_CHANGED} OR {_MEMBERSHIP_CHANGED} OR {MEMBERS_CHANGED}",
+            believed="'unknown_member'",
+        ),
+        changes={
+            "changed": update_balances(only="AND verdict.amount > 0"),
+            "seated": seat,
+            "marked": """
+        UPDATE squads SET max_members = squads.max_members FROM verdict
+        WHERE squads.guild_id = $2::text AND squads.id = $12::uuid
+          AND squads.max_members IS NOT NULL AND verdict.outcome = 'done'""",
+        },
+        record=RECORD_ENTRY,
+        answer=", (SELECT membership_id FROM seated) AS membership_id",
+    )
+
+
+JOIN_SQUAD = _take_seat(
+    "join",
+    "WHEN current_squad_id IS NOT NULL THEN 'already_in_squad'",
+    """
+        INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at)
+        SELECT $2::text, $3::text, $12::uuid, $7::timestamptz
+        FROM verdict WHERE verdict.outcome = 'done'
+        RETURNING id AS membership_id""",
+)
+"""Join a squad for its switch cost. $1 … $11 as in `postings.POST_ENTRY`, $12 squad.
+
+Outcomes: done, repeated, stale, squad_not_found, squad_inactive, already_in_squad, squad_full,
+unknown_member, insufficient_balance.
+"""
+
+SWITCH_SQUAD = _take_seat(
+    "switch",
+    """
+            WHEN current_squad_id IS NULL THEN 'not_in_squad'
+            WHEN current_squad_id = $12::uuid::text THEN 'already_in_squad'""",
+    """
+        UPDATE squad_memberships AS seat SET squad_id = $12::uuid, joined_at = $7::timestamptz
+        FROM verdict
+        WHERE seat.guild_id = $2::text AND seat.user_id = $3::text AND verdict.outcome = 'done'
+        RETURNING id AS membership_id""",
+)
+"""Switch to another squad for its switch cost. Parameters and outcomes as in `JOIN_SQUAD`, and
+not_in_squad."""
+
+LEAVE_SQUAD = PostingStatement(
+    locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
+    verdict=judge(
+        facts=f"""
+            0::bigint AS amount, NULL::text AS reason,
+            '{{"action":"leave","squad_id":"' || (SELECT squad_id::text FROM membership) || '"}}'
+                AS details,
+            $3::text AS user_id, {EARLIER_ENTRY}, {MEMBER_FACTS}""",
+        cases=f"WHEN details IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}",
+        stale=_MEMBERSHIP_CHANGED,
+        believed="'unknown_member'",
+    ),
+    changes={
+        "freed": """
+        DELETE FROM squad_memberships
+        WHERE guild_id = $2::text AND user_id = $3::text
+          AND (SELECT outcome FROM verdict) = 'done'"""
+    },
+    record=RECORD_ENTRY,
+)
+"""Leave the present squad. $1 … $10 as in `postings.POST_ENTRY`.
+
+Outcomes: done, repeated, stale, not_in_squad, unknown_member.
+"""

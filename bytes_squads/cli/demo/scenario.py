@@ -1,7 +1,6 @@
-"""Who is in the demo's guild and what happens there in two weeks: data and chance, no database.
+"""The demo's members and their actions in two weeks: data and seeded random choices.
 
-Chance is seeded, so that runs are alike. An `Act` is one click of one member at one point in time;
-what it does goes through the package's public operations.
+An `Action` is one click of one member at one time, and calls one public operation.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 JOINING_DAYS = (1, 2)  # counted from 0
 SUNDAY = 7
 SEED = 20260302
-HEROINE = "mira"
+FEATURED_MEMBER = "mira"
 
 NAMES = (
     "mira", "ada", "amara", "anton", "bela", "bruno", "carmen", "chiyo", "dario", "dilan",
@@ -60,7 +59,7 @@ ROLES = {
     "Regular": ("910000000000000001", 300),
     "Pillar": ("910000000000000002", 600),
 }
-"""Role id, and the total received in whole bytes that earns it."""
+"""Role ids, and the total received in whole bytes that earns each."""
 
 CONFIG = BytesConfigUpdate(
     daily_amount=10,
@@ -73,25 +72,25 @@ CONFIG = BytesConfigUpdate(
 
 @dataclass(frozen=True)
 class Member:
-    """A member: how likely a daily claim is, how many thanks a day, and the favourite squad."""
+    """A member and their habits."""
 
     user_id: str
     name: str
-    diligence: float
-    warmth: float
+    claim_probability: float
+    transfers_per_day: float
     squad: str
 
 
 @dataclass(frozen=True)
-class Act:
-    """One click: when it happens, and what it asks for."""
+class Action:
+    """One click: its time and the operation that it calls."""
 
     at: datetime
-    ask: Callable[[BytesOperations, SquadOperations], Awaitable[object]]
+    run: Callable[[BytesOperations, SquadOperations], Awaitable[object]]
 
 
 def squads(guild_id: str) -> list[SquadCreate]:
-    """The squads that the guild begins with."""
+    """Return the guild's squads."""
     rows = (
         ("Night Owls", "awake when it compiles", 40, None, True),
         ("Early Birds", "awake when it breaks", 25, 20, True),
@@ -105,161 +104,169 @@ def squads(guild_id: str) -> list[SquadCreate]:
             name=name,
             description=description,
             switch_cost=cost,
-            max_members=places,
+            max_members=max_members,
             is_active=active,
         )
-        for number, (name, description, cost, places, active) in enumerate(rows)
+        for number, (name, description, cost, max_members, active) in enumerate(rows)
     ]
 
 
-class Story:
-    """What happens in one guild.
+class Scenario:
+    """The members of one guild and their actions.
 
     Args:
         guild_id: The guild (snowflake).
-        made: Its squads by name.
+        squads_by_name: Its squads.
     """
 
-    def __init__(self, guild_id: str, made: Mapping[str, Squad]) -> None:
+    def __init__(self, guild_id: str, squads_by_name: Mapping[str, Squad]) -> None:
         self._guild = guild_id
-        self._squads = made
-        self._chance = random.Random(SEED)
+        self._squads = squads_by_name
+        self._random = random.Random(SEED)
         self._clicks = 0
-        favourites = ("Night Owls", "Early Birds", "Bug Hunters")
+        preferred_squads = ("Night Owls", "Early Birds", "Bug Hunters")
         self.members = [
             Member(
                 user_id=str(800000000000000001 + number),
                 name=name,
-                diligence=self._chance.choice((0.35, 0.6, 0.8, 0.95)),
-                warmth=self._chance.choice((0.2, 0.6, 1.2)),
-                squad=self._chance.choice(favourites),
+                claim_probability=self._random.choice((0.35, 0.6, 0.8, 0.95)),
+                transfers_per_day=self._random.choice((0.2, 0.6, 1.2)),
+                squad=self._random.choice(preferred_squads),
             )
             for number, name in enumerate(NAMES)
         ]
-        self.heroine = Member(self.members[0].user_id, HEROINE, 0.95, 1.2, "Bug Hunters")
-        self.members[0] = self.heroine
+        self.featured = Member(self.members[0].user_id, FEATURED_MEMBER, 0.95, 1.2, "Bug Hunters")
+        self.members[0] = self.featured
 
-    def day(self, number: int) -> list[Act]:
-        """What happens on a day (from 0), by time."""
+    def actions_of_day(self, number: int) -> list[Action]:
+        """Return the actions of a day (counted from 0), ordered by time."""
         midnight = FIRST_DAY + timedelta(days=number)
-        acts = [
-            *self._dailies(midnight),
-            *self._thanks(midnight),
-            *self._squad_life(number, midnight),
-            *self._shop(midnight),
+        actions = [
+            *self._daily_claims(midnight),
+            *self._transfers(midnight),
+            *self._squad_actions(number, midnight),
+            *self._purchases(midnight),
         ]
         if midnight.isoweekday() == SUNDAY:
-            acts.append(self._quiz_prize(midnight + timedelta(hours=20)))
+            actions.append(self._quiz_prize(midnight + timedelta(hours=20)))
         if number == DAYS - 1:
-            acts += self._mishaps(midnight + timedelta(hours=22))
-        return sorted(acts, key=lambda act: act.at)
+            actions += self._error_cases(midnight + timedelta(hours=22))
+        return sorted(actions, key=lambda action: action.at)
 
-    def _some_time(self, midnight: datetime) -> datetime:
-        return midnight + timedelta(minutes=self._chance.randint(6 * 60, 22 * 60))
+    def _random_time(self, midnight: datetime) -> datetime:
+        return midnight + timedelta(minutes=self._random.randint(6 * 60, 22 * 60))
 
-    def _happens(self, probability: float) -> bool:
-        return self._chance.random() < probability
+    def _chance(self, probability: float) -> bool:
+        return self._random.random() < probability
 
-    def _dailies(self, midnight: datetime) -> Iterator[Act]:
+    def _daily_claims(self, midnight: datetime) -> Iterator[Action]:
         for member in self.members:
-            if not self._happens(member.diligence):
+            if not self._chance(member.claim_probability):
                 continue
-            act = self._daily(member, self._some_time(midnight))
-            yield act
-            if self._happens(0.06):  # a double click
-                yield act
+            action = self._daily_claim(member, self._random_time(midnight))
+            yield action
+            if self._chance(0.06):  # a double click
+                yield action
 
-    def _daily(self, member: Member, at: datetime) -> Act:
-        return Act(at, lambda ops, _: ops.claim_daily(self._guild, member.user_id, member.name))
+    def _daily_claim(self, member: Member, at: datetime) -> Action:
+        return Action(at, lambda ops, _: ops.claim_daily(self._guild, member.user_id, member.name))
 
-    def _thanks(self, midnight: datetime) -> Iterator[Act]:
+    def _transfers(self, midnight: datetime) -> Iterator[Action]:
         for giver in self.members:
-            for _ in range(int(giver.warmth) + self._happens(giver.warmth % 1)):
-                receiver = self._chance.choice(self.members)
+            for _ in range(
+                int(giver.transfers_per_day) + self._chance(giver.transfers_per_day % 1)
+            ):
+                receiver = self._random.choice(self.members)
                 if receiver is giver:
                     continue
-                amount = self._chance.choice((5, 5, 5, 10, 10, 15, 25, 40))
-                if self._happens(0.02):
-                    amount *= 10  # a nought too many
-                act = self._transfer(giver, receiver, amount, self._some_time(midnight))
-                yield act
-                if self._happens(0.04):  # the answer got lost, the bot sends it once more
-                    yield act
+                amount = self._random.choice((5, 5, 5, 10, 10, 15, 25, 40))
+                if self._chance(0.02):
+                    amount *= 10  # one zero too many
+                action = self._transfer(giver, receiver, amount, self._random_time(midnight))
+                yield action
+                if self._chance(0.04):  # the response was lost; the bot retries
+                    yield action
 
-    def _transfer(self, giver: Member, receiver: Member, amount: int, at: datetime) -> Act:
+    def _transfer(self, giver: Member, receiver: Member, amount: int, at: datetime) -> Action:
         self._clicks += 1
-        order = BytesTransactionCreate(
+        transfer = BytesTransactionCreate(
             guild_id=self._guild,
             giver_id=giver.user_id,
             giver_username=giver.name,
             receiver_id=receiver.user_id,
             receiver_username=receiver.name,
             amount=amount,
-            reason=self._chance.choice(REASONS),
+            reason=self._random.choice(REASONS),
             idempotency_key=f"click-{self._clicks}",
         )
-        return Act(at, lambda ops, _: ops.create_transaction(order))
+        return Action(at, lambda ops, _: ops.create_transaction(transfer))
 
-    def _squad_life(self, number: int, midnight: datetime) -> Iterator[Act]:
+    def _squad_actions(self, number: int, midnight: datetime) -> Iterator[Action]:
         for member in self.members:
-            at = self._some_time(midnight)
-            if number in JOINING_DAYS and self._happens(0.6):
-                yield self._move(member, "join", member.squad, at)
-            elif number > max(JOINING_DAYS) and self._happens(0.03):
-                yield self._move(member, "switch", self._chance.choice(list(self._squads)), at)
-            elif number > max(JOINING_DAYS) and self._happens(0.01):
+            at = self._random_time(midnight)
+            if number in JOINING_DAYS and self._chance(0.6):
+                yield self._change_squad(member, "join", member.squad, at)
+            elif number > max(JOINING_DAYS) and self._chance(0.03):
+                yield self._change_squad(
+                    member, "switch", self._random.choice(list(self._squads)), at
+                )
+            elif number > max(JOINING_DAYS) and self._chance(0.01):
                 yield self._leave(member, at)
 
-    def _leave(self, member: Member, at: datetime) -> Act:
-        return Act(at, lambda _, ops: ops.leave_squad(self._guild, member.user_id))
+    def _leave(self, member: Member, at: datetime) -> Action:
+        return Action(at, lambda _, ops: ops.leave_squad(self._guild, member.user_id))
 
-    def _move(self, member: Member, how: str, squad: str, at: datetime) -> Act:
+    def _change_squad(self, member: Member, method: str, squad: str, at: datetime) -> Action:
         target = self._squads[squad].id
 
-        def ask(_: BytesOperations, ops: SquadOperations) -> Awaitable[object]:
-            move = ops.join_squad if how == "join" else ops.switch_squad
-            return move(self._guild, member.user_id, target, username=member.name)
+        def run(_: BytesOperations, ops: SquadOperations) -> Awaitable[object]:
+            change = ops.join_squad if method == "join" else ops.switch_squad
+            return change(self._guild, member.user_id, target, username=member.name)
 
-        return Act(at, ask)
+        return Action(at, run)
 
-    def _shop(self, midnight: datetime) -> Iterator[Act]:
+    def _purchases(self, midnight: datetime) -> Iterator[Action]:
         for member in self.members:
-            if self._happens(0.02):
-                yield self._purchase(member, self._some_time(midnight))
+            if self._chance(0.02):
+                yield self._purchase(member, self._random_time(midnight))
 
-    def _purchase(self, member: Member, at: datetime) -> Act:
-        return Act(
+    def _purchase(self, member: Member, at: datetime) -> Action:
+        return Action(
             at,
             lambda ops, _: ops.charge(
                 self._guild, member.user_id, 75, username=member.name, reason="a name in colour"
             ),
         )
 
-    def _quiz_prize(self, at: datetime) -> Act:
-        winners = self._chance.sample(self.members, 12)
-        prizes = {winner.user_id: 60 - 4 * place for place, winner in enumerate(winners)}
-        return Act(
+    def _quiz_prize(self, at: datetime) -> Action:
+        winners = self._random.sample(self.members, 12)
+        prizes = {winner.user_id: 60 - 4 * position for position, winner in enumerate(winners)}
+        return Action(
             at,
             lambda ops, _: ops.grant_many(
-                self._guild, prizes, reason="Sunday quiz", actor_id=self.heroine.user_id
+                self._guild, prizes, reason="Sunday quiz", actor_id=self.featured.user_id
             ),
         )
 
-    def _mishaps(self, at: datetime) -> list[Act]:
-        """One of each refusal that two weeks might not bring by themselves."""
-        guild, who = self._guild, self.members[-1].user_id
+    def _error_cases(self, at: datetime) -> list[Action]:
+        """Return one action for each error that the two weeks may not produce."""
+        guild, user_id = self._guild, self.members[-1].user_id
         hunters = squads(guild)[2]
-        unknown = uuid5(UUID(int=0), "a squad deleted long ago")
-        key = "click-1"  # the first thanks of the story had it
+        unknown = uuid5(UUID(int=0), "a deleted squad")
+        key = "click-1"  # the first transfer used it
         return [
-            Act(at, lambda ops, _: ops.grant(guild, who, 2**63 - 1, reason="a cat on the keys")),
-            Act(at, lambda ops, _: ops.grant(guild, who, 0)),
-            Act(at, lambda ops, _: ops.grant(guild, "@yusuf", 5)),
-            Act(at, lambda ops, _: ops.grant(guild, who, 5, reason="thanks " * 50)),
-            Act(at, lambda ops, _: ops.charge(guild, who, 5, idempotency_key=key)),
-            Act(at, lambda ops, _: ops.charge(guild, who, 1_000_000, reason="the whole shop")),
-            Act(at, lambda ops, _: ops.get_leaderboard(guild, limit=0)),
-            Act(at, lambda _, ops: ops.create_squad(hunters)),
-            Act(at, lambda _, ops: ops.get_squad(guild, unknown)),
-            self._move(self.members[-1], "join", "Old Guard", at),
+            Action(
+                at, lambda ops, _: ops.grant(guild, user_id, 2**63 - 1, reason="a cat on the keys")
+            ),
+            Action(at, lambda ops, _: ops.grant(guild, user_id, 0)),
+            Action(at, lambda ops, _: ops.grant(guild, "@yusuf", 5)),
+            Action(at, lambda ops, _: ops.grant(guild, user_id, 5, reason="thanks " * 50)),
+            Action(at, lambda ops, _: ops.charge(guild, user_id, 5, idempotency_key=key)),
+            Action(
+                at, lambda ops, _: ops.charge(guild, user_id, 1_000_000, reason="the whole shop")
+            ),
+            Action(at, lambda ops, _: ops.get_leaderboard(guild, limit=0)),
+            Action(at, lambda _, ops: ops.create_squad(hunters)),
+            Action(at, lambda _, ops: ops.get_squad(guild, unknown)),
+            self._change_squad(self.members[-1], "join", "Old Guard", at),
         ]

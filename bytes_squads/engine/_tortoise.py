@@ -1,0 +1,261 @@
+"""The only door to private attributes of Tortoise, Aerich, aiosqlite and asyncpg.
+
+Each function uses as few of them as it can. ``tests/test_library_contract.py`` checks every one
+and says which library changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+
+import asyncpg
+import asyncpg.transaction
+from aerich.models import Aerich
+from asyncpg.transaction import TransactionState
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+from tortoise.backends.sqlite.client import SqliteClient
+from tortoise.context import TortoiseContext
+from tortoise.fields.base import Field
+from tortoise.models import Model
+
+T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=Model)
+
+_AERICH_META_FIELDS = ("default_connection", "basetable", "basequery", "basequery_all_fields")
+
+
+# Contexts -----------------------------------------------------------------------------------------
+
+
+def open_clients(context: TortoiseContext | None) -> list[BaseDBAsyncClient]:
+    """Return the clients that the context has, whatever event loop they belong to.
+
+    Tortoise's own ``connections.all()`` replaces a client that belongs to another event loop.
+    """
+    if context is None or context._connections is None:
+        return []
+    return list(context._connections._get_storage().values())
+
+
+def save_aerich_state() -> Callable[[], None]:
+    """Remember which connection Aerich's model uses, which a context changes for all others.
+
+    Returns:
+        A function that restores it.
+    """
+    state = {name: getattr(Aerich._meta, name) for name in _AERICH_META_FIELDS}
+
+    def restore() -> None:
+        for name, value in state.items():
+            setattr(Aerich._meta, name, value)
+
+    return restore
+
+
+# Clients ------------------------------------------------------------------------------------------
+
+
+def event_loop_of(client: BaseDBAsyncClient) -> asyncio.AbstractEventLoop | None:
+    """Return the event loop in which the client connected; None before that."""
+    return client._bound_loop
+
+
+def unbind_event_loop(client: BaseDBAsyncClient) -> None:
+    """Let another event loop use the client. Only SQLite's connection, a thread, allows that."""
+    client._bound_loop = None
+
+
+def terminate_pool(client: BaseDBAsyncClient) -> None:
+    """End the connections of a PostgreSQL client at once; SQLite's has no pool."""
+    pool: Any = getattr(client, "_pool", None)
+    if pool is not None:
+        with suppress(RuntimeError):  # the event loop of the connections is closed
+            pool.terminate()
+        client._pool = None
+
+
+def is_finished(client: TransactionalDBClient) -> bool:
+    """Return whether a transaction or savepoint has ended."""
+    return client._finalized
+
+
+def mark_finished(client: TransactionalDBClient) -> None:
+    """Tell the ORM that a transaction or savepoint has ended."""
+    client._finalized = True
+
+
+def parent_of(client: TransactionalDBClient) -> BaseDBAsyncClient:
+    """Return the client that a transaction or savepoint was begun on."""
+    parent: BaseDBAsyncClient = client._parent
+    return parent
+
+
+def transaction_client(client: BaseDBAsyncClient) -> TransactionalDBClient:
+    """Return a client that can be bound to one connection and its transaction."""
+    context = client._in_transaction()
+    # Tortoise calls it `connection` in SQLite's context and `client` in the others.
+    return cast("TransactionalDBClient", getattr(context, "connection", None) or context.client)
+
+
+def bind_connection(client: TransactionalDBClient, connection: Any) -> None:
+    """Bind a transaction's client to a driver's connection."""
+    cast("Any", client)._connection = connection
+
+
+def bound_connection(client: BaseDBAsyncClient) -> Any:
+    """Return the driver's connection that a client is bound to, or None."""
+    return cast("Any", client)._connection
+
+
+def sqlite_lock(client: SqliteClient) -> asyncio.Lock:
+    """Return the lock of a SQLite client's only connection."""
+    return client._lock
+
+
+def open_pool(client: AsyncpgDBClient) -> Any:
+    """Return the client's pool; None before it is open."""
+    return client._pool
+
+
+async def create_pool(client: AsyncpgDBClient) -> None:
+    """Open the client's pool, once for all tasks that want it."""
+    async with client._pool_init_lock:
+        if client._pool is None:
+            await client.create_connection(with_db=True)
+
+
+def connection_options(client: AsyncpgDBClient) -> dict[str, Any]:
+    """Return the options that the client's connections and pool are opened with."""
+    return dict(client._template)
+
+
+class _Transaction(asyncpg.transaction.Transaction):  # type: ignore[misc]  # is untyped
+    """asyncpg's transaction, whose ``commit`` fails where the server rolled back.
+
+    PostgreSQL answers COMMIT with ROLLBACK, and without an error, when a statement had failed.
+    """
+
+    async def commit(self) -> None:
+        """Commit.
+
+        Raises:
+            asyncpg.InFailedSQLTransactionError: The server has rolled the transaction back.
+        """
+        connection = self._connection
+        if connection._top_xact is self:
+            connection._top_xact = None
+        self._state = TransactionState.FAILED
+        if await connection.execute("COMMIT;") != "COMMIT":
+            raise asyncpg.InFailedSQLTransactionError("a statement of the transaction had failed")
+        self._state = TransactionState.COMMITTED
+
+
+def require_transaction(client: TransactionalDBClient) -> None:
+    """Check that SQLite has not ended the transaction by itself, as after some I/O errors.
+
+    Raises:
+        sqlite3.OperationalError: It has.
+    """
+    connection = bound_connection(client)
+    if isinstance(client, SqliteClient) and not connection.in_transaction:
+        raise sqlite3.OperationalError("the transaction was rolled back by SQLite")
+
+
+async def begin_with(client: TransactionalDBClient, statements: str) -> None:
+    """Begin a transaction by a message of one's choice.
+
+    asyncpg and Tortoise then end it, and nest savepoints in it, as one that asyncpg began.
+
+    Args:
+        client: A PostgreSQL client that is bound to a connection.
+        statements: BEGIN, and what else is in its message.
+    """
+    connection = bound_connection(client)
+    await connection.execute(statements)
+    driver_connection = connection.transaction()._connection  # the one inside the pool's proxy
+    transaction = _Transaction(
+        driver_connection, "read_committed", readonly=False, deferrable=False
+    )
+    transaction._state = TransactionState.STARTED
+    driver_connection._top_xact = transaction
+    cast("Any", client).transaction = transaction
+
+
+# Models -------------------------------------------------------------------------------------------
+
+
+def default_connection(model: type[Model]) -> str | None:
+    """Return the name of the connection that a model uses."""
+    return model._meta.default_connection
+
+
+def field_of(model: type[Model], name: str) -> Field[Any]:
+    """Return a field of a model."""
+    return model._meta.fields_map[name]
+
+
+def column_names(model: type[Model]) -> list[str]:
+    """Return the names of a model's fields that are columns."""
+    return list(model._meta.fields_db_projection)
+
+
+def from_row(model: type[ModelT], row: Mapping[str, Any]) -> ModelT:
+    """Return the stored instance that a row holds; columns of other tables are ignored."""
+    return model._init_from_db(**row)
+
+
+def new_instance(model: type[ModelT], **fields: Any) -> ModelT:
+    """Return an instance that is not stored yet, of validated values.
+
+    It skips the checks of ``Model.__init__``, which cost as much as a statement's Python.
+    """
+    instance = model._init_from_db(**fields)
+    instance._saved_in_db = False
+    return instance
+
+
+def mark_saved(instance: Model) -> None:
+    """Tell the ORM that an instance is stored."""
+    instance._saved_in_db = True
+
+
+# Drivers' connections -----------------------------------------------------------------------------
+
+
+def sqlite_connection(client: BaseDBAsyncClient) -> Any:
+    """Return the client's aiosqlite connection; None before it is open."""
+    return client._connection
+
+
+async def run_on_sqlite_thread(
+    client: BaseDBAsyncClient, work: Callable[[sqlite3.Connection], T]
+) -> T:
+    """Run a function on the thread of the client's SQLite connection.
+
+    Args:
+        client: An open SQLite client.
+        work: The function; it takes the connection of the standard library.
+    """
+    return await run_on_thread(sqlite_connection(client), work)
+
+
+async def run_on_thread(connection: Any, work: Callable[..., T], *arguments: Any) -> T:
+    """Run a function on the thread of an aiosqlite connection.
+
+    Args:
+        connection: The connection.
+        work: The function; it takes the connection of the standard library first.
+        arguments: What else it takes.
+    """
+    result: T = await connection._execute(work, connection._conn, *arguments)
+    return result
+
+
+def find_socket(connection: Any) -> Any:
+    """Return the socket of asyncpg's connection as its event loop knows it, or None."""
+    return connection._transport.get_extra_info("socket")

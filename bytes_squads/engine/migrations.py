@@ -1,0 +1,125 @@
+"""Run Aerich: apply the migrations of a folder to a database."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from pathlib import Path
+from typing import Any
+
+from aerich import Command
+from aerich.models import Aerich
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.context import TortoiseContext
+from tortoise.exceptions import OperationalError
+
+from ..domain.errors import StorageUnavailableError
+from ._tortoise import save_aerich_state
+from .driver_errors import DRIVER_ERRORS
+from .tasks import run_shielded, run_to_completion
+from .urls import connection_config, describe_database
+
+OPEN_ERRORS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, StorageUnavailableError, ValueError)
+"""What the drivers, the ORM and this package raise when a database cannot be opened."""
+
+# Aerich keeps its state in a class: one upgrade at a time. A lock belongs to an event loop.
+_upgrade_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+async def apply_migrations(
+    database: BaseDBAsyncClient | dict[str, Any], *, app: str, folder: Path
+) -> list[str]:
+    """Apply the migrations that the database lacks.
+
+    Once they have begun they run to their end: a caller that is cancelled gets its
+    `asyncio.CancelledError` after that. Aerich's transactions are not safe to cancel.
+
+    Args:
+        database: An open client, or the connection config of a database to open.
+        app: The app label, which is the name of the migrations' folder inside ``folder``.
+        folder: Where the migrations are.
+
+    Returns:
+        The versions applied, oldest first.
+
+    Raises:
+        StorageUnavailableError: The database cannot be reached, or refuses a migration.
+    """
+    async with _upgrade_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        # In a task of its own, because Aerich works in a Tortoise context of its own. An open
+        # database is not closed meanwhile.
+        if isinstance(database, dict):
+            return await run_to_completion(_apply(database, None, app, folder))
+        config = connection_config("sqlite://:memory:")  # any: the client is there already
+        return await run_to_completion(run_shielded(lambda: _apply(config, database, app, folder)))
+
+
+async def _apply(
+    connection: dict[str, Any], client: BaseDBAsyncClient | None, app: str, folder: Path
+) -> list[str]:
+    # The ORM caches INSERT texts by connection name, whatever the dialect: a name for each.
+    name = client.connection_name if client else f"bytes_squads_{connection['engine']}"
+    # Only Aerich's own model: the others keep the app and connection that the host gave them.
+    config = {
+        "connections": {name: connection},
+        "apps": {app: {"models": ["aerich.models"], "default_connection": name}},
+    }
+    restore_aerich_state = save_aerich_state()
+    context = TortoiseContext()
+    try:
+        with context:
+            if client is not None:  # before init, which takes over the connections that are there
+                context.connections.set(name, client)
+            else:
+                require_folder(connection)
+            await context.init(config=config)
+            # Aerich's own transaction would keep SQLite's lock for good if connecting failed in it.
+            await context.connections.get(name).execute_query("SELECT 1")
+            command = Command(config, app=app, location=str(folder))
+            await command.init()
+            return await _upgrade(command)
+    except OPEN_ERRORS as error:
+        where = "the open database" if client else describe_database(connection)
+        raise StorageUnavailableError(f"cannot migrate {where}: {first_line(error)}") from error
+    finally:
+        restore_aerich_state()
+        if client is None:
+            await run_to_completion(context.close_connections())
+
+
+async def _upgrade(command: Command) -> list[str]:
+    versions: list[str] | None = None
+    while True:
+        try:
+            return await command.upgrade()
+        except DRIVER_ERRORS:  # pragma: no cover  # a race of processes decides
+            # Another process may have been quicker with this migration: on to the next.
+            before, versions = versions, await _applied_versions(command.app)
+            if versions == before:
+                raise
+
+
+async def _applied_versions(app: str) -> list[str]:  # pragma: no cover  # only after such a race
+    """Return the versions that the database has, by Aerich's own table."""
+    try:
+        return [str(row.version) for row in await Aerich.filter(app=app)]
+    except OperationalError:  # there is no such table yet
+        return []
+
+
+def require_folder(connection: dict[str, Any]) -> None:
+    """Check that a SQLite file's folder exists: SQLite does not say that it is missing.
+
+    Raises:
+        ValueError: There is no such folder.
+    """
+    folder = Path(connection["credentials"].get("file_path", "")).parent
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type's name."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,182 @@
+"""Run an operation: one unit of work, safe to cancel, retried, its errors translated.
+
+The shape of every operation::
+
+    @operation
+    async def leave_squad(self, run: Operation, guild_id: str | int, ...) -> None:
+        rows = await run.execute(LEAVE_SQUAD, ..., check=...)
+
+Outside of a transaction the method runs in its own task, which a caller's cancel does not reach;
+conflicts and lost connections are retried there. Inside a caller's transaction it runs in the
+caller's task, without retries: the caller keeps control.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from tortoise.backends.base.client import BaseDBAsyncClient, TransactionalDBClient
+
+from ..domain.errors import OutcomeUnknownError, StorageUnavailableError
+from ..domain.ids import Uuid7Batch
+from ..sql.statement import Statement
+from . import commit_checks
+from .commit_checks import CommitCheck, backoff, find_outcome
+from .connections import acquire_connection, backend_pid, current_client, is_sqlite, log
+from .driver_errors import (
+    DRIVER_ERRORS,
+    ConnectionLostError,
+    TransientError,
+    translate,
+    translate_driver_errors,
+)
+from .execution import AnyStatement, Rows, execute, execute_autocommit
+from .tasks import is_draining, run_shielded
+from .transaction import CLOSED_MESSAGE, execute_in_block, in_transaction, take_turn
+
+T = TypeVar("T")
+P = ParamSpec("P")
+SelfT = TypeVar("SelfT")
+
+
+class Operation:
+    """One run of an operation.
+
+    Attributes:
+        client: The database, or the caller's transaction.
+        attempt: 1 at first, one more after each conflict or lost connection.
+    """
+
+    __slots__ = ("_ids", "attempt", "client")
+
+    def __init__(self, client: BaseDBAsyncClient) -> None:
+        self.client = client
+        self.attempt = 1
+        self._ids: Uuid7Batch | None = None
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether it is a part of a caller's transaction."""
+        return isinstance(self.client, TransactionalDBClient)
+
+    def draw_ids(self, count: int) -> Uuid7Batch:
+        """Return ids for rows, in the order of time; the same ones in each attempt.
+
+        Args:
+            count: How many the operation needs in all.
+        """
+        if self._ids is None:
+            self._ids = Uuid7Batch(count)
+        return self._ids
+
+    async def fetch(self, statement: Statement, *parameters: Any) -> Rows:
+        """Read with one statement.
+
+        Args:
+            statement: A SELECT.
+            parameters: Its values.
+        """
+        client = self.client
+        if isinstance(client, TransactionalDBClient):
+            async with (
+                take_turn(client),
+                client.acquire_connection() as connection,
+                # A read that fails must not undo the caller's work, as it does on PostgreSQL.
+                nullcontext() if is_sqlite(client) else connection.transaction(),
+            ):
+                return await execute(connection, statement, *parameters)
+        async with acquire_connection(client) as connection:
+            return await execute(connection, statement, *parameters)
+
+    async def execute(self, statement: AnyStatement, *parameters: Any, check: CommitCheck) -> Rows:
+        """Write with one statement: its own transaction, or a savepoint in a caller's.
+
+        Args:
+            statement: The statement.
+            parameters: Its values.
+            check: Tells, when the answer was lost, whether it was committed. Its rows are then the
+                answer.
+
+        Raises:
+            OutcomeUnknownError: The answer was lost and the outcome could not be found out.
+        """
+        with translate_driver_errors():
+            if self.is_nested:
+                async with in_transaction() as db:
+                    return await execute_in_block(db, statement, *parameters, check=check)
+            return await self._execute_autocommit(statement, *parameters, check=check)
+
+    async def _execute_autocommit(
+        self, statement: AnyStatement, *parameters: Any, check: CommitCheck
+    ) -> Rows:
+        pid = None
+        try:
+            async with acquire_connection(self.client) as connection:
+                pid = backend_pid(connection)
+                return await execute_autocommit(connection, statement, *parameters)
+        except asyncio.CancelledError:  # by close(), after its timeout
+            if pid is None or not is_draining():
+                raise  # pragma: no cover  # the event loop ends; tested in a subprocess
+            raise OutcomeUnknownError(CLOSED_MESSAGE) from None
+        except DRIVER_ERRORS as error:
+            translated = translate(error)
+            if pid and isinstance(translated, ConnectionLostError):
+                rows = await find_outcome(self.client, [check], pid, error)
+                if rows is not None:
+                    return rows
+            raise
+
+
+def operation(
+    method: Callable[Concatenate[SelfT, Operation, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[SelfT, P], Coroutine[Any, Any, T]]:
+    """Make a method an operation; it gets its `Operation` as the first argument.
+
+    Raises:
+        StorageUnavailableError: Nothing happened: the database was not open, not reached within
+            `connections.POOL_TIMEOUT`, or in conflict throughout `commit_checks.RETRY_DEADLINE`.
+        OutcomeUnknownError: The connection broke while committing, and the outcome could not be
+            found out.
+    """
+
+    @wraps(method)
+    async def call(self: SelfT, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        run = Operation(current_client())
+        if run.is_nested:
+            return await _translate_errors(method(self, run, *args, **kwargs))
+        return await run_shielded(
+            lambda: _run_with_retries(run, lambda: method(self, run, *args, **kwargs))
+        )
+
+    signature = inspect.signature(method)
+    visible = [part for name, part in signature.parameters.items() if name != "run"]
+    call.__signature__ = signature.replace(parameters=visible)  # type: ignore[attr-defined]
+    return call
+
+
+async def _run_with_retries(run: Operation, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run the work until it ends otherwise than by a conflict or a lost connection."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + commit_checks.RETRY_DEADLINE
+    while True:
+        try:
+            return await _translate_errors(work())
+        except TransientError as error:
+            pause = backoff(run.attempt)
+            if loop.time() + pause > deadline:
+                raise StorageUnavailableError(
+                    f"{error} (gave up after {run.attempt} attempts)"
+                ) from error.__cause__
+            log.debug("attempt %d: %s", run.attempt, error)
+        await asyncio.sleep(pause)
+        run.attempt += 1
+
+
+async def _translate_errors(work: Awaitable[T]) -> T:
+    with translate_driver_errors():
+        return await work

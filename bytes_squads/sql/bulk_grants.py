@@ -1,0 +1,84 @@
+"""Grant bytes to many members in one statement."""
+
+from __future__ import annotations
+
+from ..domain.rules import MAX_BYTES
+from .postings import judge
+from .statement import PostingStatement
+
+# A batch is three columns: on PostgreSQL an array each, on SQLite one JSON value of rows, in the
+# place of the first.
+BATCH_ROWS = "unnest($2::text[], $3::bigint[], $4::uuid[]) AS batch(user_id, amount, id)"
+
+# SQLite looks each member up once when the CTE is materialized and joined in this order.
+_LOCKED = f"""
+    locked AS MATERIALIZED (
+        SELECT member.ctid AS version, member.id, member.user_id, member.balance,
+            member.total_received, member.total_sent, batch.amount
+        FROM {BATCH_ROWS}
+        CROSS JOIN bytes_balances AS member
+        WHERE member.guild_id = $1::text AND member.user_id = batch.user_id
+        ORDER BY member.user_id
+        FOR UPDATE OF member
+    )"""
+
+_FULL = f"""FROM locked
+                WHERE total_received > {MAX_BYTES} - locked.amount ORDER BY user_id LIMIT 1"""
+
+POST_GRANTS = PostingStatement(
+    locks=_LOCKED,
+    verdict=judge(
+        facts=f"""
+            (SELECT amount {_FULL}) AS amount, $5::text AS reason, $10::text AS details,
+            (SELECT id::text FROM bytes_transactions
+             WHERE guild_id = $1::text AND idempotency_key = $9::text) AS earlier_id,
+            (SELECT count(*) FROM locked) AS members_found,
+            (SELECT user_id {_FULL}) AS full_user_id,
+            (SELECT total_received {_FULL}) AS receiver_total""",
+        cases="""
+            WHEN members_found < $12::int THEN 'unknown_member'
+            WHEN full_user_id IS NOT NULL THEN 'overflow'""",
+        stale="""EXISTS (
+            SELECT 1 FROM locked WHERE NOT EXISTS (
+                SELECT 1 FROM bytes_balances AS seen
+                WHERE seen.guild_id = $1::text AND seen.user_id = locked.user_id
+                  AND seen.ctid = locked.version
+            )
+        )""",
+        believed="'done', 'unknown_member'",
+    ),
+    changes={
+        # Every column from the locked row: CHECKs are evaluated before PostgreSQL looks at the
+        # row's latest version.
+        "changed": """
+        UPDATE bytes_balances AS member SET
+            balance = locked.balance + locked.amount,
+            total_received = locked.total_received + locked.amount,
+            total_sent = locked.total_sent,
+            updated_at = $11::timestamptz
+        FROM locked, verdict
+        WHERE member.guild_id = $1::text AND member.id = locked.id
+          AND verdict.outcome = 'done'"""
+    },
+    record=f"""
+        INSERT INTO bytes_transactions (id, guild_id, giver_id, giver_username, receiver_id,
+            receiver_username, created_at, kind, actor_id, idempotency_key, amount, reason, details)
+        SELECT batch.id, $1::text, 'SYSTEM', 'SYSTEM', batch.user_id, '', $6::timestamptz, 'grant',
+            $7::text, CASE WHEN batch.id = $8::uuid THEN $9::text END, batch.amount, verdict.reason,
+            CASE WHEN batch.id = $8::uuid THEN verdict.details::jsonb END
+        FROM verdict CROSS JOIN {BATCH_ROWS}
+        WHERE verdict.outcome = 'done'""",
+    pieces={
+        BATCH_ROWS: """(
+            SELECT json_extract(value, '$[0]') AS user_id,
+                json_extract(value, '$[1]') AS amount, json_extract(value, '$[2]') AS id
+            FROM json_each($2)
+        ) AS batch"""
+    },
+)
+"""Post a grant for each of a batch, or nothing. The key and the details are on one of the rows.
+
+$1 guild, $2 users, $3 amounts, $4 ids of their rows, $5 reason, $6 clock, $7 actor, $8 id of the
+row with the key, $9 key, $10 details of that row, $11 wall time, $12 how many.
+Outcomes: done, repeated, stale, unknown_member, overflow (of ``full_user_id``).
+"""

@@ -1,0 +1,71 @@
+"""Daily claims: read what a claim depends on, then post it if that still holds."""
+
+from __future__ import annotations
+
+from ..domain.rules import MAX_BYTES
+from .postings import (
+    BALANCE_CASES,
+    EARLIER_ENTRY,
+    MEMBER_FACTS,
+    MEMBER_IS_UNKNOWN,
+    MEMBERS_CHANGED,
+    RECORD_ENTRY,
+    judge,
+    lock_members,
+    update_balances,
+)
+from .statement import PostingStatement, Statement
+
+_MEMBER = "FROM bytes_balances WHERE guild_id = $1::text AND user_id = $2::text"
+_CONFIG = "FROM bytes_configs WHERE guild_id = $1::text"
+
+GET_CLAIM_STATE = Statement(f"""
+    SELECT
+        (SELECT id::text FROM bytes_transactions
+         WHERE guild_id = $1::text AND idempotency_key = $3::text) AS earlier_id,
+        (SELECT total_received {_MEMBER}) AS total_received,
+        (SELECT last_daily {_MEMBER}) AS last_daily,
+        (SELECT streak_count {_MEMBER}) AS streak_count,
+        (SELECT starting_balance {_CONFIG}) AS starting_balance,
+        (SELECT daily_amount {_CONFIG}) AS daily_amount,
+        (SELECT streak_bonuses {_CONFIG}) AS streak_bonuses
+""")
+"""Get what a claim depends on, in one row; null where there is no such member or no config.
+
+$1 guild, $2 user, $3 key.
+"""
+
+_NEW_BALANCE = f"""
+            SELECT balance + CASE
+                WHEN total_received <= {MAX_BYTES} - $12::bigint THEN $12::bigint ELSE 0
+            END FROM locked"""
+
+POST_DAILY_CLAIM = PostingStatement(
+    locks=lock_members(),
+    verdict=judge(
+        facts=f"""
+            $12::bigint AS amount, $13::text AS reason,
+            $14::text || ({_NEW_BALANCE})::text || '}}' AS details,
+            ({_NEW_BALANCE}) AS new_balance,
+            (SELECT last_daily FROM locked) AS last_daily,
+            (SELECT streak_count FROM locked) AS streak_count,
+            {EARLIER_ENTRY}, {MEMBER_FACTS}""",
+        cases=f"""
+            {MEMBER_IS_UNKNOWN}
+            WHEN streak_count <> $16::int
+                OR last_daily IS DISTINCT FROM $15::date THEN 'outdated'
+            {BALANCE_CASES}""",
+        stale=MEMBERS_CHANGED,
+        believed="'done', 'unknown_member', 'outdated'",
+    ),
+    changes={
+        "changed": update_balances(assignments="last_daily = $17::date, streak_count = $18::int,")
+    },
+    record=RECORD_ENTRY,
+)
+"""Post a daily claim of a member whose row is as it was read.
+
+$12 amount, $13 reason, $14 details, as JSON text up to the value of the new balance; as read: $15
+last_daily, $16 streak; new: $17 date of the claim, $18 streak. Outcomes: done, repeated, stale,
+outdated, unknown_member, overflow; beside them ``new_balance``.
+"""

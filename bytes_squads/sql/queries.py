@@ -1,0 +1,116 @@
+"""Read-only queries: leaderboard, ledger pages, verification."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from .statement import Statement
+
+LEADERBOARD = Statement("""
+    SELECT user_id, balance FROM bytes_balances WHERE guild_id = $1
+    ORDER BY balance DESC, user_id LIMIT $2::int OFFSET $3::bigint
+""")
+"""The members with the most bytes. $1 guild, $2 limit, $3 offset."""
+
+GET_RANK = Statement("""
+    SELECT target.balance, 1 + (
+        SELECT count(*) FROM bytes_balances AS rival
+        WHERE rival.guild_id = $1 AND rival.balance > target.balance
+    ) + (
+        SELECT count(*) FROM bytes_balances AS rival
+        WHERE rival.guild_id = $1 AND rival.balance = target.balance
+          AND rival.user_id < target.user_id
+    ) AS rank
+    FROM bytes_balances AS target
+    WHERE target.guild_id = $1 AND target.user_id = $2
+""")
+"""Get a member's position and balance. $1 guild, $2 user."""
+
+GET_ROLE_REWARDS = Statement("""
+    SELECT member.total_received, config.role_rewards
+    FROM bytes_balances AS member, bytes_configs AS config
+    WHERE member.guild_id = $1 AND member.user_id = $2 AND config.guild_id = $1
+""")
+"""Get a member's total received and the guild's role rewards. $1 guild, $2 user."""
+
+_ENTRY_PAGE = """
+    SELECT * FROM bytes_transactions
+    WHERE guild_id = $1 {whose}
+      AND (created_at, id) < ($3::timestamptz, $4::uuid)
+    ORDER BY created_at DESC, id DESC LIMIT $2::int
+"""
+
+LIST_ENTRIES = Statement(_ENTRY_PAGE.format(whose=""))
+"""A page of a guild's ledger, newest first. $1 guild, $2 rows, $3 clock and $4 id of the last one
+seen; `FIRST_PAGE` for the first page."""
+
+FIRST_PAGE = datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1)
+"""The position before the newest ledger row."""
+
+# Repeats the predicate of the partial indexes; otherwise the planner cannot use them.
+_MEMBER_FILTER = "AND {party} = $5 AND {party} <> 'SYSTEM'"
+
+_GIVEN = _ENTRY_PAGE.format(whose=_MEMBER_FILTER.format(party="giver_id"))
+_RECEIVED = _ENTRY_PAGE.format(whose=_MEMBER_FILTER.format(party="receiver_id"))
+
+LIST_MEMBER_ENTRIES = Statement(f"""
+    SELECT * FROM (
+        SELECT * FROM ({_GIVEN}) AS given
+        UNION ALL
+        SELECT * FROM ({_RECEIVED}) AS received
+    ) AS page
+    ORDER BY created_at DESC, id DESC LIMIT $2::int
+""")
+"""The page of a member, of what was given and received: each through its index. $1 … $4 as in
+`LIST_ENTRIES`, $5 user."""
+
+# A member's sums may exceed 2⁶³ when the ledger was tampered with, and those of a squad always may;
+# SQLite's sum() fails there. So the upper and the lower 32 bits are added up separately
+# (`join_halves` joins them), and the upper half takes the carry.
+VERIFY = Statement("""
+    WITH entry AS (
+        SELECT guild_id, receiver_id AS user_id, amount AS received, 0::bigint AS sent,
+            0::bigint AS balance, 0::bigint AS total_received, 0::bigint AS total_sent
+        FROM bytes_transactions WHERE $1::text IS NULL OR guild_id = $1::text
+        UNION ALL
+        SELECT guild_id, giver_id, 0, amount, 0, 0, 0
+        FROM bytes_transactions WHERE $1::text IS NULL OR guild_id = $1::text
+        UNION ALL
+        SELECT guild_id, user_id, 0, 0, balance, total_received, total_sent
+        FROM bytes_balances WHERE $1::text IS NULL OR guild_id = $1::text
+    ), account AS (
+        SELECT guild_id, user_id,
+            (sum(received >> 32) + (sum(received & 4294967295)::bigint >> 32))::bigint
+                AS received_high,
+            sum(received & 4294967295)::bigint & 4294967295 AS received_low,
+            (sum(sent >> 32) + (sum(sent & 4294967295)::bigint >> 32))::bigint AS sent_high,
+            sum(sent & 4294967295)::bigint & 4294967295 AS sent_low,
+            sum(balance)::bigint AS balance,
+            sum(total_received)::bigint AS total_received, sum(total_sent)::bigint AS total_sent
+        FROM entry WHERE user_id <> 'SYSTEM' GROUP BY guild_id, user_id
+    ), wrong AS (
+        SELECT * FROM account
+        WHERE received_high <> total_received >> 32 OR received_low <> total_received & 4294967295
+           OR sent_high <> total_sent >> 32 OR sent_low <> total_sent & 4294967295
+           OR balance <> total_received - total_sent
+    ), counts AS (
+        SELECT
+            (SELECT count(*) FROM bytes_balances WHERE $1::text IS NULL OR guild_id = $1::text)
+                AS members,
+            (SELECT count(*) FROM bytes_transactions WHERE $1::text IS NULL OR guild_id = $1::text)
+                AS transactions
+    )
+    SELECT counts.members, counts.transactions, wrong.*
+    FROM counts LEFT JOIN wrong ON true
+    ORDER BY wrong.guild_id, wrong.user_id
+""")
+"""Count members and ledger rows, and find the members whose balance row does not match the ledger.
+
+One row of counts and nulls where all match. $1 guild, or null for all.
+"""
+
+
+def join_halves(high: int, low: int) -> int:
+    """Return the number whose upper and lower 32 bits were added up separately."""
+    return (high << 32) + low

@@ -1,0 +1,411 @@
+"""Do the tests have teeth? Take out one safeguard at a time, and see which tests fail.
+
+Each mutation replaces a piece of the package in a copy of the checkout and runs the tests that are
+meant to notice. ``make mutation-check`` runs them all and fails when one goes unnoticed;
+`test_mutation_check` checks that every piece is still there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 300
+"""How long a run may take; one that hangs has noticed as well."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A safeguard and how to take it out."""
+
+    safeguard: str
+    file: str
+    there: str
+    gone: str
+    tests: str
+
+
+MUTATIONS = (
+    Mutation(
+        "Rows are locked in one order",
+        "bytes_squads/sql/postings.py",
+        "        ORDER BY user_id FOR UPDATE\n",
+        "        ORDER BY balance FOR UPDATE\n",
+        "tests/laws/test_concurrency.py",
+    ),
+    Mutation(
+        "Rows are locked before they are judged",
+        "bytes_squads/sql/postings.py",
+        "        ORDER BY user_id FOR UPDATE\n",
+        "        ORDER BY user_id\n",
+        "tests/laws/test_concurrency.py",
+    ),
+    Mutation(
+        "New values are computed from the locked rows",
+        "bytes_squads/sql/postings.py",
+        "            balance = locked.balance\n",
+        "            balance = member.balance\n",
+        "tests/laws/test_concurrency.py",
+    ),
+    Mutation(
+        "A bulk grant computes every column from the locked rows",
+        "bytes_squads/sql/bulk_grants.py",
+        "            total_sent = locked.total_sent,\n",
+        "",
+        "tests/laws/test_concurrency.py",
+    ),
+    Mutation(
+        "A giver with too few bytes is refused",
+        "bytes_squads/sql/postings.py",
+        "WHEN giver_balance < amount THEN",
+        "WHEN giver_balance < 0 THEN",
+        "tests/laws/test_concurrency.py tests/operations/test_transfers.py",
+    ),
+    Mutation(
+        "A receiver without room is refused",
+        "bytes_squads/sql/postings.py",
+        "WHEN receiver_total > {MAX_BYTES} - amount THEN",
+        "WHEN receiver_total > {MAX_BYTES} THEN",
+        "tests/operations/test_bytes_operations.py tests/operations/test_transfers.py",
+    ),
+    Mutation(
+        "A transfer beyond the guild's limit is refused",
+        "bytes_squads/sql/postings.py",
+        "AND amount > max_transfer THEN",
+        "AND amount > max_transfer + 1 THEN",
+        "tests/operations/test_transfers.py",
+    ),
+    Mutation(
+        "A transfer in the cooldown is refused",
+        "bytes_squads/sql/postings.py",
+        "AND cooldown_hours > 0 AND {_COOLDOWN} THEN",
+        "AND false THEN",
+        "tests/laws/test_concurrency.py tests/operations/test_transfers.py",
+    ),
+    Mutation(
+        "A refusal is believed only if the locked rows are the snapshot's",
+        "bytes_squads/sql/postings.py",
+        "AND ({stale}) THEN 'stale'",
+        "AND false THEN 'stale'",
+        "tests/laws/test_concurrency.py",
+    ),
+    Mutation(
+        "A refused posting leaves no new member",
+        "bytes_squads/operations/ledger.py",
+        "                    raise _NotPostedError\n",
+        "                    pass\n",
+        "tests/laws/test_transactions.py tests/operations/test_transfers.py"
+        " tests/operations/test_squad_memberships.py",
+    ),
+    Mutation(
+        "A claim holds only if what was read still holds",
+        "bytes_squads/sql/claims.py",
+        "IS DISTINCT FROM $15::date THEN 'outdated'",
+        "IS DISTINCT FROM $15::date THEN 'done'",
+        "tests/laws/test_concurrency.py",
+    ),
+    Mutation(
+        "A date that is already claimed is refused",
+        "bytes_squads/operations/claims.py",
+        "if last_daily is not None and last_daily >= today:",
+        "if False:",
+        "tests/laws/test_concurrency.py tests/operations/test_daily.py",
+    ),
+    Mutation(
+        "An idempotency key is looked up first",
+        "bytes_squads/sql/postings.py",
+        "WHEN earlier_id IS NOT NULL THEN 'repeated' {cases}",
+        "WHEN false THEN 'repeated' {cases}",
+        "tests/laws/test_idempotency.py",
+    ),
+    Mutation(
+        "The content of a request is compared with its key's",
+        "bytes_squads/operations/ledger.py",
+        'for name in ("kind", "giver_id", "receiver_id", "amount", "reason", "details")',
+        "for name in ()",
+        "tests/laws/test_concurrency.py tests/laws/test_idempotency.py",
+    ),
+    Mutation(
+        "The seats of a squad are counted",
+        "bytes_squads/sql/squads.py",
+        "WHEN seats_taken >= max_members THEN",
+        "WHEN false THEN",
+        "tests/laws/test_concurrency.py tests/operations/test_squad_memberships.py",
+    ),
+    Mutation(
+        "A seat that was taken since the snapshot is seen",
+        "bytes_squads/sql/squads.py",
+        "          AND squads.max_members IS NOT NULL AND verdict.outcome = 'done'",
+        "          AND false",
+        "tests/laws/test_concurrency.py",
+    ),
+    Mutation(
+        "An operation is shielded from its caller's cancel",
+        "bytes_squads/engine/tasks.py",
+        "        return await result\n",
+        "        return await task\n",
+        "tests/laws/test_cancellation.py",
+    ),
+    Mutation(
+        "A block releases its connection before a cancel goes on",
+        "bytes_squads/engine/tasks.py",
+        "    if asyncio.current_task() in running_tasks:",
+        "    if True:",
+        "tests/laws/test_cancellation.py",
+    ),
+    Mutation(
+        "A cancelled waiter gets CancelledError, also while the database is closed",
+        "bytes_squads/engine/tasks.py",
+        " or (current and current.cancelling())",
+        "",
+        "tests/engine/test_close.py",
+    ),
+    Mutation(
+        "Operations gathered in a block take turns",
+        "bytes_squads/engine/transaction.py",
+        "    state = _state_of(client)\n    async with state.lock:\n",
+        "    state = _state_of(client)\n    async with asyncio.Lock():\n",
+        "tests/laws/test_transactions.py",
+    ),
+    Mutation(
+        "No operation begins after its block has ended",
+        "bytes_squads/engine/transaction.py",
+        "        if state.ended or is_finished(client):\n",
+        "        if False:\n",
+        "tests/laws/test_transactions.py tests/laws/test_cancellation.py",
+    ),
+    Mutation(
+        "Conflicts and lost connections are retried",
+        "bytes_squads/engine/operation.py",
+        "            if loop.time() + pause > deadline:\n",
+        "            if True:\n",
+        "tests/laws/test_concurrency.py tests/laws/test_faults.py",
+    ),
+    Mutation(
+        "A single statement whose answer was lost is looked for",
+        "bytes_squads/engine/operation.py",
+        "                if rows is not None:\n",
+        "                if False:\n",
+        "tests/laws/test_faults.py",
+    ),
+    Mutation(
+        "A lost COMMIT is looked for, not guessed: committed",
+        "bytes_squads/engine/commit_checks.py",
+        "return rows if committed else None",
+        "return rows",
+        "tests/laws/test_faults.py",
+    ),
+    Mutation(
+        "A lost COMMIT is looked for, not guessed: not committed",
+        "bytes_squads/engine/commit_checks.py",
+        "return rows if committed else None",
+        "return None",
+        "tests/laws/test_faults.py",
+    ),
+    Mutation(
+        "The server process is ended before nothing is said to have happened",
+        "bytes_squads/engine/commit_checks.py",
+        "    while direct and await execute(connection, END_BACKEND, pid):",
+        "    while False:",
+        "tests/laws/test_late_packets.py",
+    ),
+    Mutation(
+        "Behind a pooler nothing is guessed",
+        "bytes_squads/engine/commit_checks.py",
+        "(False if direct and False in answers else None)",
+        "(False if False in answers else None)",
+        "tests/laws/test_late_packets.py",
+    ),
+    Mutation(
+        "A config that is not there was not proved to be unsaved",
+        "bytes_squads/operations/bytes.py",
+        "check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at)),",
+        "check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at), absent=False),",
+        "tests/laws/test_faults.py",
+    ),
+    Mutation(
+        "BEGIN names its isolation level",
+        "bytes_squads/engine/connections.py",
+        '"BEGIN ISOLATION LEVEL READ COMMITTED;"',
+        '"BEGIN;"',
+        "tests/laws/test_isolation_levels.py",
+    ),
+    Mutation(
+        "The server ends a block that sends nothing",
+        "bytes_squads/engine/connections.py",
+        "SET LOCAL idle_in_transaction_session_timeout = {round(IDLE_TIMEOUT * 1000)}",
+        "SELECT 1",
+        "tests/engine/test_half_open.py",
+    ),
+    Mutation(
+        "A commit that was cut off waits for the standby again",
+        "bytes_squads/engine/commit_checks.py",
+        '            if session["synchronous"]:\n',
+        "            if False:\n",
+        "tests/engine/test_standby.py",
+    ),
+    Mutation(
+        "SQLite's transactions begin with the write lock",
+        "bytes_squads/engine/execution.py",
+        '"BEGIN IMMEDIATE"',
+        '"BEGIN"',
+        "tests/laws/test_concurrency.py tests/engine/test_busy_sqlite.py",
+    ),
+    Mutation(
+        "A refused block is rolled back",
+        "bytes_squads/engine/transaction.py",
+        "self._db.savepoint_rollback() if self._nested else self._db.rollback()",
+        "self._db.release_savepoint() if self._nested else self._db.commit()",
+        "tests/laws/test_transactions.py",
+    ),
+    Mutation(
+        "The amount of a ledger row is final",
+        "migrations/bytes_squads/1_20261122121000_ledger_is_final.py",
+        """OLD."amount" IS NOT NEW."amount\"""",
+        "false",
+        "tests/schema/test_final_ledger.py",
+    ),
+    Mutation(
+        "verify adds up what was sent",
+        "bytes_squads/sql/queries.py",
+        "OR sent_high <> total_sent >> 32 OR sent_low <> total_sent & 4294967295",
+        "",
+        "tests/operations/test_verify.py",
+    ),
+    Mutation(
+        "An archive is of one moment",
+        "bytes_squads/engine/connections.py",
+        '"BEGIN ISOLATION LEVEL REPEATABLE READ;"',
+        '"BEGIN"',
+        "tests/archive/test_archive.py",
+    ),
+    Mutation(
+        "An archive that was cut off is noticed by its counts",
+        "bytes_squads/archive/format.py",
+        "        if found != record.values():\n",
+        "        if found is None:\n",
+        "tests/archive/test_archive.py",
+    ),
+    Mutation(
+        "An archive goes into an empty guild only",
+        "bytes_squads/archive/importer.py",
+        "    if found:\n",
+        "    if not counts:\n",
+        "tests/archive/test_archive.py",
+    ),
+    Mutation(
+        "An archive's books are checked before it is committed",
+        "bytes_squads/archive/importer.py",
+        "        if not report.ok:\n",
+        "        if report is None:\n",
+        "tests/archive/test_archive.py",
+    ),
+    Mutation(
+        "An archive's rows are sent to their end, whoever cancels",
+        "bytes_squads/archive/importer.py",
+        "await run_to_completion(execute_many(db, statement, rows))",
+        "await execute_many(db, statement, rows)",
+        "tests/archive/test_archive.py",
+    ),
+    Mutation(
+        "A text is stored as what it is, not as its str() says",
+        "bytes_squads/domain/validation.py",
+        "return str.__str__(value)",
+        "return str(value)",
+        "tests/laws/test_values.py",
+    ),
+    Mutation(
+        "A number is stored as what it is, not as its int() says",
+        "bytes_squads/domain/validation.py",
+        "return int.__add__(value, 0)",
+        "return int(value)",
+        "tests/laws/test_values.py",
+    ),
+    Mutation(
+        "An operation validates its input again",
+        "bytes_squads/schemas.py",
+        "    return model(\n",
+        "    return value\n    return model(\n",
+        "tests/laws/test_inputs.py",
+    ),
+    Mutation(
+        "A claim in an archive can be answered again",
+        "bytes_squads/archive/records.py",
+        '        or set(details) != {"streak", "multiplier", "claimed_on", "balance"}\n',
+        "",
+        "tests/archive/test_archive_hostile.py tests/archive/test_archive_version_1.py",
+    ),
+    Mutation(
+        "A streak in an archive fits the calendar",
+        "bytes_squads/archive/records.py",
+        "        if self.streak_count > days:\n",
+        "        if days < 0:\n",
+        "tests/archive/test_archive_hostile.py",
+    ),
+    Mutation(
+        "Of processes that migrate one does it",
+        "migrations/bytes_squads/3_20261124232000_one_place_for_keys.py",
+        '    \'SELECT "member"."claim_key" FROM "bytes_balances" AS "member" LIMIT 0\',\n',
+        "",
+        "tests/schema/test_keys_on_ledger.py",
+    ),
+)
+
+
+def mutate(mutation: Mutation, root: Path) -> None:
+    """Take the safeguard out of the checkout under ``root``."""
+    path = root / mutation.file
+    text = path.read_text()
+    path.write_text(text.replace(mutation.there, mutation.gone))
+
+
+def failures(mutation: Mutation) -> list[str]:
+    """The names of the tests that fail without the safeguard."""
+    with tempfile.TemporaryDirectory(prefix="bs_mutant_") as folder:
+        root = Path(folder) / "checkout"
+        ignored = shutil.ignore_patterns(".*", "*.db*", "__pycache__")
+        shutil.copytree(ROOT, root, ignore=ignored)
+        mutate(mutation, root)
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-rfE", "--maxfail=40"]
+        environment = os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            done = subprocess.run(
+                [*command, *mutation.tests.split()],
+                cwd=root,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return ["(hung)"]
+    found = re.findall(r"^(?:FAILED|ERROR) \S+::(\w+)", done.stdout, re.MULTILINE)
+    if done.returncode > 1:
+        raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
+    return list(dict.fromkeys(found))
+
+
+def main() -> int:
+    """Print, for each safeguard, the tests that notice when it is gone."""
+    chosen = [m for m in MUTATIONS if all(word in m.safeguard for word in sys.argv[1:])]
+    unnoticed = 0
+    for mutation in chosen:
+        noticed = failures(mutation)
+        unnoticed += not noticed
+        names = ", ".join(f"`{name}`" for name in noticed[:3]) or "**nobody**"
+        more = f" and {len(noticed) - 3} more" if len(noticed) > 3 else ""
+        print(f"| {mutation.safeguard} | {names}{more} |", flush=True)
+    print(f"{len(chosen) - unnoticed} of {len(chosen)} noticed")
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

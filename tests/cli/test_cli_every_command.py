@@ -1,0 +1,119 @@
+"""What holds for every command: it makes no database, fails in one line, and helps."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.sample_guild import open_database
+
+pytest.importorskip("rich")
+pytest.importorskip("asyncclick")
+
+import asyncclick as click
+from helpers.cli_commands import COMMANDS
+from helpers.cli_runner import PASSWORD, UNREACHABLE, read_error, run_command
+
+from bytes_squads.cli import commands
+
+MISSPELLED = "sqlite://misspelled.db"
+
+ON_A_DATABASE_THAT_IS_THERE = sorted(COMMANDS.keys() - {"demo", "upgrade"})
+
+
+def entries(folder: Path) -> list[Path]:
+    """What a folder holds."""
+    return list(folder.iterdir())
+
+
+def test_every_command_is_listed() -> None:
+    """So that the tests of all commands are of all commands."""
+
+    def names(group: click.Group) -> Iterator[str]:
+        for name, each in group.commands.items():
+            yield from (
+                (f"{name} {inner}" for inner in names(each))
+                if isinstance(each, click.Group)
+                else (name,)
+            )
+
+    assert set(names(commands)) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", ON_A_DATABASE_THAT_IS_THERE)
+async def test_no_command_makes_a_database(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A misspelled path is an error, with the option and with the variable."""
+    monkeypatch.chdir(tmp_path)
+    words = (*name.split(), *COMMANDS[name])
+    for option, variables in (
+        (("--database-url", MISSPELLED), {}),
+        ((), {"DATABASE_URL": MISSPELLED}),
+    ):
+        assert await read_error(*words, *option, **variables) == "there is no file misspelled.db"
+    assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"demo", "upgrade", "import"}))
+async def test_a_database_without_tables_is_told(name: str, empty_url: str) -> None:
+    """In one line that says what to do."""
+    async with open_database(empty_url):
+        pass  # a SQLite file is there now
+    said = await read_error(*name.split(), *COMMANDS[name], DATABASE_URL=empty_url)
+    assert re.fullmatch(
+        r"the database lacks this version's tables \(.+\): run upgrade\(\) first", said
+    )
+
+
+@pytest.mark.parametrize("name", ON_A_DATABASE_THAT_IS_THERE)
+async def test_a_server_that_is_away_is_told_without_the_password(name: str) -> None:
+    """In one line, with the exit code of a refusal."""
+    said = await read_error(*name.split(), *COMMANDS[name], DATABASE_URL=UNREACHABLE)
+    assert said.startswith("cannot open the PostgreSQL database bot on 127.0.0.1:1: ")
+    assert PASSWORD not in said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_every_command_helps(name: str) -> None:
+    """What it does, its options, an example that is one of its own, in 80 columns."""
+    result = await run_command(*name.split(), "--help")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert f"Usage: bytes-squads {name} [OPTIONS]" in result.stdout
+    assert "--database-url URL" in result.stdout
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    if name not in {"demo", "upgrade", "verify"}:  # these have theirs in the help of all
+        assert any(
+            line.startswith(f"bytes-squads {name} --") or f"bytes-squads {name} g" in line
+            for line in lines
+        )
+    assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+def examples() -> list[list[str]]:
+    """The examples in the help of every command, as words."""
+    found = []
+    for name in ("", *COMMANDS):
+        each: Any = commands
+        for part in name.split():
+            each = each.commands[part]
+        for line in (each.epilog or "").splitlines():
+            _, found_it, words = line.partition("bytes-squads ")
+            if found_it and words != "demo":  # which needs no database, and is run elsewhere
+                found.append(shlex.split(words.partition("|")[0].partition(">")[0]))
+    return found
+
+
+@pytest.mark.parametrize("words", examples(), ids=" ".join)
+async def test_the_examples_in_the_help_are_right(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They get as far as the database, which is not there: none of their words is wrong."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "guild.jsonl").touch()
+    result = await run_command(*words, DATABASE_URL=MISSPELLED)
+    assert result.exit_code == (0 if words[-1] == "--help" else 1), result.stderr

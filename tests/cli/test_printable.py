@@ -1,0 +1,40 @@
+"""What members write gives a terminal no orders, and stays what it is otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("rich")
+
+from bytes_squads.cli.sanitize import escape_control_characters, one_line
+
+WRITTEN_OUT = {
+    "a colour": ("\x1b[31mred", "\\x1b[31mred"),
+    "the window's title": ("\x1b]0;root\x07", "\\x1b]0;root\\x07"),
+    "a sequence of the other kind": ("\x9b31mred", "\\x9b31mred"),
+    "a new line": ("a\r\nb\tc", "a\\r\\nb\\tc"),
+    "a separator": ("a\u2028b\u2029c\x85", "a\\u2028b\\u2029c\\x85"),
+    "a NUL and a deletion": ("\0\x7f", "\\x00\\x7f"),
+    "another direction": ("abc\u202efdp.exe\u2066", "abc\\u202efdp.exe\\u2066"),
+    "a lone surrogate": ("\ud800", "\\ud800"),
+}
+
+
+@pytest.mark.parametrize("what", WRITTEN_OUT)
+def test_what_a_terminal_would_obey_is_written_out(what: str) -> None:
+    """Whoever reads it sees that it was there."""
+    text, expected = WRITTEN_OUT[what]
+    assert escape_control_characters(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ada", "möwe", "Łukasz", "猫", "שלום", "👩‍🚀 🎲", "[b] :smile: \\"]
+)
+def test_letters_of_the_world_stay(text: str) -> None:
+    """Names are names, in whatever script, also with emoji that are put together."""
+    assert escape_control_characters(text) == text
+
+
+def test_a_message_is_one_line() -> None:
+    """However many it had."""
+    assert one_line("first\n  second\x1b\n") == "first second\\x1b"

@@ -1,0 +1,208 @@
+"""What the databases do for a statement: only through indexes, and no rows that nobody asked for.
+
+On PostgreSQL the statement is executed by the plan it has for any values, the one that a prepared
+statement of a bot ends up with, and the rows that each scan touched are counted. SQLite tells how
+it will search.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from helpers import GUILD, OTHER_GUILD
+from helpers.big_guild import make_guild, member_id
+from helpers.schema_introspection import is_postgres
+
+import bytes_squads
+from bytes_squads.domain.rules import wall_time
+from bytes_squads.engine.execution import bind_sqlite
+from bytes_squads.sql import claims, configs, members, postings, queries, squads
+from bytes_squads.sql.statement import PostingStatement, Statement
+
+MEMBERS = 3_000
+"""Ten ledger rows each; fewer, and PostgreSQL would rather read a whole table than an index."""
+
+LARGE = {"bytes_balances", "bytes_transactions", "squad_memberships"}
+"""The tables that grow with a guild; of guilds and squads there are few, however read."""
+
+WALK = re.compile(
+    r"SCAN (bytes_balances|bytes_transactions|squad_memberships|member|rival|owner)\b"
+)
+"""A step of SQLite's that reads a whole table or index, by the names they have in statements."""
+
+NOW = wall_time() + timedelta(days=1)
+SEEN = NOW, UUID(int=2**128 - 1)
+ALICE, BOB = member_id(17), member_id(1_234)
+
+# Each member's balance is 100, and ids have the same length: seventeen are above member 17.
+READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
+    "balance": (members.GET_BALANCE, (GUILD, ALICE), 1),
+    "config": (configs.GET_CONFIG, (GUILD,), 0),
+    "what a claim depends on": (claims.GET_CLAIM_STATE, (GUILD, ALICE, "key 1"), 3 + 1),
+    "top ten": (queries.LEADERBOARD, (GUILD, 10, 0), 10),
+    "rank of the eighteenth": (queries.GET_RANK, (GUILD, ALICE), 1 + 17),
+    "role rewards": (queries.GET_ROLE_REWARDS, (GUILD, ALICE), 1),
+    "history of the guild": (queries.LIST_ENTRIES, (GUILD, 20, *SEEN), 20),
+    "history of a member": (queries.LIST_MEMBER_ENTRIES, (GUILD, 5, *SEEN, ALICE), 5 + 5),
+    "an entry": (postings.GET_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
+    "a commit check": (postings.FIND_POSTED_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
+    "a key that was used": (postings.GET_ENTRY_BY_KEY, (GUILD, "key 1"), 1),
+    "a key that was not": (postings.GET_ENTRY_BY_KEY, (GUILD, "none"), 0),
+    "a member's squad": (squads.GET_MEMBER_SQUAD, (GUILD, ALICE), 1),
+    "squads": (squads.LIST_SQUADS, (GUILD, True), MEMBERS),
+    "standings": (squads.SQUAD_LEADERBOARD, (GUILD, 10), MEMBERS + MEMBERS),
+}
+"""Each with its values, and the most rows of large tables that it may touch."""
+
+
+def posting(giver: str, receiver: str, kind: str, *more: Any) -> tuple[Any, ...]:
+    """The values of a posting with a key."""
+    return UUID(int=1), GUILD, giver, "", receiver, "", NOW, kind, None, "new", NOW, *more
+
+
+SQUAD = UUID(int=int(GUILD) << 64 | 1)
+
+# The rows are looked up and locked, and found once more to be changed.
+WRITES: dict[str, tuple[PostingStatement, tuple[Any, ...], int]] = {
+    "transfer": (
+        postings.POST_ENTRY,
+        posting(ALICE, BOB, "transfer", 1, None, None),
+        2 + 2,
+    ),
+    "grant": (postings.POST_ENTRY, posting("SYSTEM", BOB, "grant", 1, None, None), 1 + 1),
+    "transfer, refused": (
+        postings.POST_ENTRY,
+        posting(ALICE, BOB, "transfer", 101, None, None),
+        2 + 2 + 2,  # and once more as the statement's snapshot has them
+    ),
+    "claim": (
+        claims.POST_DAILY_CLAIM,
+        posting("SYSTEM", ALICE, "daily", 1, None, "{", NOW.date(), 0, NOW.date(), 1),
+        1 + 1 + 1,
+    ),
+    # Member and membership, once more in the snapshot, and to be changed.
+    "switch": (squads.SWITCH_SQUAD, posting(ALICE, "SYSTEM", "squad", SQUAD), 3 * 2),
+    "leave": (
+        squads.LEAVE_SQUAD,
+        posting(ALICE, "SYSTEM", "squad")[: postings.ENTRY_PARAMETERS],
+        3 * 2,
+    ),
+}
+
+
+@pytest.fixture
+async def populated_url(migrated_url: str) -> str:
+    """A guild of thousands, one of hundreds, and what the planner knows of them."""
+    await bytes_squads.init(migrated_url)
+    try:
+        await make_guild(GUILD, MEMBERS)
+        await make_guild(OTHER_GUILD, 300)
+    finally:
+        await bytes_squads.close()
+    await execute(migrated_url, "VACUUM")  # as autovacuum leaves it, so that indexes are enough
+    await execute(migrated_url, "ANALYZE")
+    return migrated_url
+
+
+async def execute(url: str, statement: str) -> None:
+    if is_postgres(url):
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+    else:
+        with closing(sqlite3.connect(url.removeprefix("sqlite://"), isolation_level=None)) as file:
+            file.execute(statement)
+
+
+def literal(value: Any) -> str:
+    """A value as PostgreSQL's EXECUTE takes it."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    return "'{}'".format(str(value).replace("'", "''"))
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+async def scans(url: str, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """How large tables are read by the plan for any values, executed; then all is undone."""
+    connection = await asyncpg.connect(url)
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE asked AS {statement}")
+        call = f"asked ({', '.join(map(literal, values))})"
+        found = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {call}")
+    finally:
+        await transaction.rollback()
+        await connection.close()
+    (explained,) = json.loads(found)
+    return [
+        node
+        for node in nodes(explained["Plan"])
+        if node.get("Relation Name") in LARGE and node["Node Type"] != "ModifyTable"
+    ]
+
+
+def touched(scan: dict[str, Any]) -> int:
+    """The rows that a scan looked at, those that it then threw away included."""
+    removed = sum(value for name, value in scan.items() if name.startswith("Rows Removed"))
+    return round((scan["Actual Rows"] + removed) * scan["Actual Loops"])
+
+
+def walks(url: str, texts: tuple[str, ...], values: tuple[Any, ...]) -> list[str]:
+    """The steps in which SQLite would read a whole large table."""
+    named = bind_sqlite(values) | dict.fromkeys(PostingStatement.COMPUTED)
+    with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as file:
+        steps = [
+            str(row[3])
+            for text in texts
+            for row in file.execute(f"EXPLAIN QUERY PLAN {text}", named)
+        ]
+    return [step for step in steps if WALK.match(step)]
+
+
+async def check(url: str, name: str, sql: str, values: tuple[Any, ...], most: int) -> None:
+    """On PostgreSQL: every large table through an index, and no more rows than that."""
+    found = await scans(url, sql, values)
+
+    assert (name, [scan for scan in found if scan["Node Type"] == "Seq Scan"]) == (name, [])
+    assert sum(map(touched, found)) <= most, name
+
+
+async def test_reads_touch_only_the_rows_of_their_answer(populated_url: str) -> None:
+    """Each read goes through an index and looks at no row that its answer does not need."""
+    for name, (statement, values, most) in READS.items():
+        if is_postgres(populated_url):
+            await check(populated_url, name, statement.postgres, values, most)
+        else:
+            assert (name, walks(populated_url, statement.sqlite, values)) == (name, [])
+
+
+@pytest.mark.parametrize("hours", [0, 1])
+async def test_posting_touches_only_the_rows_of_its_parties(populated_url: str, hours: int) -> None:
+    """However large the guild, and with a cooldown as well: two members, no page of the ledger."""
+    await execute(populated_url, f"UPDATE bytes_configs SET transfer_cooldown_hours = {hours}")
+    for name, (statement, values, most) in WRITES.items():
+        if is_postgres(populated_url):
+            await check(populated_url, name, statement.postgres, values, most)
+        else:
+            texts = statement.sqlite_judge, *statement.sqlite_writes
+            assert (name, walks(populated_url, texts, values)) == (name, [])

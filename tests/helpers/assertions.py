@@ -1,0 +1,42 @@
+"""What several tests share: that a refusal changes nothing, and rows as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tortoise.models import Model
+
+from bytes_squads import BytesBalance
+
+from .sample_data import Ids, Rows
+
+MAX_BYTES = 2**63 - 1
+ReadRows = Callable[[], Awaitable[Rows]]
+Check = Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def assert_refused(
+    error: type[Exception], rows: ReadRows, **attributes: Any
+) -> AsyncIterator[pytest.ExceptionInfo[Exception]]:
+    """Expect exactly this error with these attributes, and every table as it was before."""
+    before = await rows()
+    with pytest.raises(error) as caught:
+        yield caught
+    assert error is caught.type
+    assert attributes == {name: getattr(caught.value, name) for name in attributes}
+    assert before == await rows()
+
+
+def as_dict(row: Model) -> dict[str, Any]:
+    """The values of a row by field, to compare two rows by."""
+    return {name: getattr(row, name) for name in row._meta.fields_db_projection}
+
+
+async def balance_and_totals(ids: Ids, user_id: str) -> tuple[int, int, int]:
+    """A member's balance, total received and total sent."""
+    member = await BytesBalance.get(guild_id=ids.guild, user_id=user_id)
+    return member.balance, member.total_received, member.total_sent

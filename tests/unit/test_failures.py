@@ -1,0 +1,134 @@
+"""What each exception of a driver or of the ORM means for a unit of work."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import asyncpg
+import pytest
+from tortoise.exceptions import IntegrityError, OperationalError
+
+from bytes_squads import InvalidTextError, StorageError, StorageUnavailableError
+from bytes_squads.engine.driver_errors import ConnectionLostError, TransientError, translate
+
+
+def of_sqlite(kind: type[sqlite3.Error], code: int, text: str = "told by SQLite") -> sqlite3.Error:
+    error = kind(text)
+    error.sqlite_errorcode = code
+    return error
+
+
+def of_postgres(state: str) -> asyncpg.PostgresError:
+    return asyncpg.PostgresError.new({"C": state, "M": "told by PostgreSQL", "S": "ERROR"})
+
+
+def _internal(text: str) -> asyncpg.PostgresError:
+    return asyncpg.PostgresError.new({"C": "XX000", "M": text, "S": "ERROR"})
+
+
+CONFLICTS = {
+    "deadlock": of_postgres("40P01"),
+    "serialization failure": of_postgres("40001"),
+    "lock timeout": of_postgres("55P03"),
+    "busy file": OperationalError(of_sqlite(sqlite3.OperationalError, sqlite3.SQLITE_BUSY)),
+    "busy file, its snapshot too old": of_sqlite(
+        sqlite3.OperationalError, sqlite3.SQLITE_BUSY_SNAPSHOT
+    ),
+    "locked table": of_sqlite(sqlite3.OperationalError, sqlite3.SQLITE_LOCKED),
+    "two with one key, PostgreSQL": IntegrityError(of_postgres("23505")),
+    "two with one key, SQLite": IntegrityError(
+        of_sqlite(sqlite3.IntegrityError, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
+    ),
+}
+
+LOST = {
+    "connection closed": asyncpg.ConnectionDoesNotExistError("closed"),
+    "backend terminated": of_postgres("57P01"),
+    "server is starting": of_postgres("57P03"),
+    "too many connections": of_postgres("53300"),
+    "broken protocol": asyncpg.InternalClientError("unexpected"),
+    "refused": ConnectionRefusedError(),
+    "not answered": TimeoutError(),
+}
+
+REFUSED = {
+    "no such table, PostgreSQL": (of_postgres("42P01"), r"run upgrade\(\)"),
+    "no such table, SQLite": (
+        OperationalError(of_sqlite(sqlite3.OperationalError, 1, "no such table: squads")),
+        r"run upgrade\(\)",
+    ),
+    "a disk that is full": (
+        of_sqlite(sqlite3.OperationalError, sqlite3.SQLITE_FULL),
+        "refused a statement",
+    ),
+    "a value that the driver cannot encode": (asyncpg.DataError("too long"), "refused a statement"),
+    "aiosqlite after closing": (ValueError("no active connection"), "is closed"),
+}
+
+NOT_OURS_TO_TRANSLATE = [RuntimeError("a bug"), ValueError("a bug"), InvalidTextError("name")]
+
+
+@pytest.mark.parametrize("name", CONFLICTS)
+def test_a_conflict_is_worth_another_attempt(name: str) -> None:
+    """Somebody else was in the way: nothing happened, and it may work the next time."""
+    translated = translate(CONFLICTS[name])
+    assert isinstance(translated, TransientError)
+    assert not isinstance(translated, ConnectionLostError)
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_lost_connection_is_worth_another_attempt(name: str) -> None:
+    """The server is gone or going: nothing tells, but a COMMIT under way has to be looked into."""
+    assert type(translate(LOST[name])) is ConnectionLostError
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_will_not_change_is_told_at_once(name: str) -> None:
+    """Another attempt would end the same way: the caller gets one clear line."""
+    error, told = REFUSED[name]
+    found = translate(error)
+    assert type(found) is StorageUnavailableError
+    with pytest.raises(StorageUnavailableError, match=told):
+        raise found
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        of_postgres("23514"),
+        of_postgres("23503"),
+        of_postgres("22003"),
+        of_sqlite(sqlite3.IntegrityError, sqlite3.SQLITE_CONSTRAINT_CHECK),
+        of_sqlite(sqlite3.IntegrityError, sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY),
+    ],
+    ids=["check", "foreign key", "range", "check of SQLite", "foreign key of SQLite"],
+)
+def test_a_refused_change_does_not_invite_a_repeat(error: Exception) -> None:
+    """A constraint that fires unforeseen would fire again: it is not the error of a retry."""
+    translated = translate(error)
+    assert type(translated) is StorageError
+    assert "nothing was changed" in str(translated)
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        (of_postgres("25006"), False),
+        (asyncpg.InvalidCachedStatementError("cached statement plan is invalid"), True),
+        (of_postgres("58030"), True),
+        (_internal("server closed the connection unexpectedly"), True),
+        (_internal("cache lookup failed"), False),
+    ],
+    ids=["read-only", "cached plan", "a node's I/O error", "a lost node", "internal"],
+)
+def test_an_error_is_retried_where_another_attempt_may_succeed(
+    error: Exception, transient: bool
+) -> None:
+    """A read-only server stays one; an invalid plan and a lost node do not."""
+    assert transient == isinstance(translate(error), TransientError)
+
+
+@pytest.mark.parametrize("error", NOT_OURS_TO_TRANSLATE, ids=repr)
+def test_what_is_no_drivers_error_goes_through(error: Exception) -> None:
+    """A mistake in the code or an error of ours is not dressed up as a database that is away."""
+    assert translate(error) is None
