@@ -1,1 +1,1 @@
-"""How fast the package is beside the same work done by other means: see README.md."""
+"""Measures the speed of the package beside other implementations: see README.md."""

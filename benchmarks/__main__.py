@@ -1,81 +1,66 @@
-"""The command line: `python -m benchmarks run`, `show` and `report`."""
+"""The command line: `python -m benchmarks run` and `report`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
-from collections.abc import AsyncIterator
+import json
+import subprocess
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
 
-from rich.console import Console
+from .report import describe, tables, write
+from .rounds import Benchmark, Settings
+from .server import open_server
+from .session import Session
+from .worker import ROOT
 
-from . import growth, operations, report, results, server, sqlite, transfers
-from .rounds import Contest
-from .settings import FULL, QUICK, Settings
-
-PARTS = ("transfers", "operations", "sqlite", "growth")
-PIPE_WIDTH = 150
-"""Characters of a line where there is no terminal."""
-
-DEFAULT_JSON = Path(__file__).parent / "results.json"
+RESULTS = ROOT / "build" / "benchmarks.json"
+QUICK = Settings(2, 0.15, 0.1, sizes=(20_000, 1_000), pgbench_scale=10)
 
 
 def main() -> None:
-    """Run what the command line says."""
+    """Execute what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="hold the contests, print tables, write JSON")
-    run.add_argument("--quick", action="store_true", help="a minute, to see that all works")
-    run.add_argument(
-        "--url",
-        default=server.url_of_environment(),
-        help="a PostgreSQL of your own (default: the environment variable"
-        f" {server.URL_VARIABLE}, or else one that is started for the run)",
-    )
-    run.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
-    run.add_argument("--json", type=Path, default=DEFAULT_JSON, help="where the figures go")
-    for name, purpose in (
-        ("show", "print the tables of a run"),
-        ("report", "write a run's tables and charts into docs/performance.md"),
-    ):
-        command = commands.add_parser(name, help=purpose)
-        command.add_argument("json", type=Path, nargs="?", default=DEFAULT_JSON)
+    parser.add_argument("command", choices=("run", "report"), help="measure, or write to docs/")
+    parser.add_argument("--quick", action="store_true", help="two minutes, to see that it works")
+    parser.add_argument("--against", type=Path, help="a checkout of another revision to run beside")
+    parts = ["postgres", "sqlite", "growth", "revisions"]
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART")
     options = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if options.command == "run":
-        settings = QUICK if options.quick else FULL
-        held = _held(options, settings, console)
-        found = asyncio.run(held)
-        found.write(options.json)
-        report.show(found, console)
-    elif options.command == "show":
-        report.show(results.read(options.json), console)
-    else:
-        report.write(results.read(options.json))
+        results = asyncio.run(_run(options, QUICK if options.quick else Settings()))
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(results), "utf-8")
+    results = json.loads(RESULTS.read_text("utf-8"))
+    benchmarks = [Benchmark(**fields) for fields in results["benchmarks"]]
+    if options.command == "report":
+        write(benchmarks, results["description"])
+    for section, table in tables(benchmarks):
+        print(f"\n{section}\n\n{table}")
+    print(f"\n{results['description']}")
 
 
-async def _held(
-    options: argparse.Namespace, settings: Settings, console: Console
-) -> results.Results:
-    """Hold the contests that the command line names."""
-    begin = perf_counter()
-    contests: dict[str, Contest] = {}
-    async with server.running(options.url) as here:
-        told = await here.settings()
-        parts: dict[str, AsyncIterator[Contest]] = {
-            "transfers": transfers.contests(here, settings),
-            "operations": operations.contests(here, settings),
-            "sqlite": sqlite.contests(settings),
-            "growth": growth.contests(here, settings),
-        }
-        for part in options.only:
-            async for contest in parts[part]:
-                contests[contest.key] = contest
-                console.print(f"{perf_counter() - begin:5.0f} s  {contest.title}")
-            await here.drop_all()
-    return results.Results(results.about(settings, told, quick=options.quick), contests)
+async def _run(options: argparse.Namespace, settings: Settings) -> dict[str, object]:
+    with tempfile.TemporaryDirectory(prefix="bs_bench_") as folder:
+        async with open_server() as server:
+            session = Session(server, Path(folder), settings)
+            for part in options.only:
+                if part != "revisions":
+                    await getattr(session, f"run_{part}")()
+                elif options.against:
+                    await session.run_revisions(options.against.resolve())
+            description = describe(settings, await server.query("SHOW server_version"))
+    if "revisions" in options.only and options.against:
+        revisions = " beside ".join(_revision(one) for one in (ROOT, options.against))
+        description += f" Revision {revisions}."
+    return {"description": description, "benchmarks": [asdict(one) for one in session.benchmarks]}
+
+
+def _revision(checkout: Path) -> str:
+    command = ("git", "-C", str(checkout), "describe", "--always", "--dirty")
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

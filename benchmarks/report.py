@@ -1,74 +1,117 @@
-"""What a run has to say, on the terminal and in `docs/performance.md`."""
+"""The tables and charts of a session."""
 
 from __future__ import annotations
 
+import os
+import platform
 import re
+import statistics
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
+import matplotlib as mpl
+from matplotlib.figure import Figure
 
-from .charts import draw
-from .results import Results
-from .tables import tables
+from . import session
+from .rounds import Benchmark, Settings
+from .workloads import BATCH
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
-CHARTS = "charts"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 
-_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
-_BETWEEN = re.compile(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", re.DOTALL)
+_FIGURES = re.compile("(<!-- figures: begin -->\n).*(<!-- figures: end -->)", re.DOTALL)
+_PACKAGES = ("bytes_squads", "tortoise-orm", "asyncpg", "aiosqlite", "pydantic", "SQLAlchemy")
 
-_CHART_AFTER = {
-    "Transfers on PostgreSQL": "transfers.svg",
-    "Other operations, one client": "operations.svg",
-    "Growing guilds": "growth.svg",
+WANTED = {
+    session.ASYNCPG: {"transfer": 1.0, "transfer-hot": 1.0, "transfer-cooldown": 0.8},
+    session.ASYNCPG_NO_RESET: {"claim": 0.6, "join": 0.65},
+    session.STATEMENT: {"transfer": 0.75},
+    session.STATEMENT_NO_RESET: {"transfer": 0.85},
+    session.SQLALCHEMY: {"transfer": 5.0},
+    session.PGBENCH: {"transfer": 0.6},
+    session.SQLITE3: {"SQLite: transfer-1": 0.6},
+    "1,000 members": {"top": 0.67, "history": 0.67},
+    session.OTHER_REVISION: {
+        "transfer": 0.95,
+        "transfer-key": 1.0,
+        "transfer-cooldown": 1.0,
+        "SQLite: transfer-1": 1.0,
+        **dict.fromkeys(("claim", "join"), 1.3),
+        **dict.fromkeys(("refused-balance", "refused-limit", "refused-cooldown"), 2.0),
+    },
 }
+"""The least that a median may be, by the other implementation and the benchmark."""
 
 
-def show(results: Results, console: Console) -> None:
-    """Print the tables."""
-    for table in tables(results):
-        console.print(table.rich())
-    console.print(_about(results))
-
-
-def write(results: Results, document: Path = DOCUMENT) -> None:
-    """Write the tables between the marks of a document, and the charts into a folder beside it.
-
-    Raises:
-        ValueError: The document has no such marks.
-    """
-    text = document.read_text(encoding="utf-8")
-    if not _BETWEEN.search(text):
-        raise ValueError(f"{document} lacks the lines {_BEGIN} and {_END}")
-    charts = draw(results)
-    folder = document.parent / CHARTS
-    folder.mkdir(exist_ok=True)
-    for name, svg in charts.items():
-        (folder / name).write_text(svg, encoding="utf-8")
-    parts = [_BEGIN, "", _about(results), ""]
-    for table in tables(results):
-        parts.append(table.markdown())
-        if (chart := _CHART_AFTER.get(table.title)) in charts:
-            parts.append(f"![{table.title}]({CHARTS}/{chart})\n")
-    written = "\n".join([*parts, _END])
-    document.write_text(_BETWEEN.sub(lambda _: written, text), encoding="utf-8")
-
-
-def _about(results: Results) -> str:
-    """Date, machine, versions and settings in a few sentences."""
-    about = results.about
-    machine, settings, server = about["machine"], about["settings"], about["server"]
-    versions = dict(about["versions"])
-    python = versions.pop("Python")
-    quick = "A quick run, whose figures mean nothing. " if about["quick"] else ""
-    memory = f", {machine['memory_gib']} GiB" if machine["memory_gib"] else ""
+def describe(settings: Settings, postgres: str) -> str:
+    """Return what must be known of a session: date, machine, versions and durations."""
+    cpu = Path("/proc/cpuinfo")
+    model = re.search("model name.*: (.*)", cpu.read_text("utf-8") if cpu.exists() else "")
+    versions = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
     return (
-        f"{quick}Run of {about['date'][:10]} on {machine['processor']}, {machine['cores']} cores"
-        f"{memory}, {machine['system']}. PostgreSQL {server['server_version']} with"
-        f" shared_buffers at {server['shared_buffers']}, fsync and synchronous_commit on."
-        f" Python {python}, {', '.join(f'{name} {number}' for name, number in versions.items())}."
-        f" {settings['rounds']} rounds of {settings['seconds']:g} s (one client:"
-        f" {settings['reading_seconds']:g} s), for growing guilds {settings['growth_rounds']} of"
-        f" {settings['growth_seconds']:g} s; pools of {settings['pool_size']} connections; pgbench"
-        f" at scale {settings['pgbench_scale']}."
+        f"{datetime.now(UTC):%Y-%m-%d}, {model[1] if model else platform.machine()},"
+        f" {os.cpu_count()} cores, {platform.system()}. PostgreSQL {postgres} with its defaults,"
+        f" Python {platform.python_version()}, {versions}. {settings.rounds} rounds of"
+        f" {settings.seconds:g} s (twice as many beside another revision),"
+        f" guilds of {BATCH:,} members, pgbench at scale {settings.pgbench_scale}."
     )
+
+
+def tables(benchmarks: list[Benchmark]) -> Iterator[tuple[str, str]]:
+    """Return each section's name and table, as Markdown."""
+    for section in dict.fromkeys(one.section for one in benchmarks):
+        lines = ["| operation | beside | ours : theirs | wanted | ours per second |"]
+        lines.append("|---|---|---:|---:|---:|")
+        for benchmark in (one for one in benchmarks if one.section == section):
+            rate = statistics.median(figures[benchmark.names[0]] for figures in benchmark.rounds)
+            for other in benchmark.names[1:]:
+                ratios = benchmark.ratios(other)
+                median, least, greatest = map(_format, ratios)
+                wanted = WANTED.get(other, {}).get(benchmark.key)
+                bound = "–" if wanted is None else f"≥ {wanted:g}"
+                missed = " **no**" if wanted is not None and ratios[0] < wanted else ""
+                cells = (benchmark.title, other, f"{median} ({least} … {greatest})", bound + missed)
+                lines.append(f"| {' | '.join(cells)} | {rate:,.0f} |")
+        yield section, "\n".join(lines)
+
+
+def write(benchmarks: list[Benchmark], description: str) -> None:
+    """Write tables and charts into the documentation."""
+    parts = [description]
+    for old in (DOCUMENT.parent / "charts").glob("*.svg"):
+        old.unlink()
+    for section, table in tables(benchmarks):
+        chart = f"charts/{section.split()[0].lower()}.svg"
+        _draw([one for one in benchmarks if one.section == section], DOCUMENT.parent / chart)
+        parts.append(f"### {section}\n\n{table}\n\n![{section}]({chart})")
+    text, figures = DOCUMENT.read_text("utf-8"), "\n\n".join(parts)
+    text = _FIGURES.sub(lambda found: f"{found[1]}\n{figures}\n\n{found[2]}", text)
+    DOCUMENT.write_text(text, "utf-8")
+
+
+def _format(ratio: float) -> str:
+    """Return a ratio with three significant digits, or as many as it has before the point."""
+    return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.3g}"
+
+
+def _draw(benchmarks: list[Benchmark], path: Path) -> None:
+    """Draw medians and ranges, on a white background: a page may be light or dark."""
+    rows = [(color, one, other) for color, one in enumerate(benchmarks) for other in one.names[1:]]
+    style: Any = {"svg.fonttype": "none", "svg.hashsalt": path.name, "font.size": 9}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(8, 0.8 + 0.24 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        for y, (color, benchmark, other) in enumerate(rows):
+            median, least, greatest = benchmark.ratios(other)
+            axes.plot([least, greatest], [y, y], color=f"C{color}")
+            axes.plot(median, y, "o", color=f"C{color}")
+            axes.annotate(_format(median), (greatest, y), (6, -3), textcoords="offset points")
+        axes.axvline(1, color="gray", linewidth=0.8)
+        axes.margins(x=0.12)
+        axes.set(xscale="log", xlabel="ours : theirs; right of 1 we are faster")
+        axes.set_yticks(range(len(rows)), [f"{one.title} : {other}" for _, one, other in rows])
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.invert_yaxis()
+        figure.savefig(path, facecolor="white", metadata={"Date": None, "Creator": None})

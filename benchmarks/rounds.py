@@ -1,133 +1,83 @@
-"""Contests: everybody does the same work in turn, in rounds of alternating order.
+"""Rounds: every implementation does the same work in turn, in an order that alternates.
 
-What counts is the ratio of two contestants within one round, and of these ratios the median. What
-slows a machine down for a while then slows down both.
+A result is the ratio of two implementations within one round, and of these ratios the median. What
+slows the machine down for a while slows down both.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from random import Random
+from statistics import median
 from time import perf_counter
-from typing import Any
 
-OURS = "bytes_squads"
+PACKAGE = "bytes_squads"
 
-
-class Exhausted(Exception):  # noqa: N818  # no error, an end
-    """Nothing is left to do in this turn: it ends early, and is timed up to here."""
+Runner = Callable[[str, int, float], Awaitable[float]]
+"""Does the work with a seed, clients and seconds; returns how much it did per second."""
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One contestant's turn.
-
-    Args:
-        seed: The same for all contestants of a round: they meet the same members.
-        clients: How many act at once.
-        seconds: How long.
-    """
-
-    seed: str
-    clients: int
-    seconds: float
-
-
-Step = Callable[[], Awaitable[object]]
+class ExhaustedError(Exception):
+    """Nothing is left to do: the run ends early and is timed up to here."""
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """Somebody who does the work.
+class Settings:
+    """Numbers of rounds, durations in seconds, and sizes."""
 
-    Args:
-        name: As the tables have it.
-        run: Takes a turn, and gives how much was done per second.
-    """
-
-    name: str
-    run: Callable[[Turn], Awaitable[float]]
-
-
-async def rate(turn: Turn, client: Callable[[Random], Step], each: int = 1) -> float:
-    """How much clients do per second, all of them together.
-
-    Args:
-        turn: How many clients, and for how long.
-        client: Makes a client from its source of chance; called, it does one step.
-        each: What one step counts for.
-    """
-    steps = [client(Random(f"{turn.seed} {number}")) for number in range(turn.clients)]
-    done = 0
-
-    async def work(step: Step) -> None:
-        nonlocal done
-        while perf_counter() < deadline:
-            try:
-                await step()
-            except Exhausted:
-                return
-            done += each
-
-    gc.collect()
-    begin = perf_counter()
-    deadline = begin + turn.seconds
-    async with asyncio.TaskGroup() as group:
-        for step in steps:
-            group.create_task(work(step))
-    return done / (perf_counter() - begin)
+    rounds: int = 5
+    seconds: float = 1.0
+    warm_seconds: float = 0.8
+    sizes: tuple[int, int] = (1_000_000, 1_000)
+    pgbench_scale: int = 50
 
 
 @dataclass
-class Contest:
-    """A contest and its figures.
-
-    Args:
-        key: Its name in results.
-        title: Its name for people.
-        unit: What is counted, per second.
-        rounds: For each round the contestants in their order and how much each did per second.
-    """
+class Benchmark:
+    """One piece of work, and for each round what each implementation did per second."""
 
     key: str
+    section: str
     title: str
-    unit: str
-    rounds: list[dict[str, Any]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    rounds: list[dict[str, float]] = field(default_factory=list)
+
+    def ratios(self, other: str) -> tuple[float, float, float]:
+        """Return the median, least and greatest of what the first one does for the other's 1."""
+        ratios = sorted(figures[self.names[0]] / figures[other] for figures in self.rounds)
+        return median(ratios), ratios[0], ratios[-1]
+
+    async def run(self, runners: Mapping[str, Runner], clients: int, settings: Settings) -> None:
+        """Run the implementations, in reversed order in every second round."""
+        self.names = list(runners)
+        for run in runners.values():
+            await run("warm", clients, settings.warm_seconds)
+        for number in range(settings.rounds):
+            figures = {}
+            for name in self.names[:: -1 if number % 2 else 1]:
+                figures[name] = await runners[name](f"{number}", clients, settings.seconds)
+            self.rounds.append(figures)
 
 
-async def hold(
-    contest: Contest,
-    contestants: list[Contestant],
-    *,
-    rounds: int,
-    clients: int,
-    seconds: float,
-    warm_seconds: float,
-    before: Callable[[], Awaitable[None]],
-) -> Contest:
-    """Hold a contest.
+async def measure_rate(seconds: float, calls: Sequence[Callable[[], Awaitable[object]]]) -> float:
+    """Repeat the calls concurrently for some seconds; return how many were made per second."""
+    done = 0
 
-    Args:
-        contest: Takes the figures.
-        contestants: In the order of the first round; every other round is the other way round.
-        rounds: How many.
-        clients: How many act at once.
-        seconds: Timed seconds of a turn.
-        warm_seconds: Seconds of a turn before the first round that does not count.
-        before: Called before each turn, outside of its time.
-    """
-    for contestant in contestants:
-        await before()
-        await contestant.run(Turn(f"{contest.key} warm", clients, warm_seconds))
-    for number in range(rounds):
-        order = contestants[:: -1 if number % 2 else 1]
-        figures: dict[str, float] = {}
-        for contestant in order:
-            await before()
-            turn = Turn(f"{contest.key} {number}", clients, seconds)
-            figures[contestant.name] = await contestant.run(turn)
-        contest.rounds.append({"order": [one.name for one in order], "figures": figures})
-    return contest
+    async def repeat(call: Callable[[], Awaitable[object]]) -> None:
+        nonlocal done
+        while perf_counter() < deadline:
+            try:
+                await call()
+            except ExhaustedError:
+                return
+            done += 1
+
+    gc.collect()
+    begin = perf_counter()
+    deadline = begin + seconds
+    async with asyncio.TaskGroup() as group:
+        for call in calls:
+            group.create_task(repeat(call))
+    return done / (perf_counter() - begin)

