@@ -41,7 +41,9 @@ from helpers import (
     shared_server,
 )
 from helpers.backends import close_and_join_threads
+from helpers.operations_table import World, create_world
 from helpers.postgres import POSTGRES_URL_VARIABLE, postgres_folder
+from helpers.sample_guild import open_database, populate
 
 import bytes_squads
 from _bytes_squads_pytest import (  # the package's plugin, which need not be installed here
@@ -155,6 +157,14 @@ async def db(backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Data
 
 
 @pytest.fixture
+async def populated_url(migrated_url: str) -> str:
+    """Return the URL of a new database with the guild of `helpers.sample_guild`."""
+    async with open_database(migrated_url):
+        await populate()
+    return migrated_url
+
+
+@pytest.fixture
 async def copied_url(
     backend: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[str]:
@@ -239,6 +249,12 @@ def make_squad(squad_ops: SquadOperations) -> MakeSquad:
 async def test_data(make_squad: MakeSquad, clock: Clock) -> TestData:
     """Create two guilds with members and squads, see `TestData`."""
     return await create_test_data(make_squad, clock())
+
+
+@pytest.fixture
+async def world(bytes_ops: BytesOperations, squad_ops: SquadOperations) -> World:
+    """Create the guild that the laws use with the table of operations."""
+    return await create_world(bytes_ops, squad_ops)
 
 
 @pytest.fixture

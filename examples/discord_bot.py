@@ -1,10 +1,10 @@
-"""A whole economy bot in one file, to read from top to bottom and to copy.
+"""A complete economy bot in one file.
 
     pip install 'bytes_squads[examples]'
     DISCORD_TOKEN=… DATABASE_URL=postgres://… python discord_bot.py
 
-Without ``DATABASE_URL`` the books are kept in ``bytes_squads.db``, a SQLite file. The bot needs no
-privileged intent; for the roles it needs Manage Roles, and a role of its own above them.
+Without ``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no
+privileged intent. To assign roles it needs Manage Roles, and a role above them.
 
 Members get ``/bytes balance|send|daily|leaderboard|history`` and
 ``/squad list|join|switch|leave|standings``, moderators ``/economy grant|charge|config|squad``.
@@ -27,28 +27,28 @@ from discord.utils import escape_markdown, format_dt
 import bytes_squads as bs
 
 log = logging.getLogger("economy")
-ops, squads = bs.BytesOperations(), bs.SquadOperations()  # they hold nothing: one each will do
+ops, squads = bs.BytesOperations(), bs.SquadOperations()  # stateless: one instance each is enough
 
 Amount = app_commands.Range[int, 1]
 ZeroOrMore = app_commands.Range[int, 0]
 Reason = app_commands.Range[str, 1, 200] | None
-Order = Callable[..., Awaitable[object]]  # an operation of ours
+Order = Callable[..., Awaitable[object]]  # an operation of bytes_squads
 
-# Discord refuses, or is away, or we have hung up (a closed session is a RuntimeError).
+# Discord refused, is unavailable, or the session is closed (a RuntimeError).
 DISCORD_FAILS = (discord.HTTPException, aiohttp.ClientError, OSError, RuntimeError)
-PATIENCE = 10  # seconds for the commands under way when the bot stops
+SHUTDOWN_TIMEOUT = 10  # seconds for running commands when the bot stops
 
 
 # 1. Start and stop ------------------------------------------------------------------------------
-# The database is opened and migrated before the first command can arrive. When the bot stops,
-# the commands under way end first, then the connection to Discord, then the database.
+# The database is opened and migrated before the first command can arrive. When the bot stops, it
+# waits for running commands, then closes the connection to Discord, then the database.
 
 
 class EconomyBot(discord.Client):
     def __init__(self) -> None:
         super().__init__(
             intents=discord.Intents(guilds=True),
-            allowed_mentions=discord.AllowedMentions.none(),  # <@id> shows a name, pings nobody
+            allowed_mentions=discord.AllowedMentions.none(),  # <@id> shows a name without a ping
         )
         self.tree = EconomyTree(self)
         for group in (BytesCommands(), SquadCommands(), EconomyCommands()):
@@ -56,20 +56,20 @@ class EconomyBot(discord.Client):
 
     async def setup_hook(self) -> None:
         await bs.init()  # the database of DATABASE_URL
-        await bs.upgrade()  # its tables, where they are missing or old
+        await bs.upgrade()  # create or migrate its tables
         await self.tree.sync()
 
     async def close(self) -> None:
         self.tree.closing = True
         await self.tree.finish()
         await super().close()
-        await self.tree.finish()  # those that Discord kept waiting have been refused now
+        await self.tree.finish()  # commands that waited for Discord have failed now
         await bs.close()
 
 
 # 2. Before and after each command ---------------------------------------------------------------
-# Discord wants a sign of life within 3 seconds, which a database cannot promise: each command is
-# acknowledged first, with a "thinking…" that only its member sees, and answered in its place.
+# Discord expects a response within 3 seconds, which a database cannot guarantee: each command is
+# deferred first, with a "thinking…" that only its member sees, which the answer then replaces.
 
 
 class EconomyTree(app_commands.CommandTree):
@@ -85,9 +85,9 @@ class EconomyTree(app_commands.CommandTree):
         try:
             await interaction.response.defer(ephemeral=True)
         except DISCORD_FAILS as error:
-            # Too late, or delivered twice: Discord takes one acknowledgement, and whoever gave it
-            # does the work. (If both did, the idempotency keys below would move bytes once.)
-            log.warning("interaction %d is left alone: %s", interaction.id, error)
+            # Too late, or delivered twice: Discord accepts one response, and its sender does the
+            # work. (If both did, the idempotency keys below would move bytes once.)
+            log.warning("interaction %d is skipped: %s", interaction.id, error)
             return False
         if self.closing:
             raise Refusal("I am about to restart. Nothing was moved; try again in a minute.")
@@ -98,7 +98,7 @@ class EconomyTree(app_commands.CommandTree):
 
     async def finish(self) -> None:
         if self.running:
-            await asyncio.wait(self.running, timeout=PATIENCE)
+            await asyncio.wait(self.running, timeout=SHUTDOWN_TIMEOUT)
 
     async def on_error(self, interaction: Interaction, error: Exception) -> None:
         if isinstance(error, app_commands.CommandInvokeError):
@@ -113,28 +113,28 @@ class EconomyTree(app_commands.CommandTree):
 async def say(
     interaction: Interaction, text: str | None = None, embed: discord.Embed | None = None
 ) -> None:
-    """Answer. What the answer tells has happened, so that failing to tell it is only logged."""
+    """Send the answer. The operation is done, so a failure to send is only logged."""
     try:
         await interaction.edit_original_response(content=text, embed=embed)
     except DISCORD_FAILS as error:
-        log.warning("interaction %d stays without an answer: %s", interaction.id, error)
+        log.warning("interaction %d got no answer: %s", interaction.id, error)
 
 
 # 3. Refusals in plain words ---------------------------------------------------------------------
-# Every reason to refuse is a class with its numbers, and whatever is refused has changed nothing.
+# Each refusal is an error class with its numbers; a refused operation has changed nothing.
 
 
 class Refusal(app_commands.AppCommandError):
-    """A refusal of the bot's own; its text is for the member."""
+    """A refusal by the bot; its text is shown to the member."""
 
 
 def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case for each reason
-    """What the member is told; None for what nobody foresaw."""
+    """Return the text for the member, or None for an unexpected error."""
     match error:
         case Refusal():
             return str(error)
         case bs.InsufficientBalanceError():
-            return f"That takes {error.required:,} bytes, and there are {error.balance:,}."
+            return f"That takes {error.required:,} bytes; the balance is {error.balance:,}."
         case bs.TransferLimitError():
             return f"At most {error.max_transfer:,} bytes can be sent at a time."
         case bs.TransferCooldownError():
@@ -142,9 +142,9 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
         case bs.DailyAlreadyClaimedError():
             return f"You have had today's bytes. More {format_dt(error.next_claim_at, 'R')}."
         case bs.BalanceOverflowError():
-            return "That is more than anybody can ever receive."
+            return "That is more than a member can receive."
         case bs.IdempotencyConflictError():
-            return "This very command has done something else before. Please give it again."
+            return "This command was already used for something else. Please give it again."
         case bs.TransactionNotFoundError():
             return "There is no such movement of bytes here."
         case bs.AlreadyReversedError():
@@ -152,9 +152,9 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
         case bs.NotReversibleError():
             return "That cannot be taken back."
         case bs.SquadNotFoundError():
-            return "There is no such squad. Choose one of those that come up as you type."
+            return "There is no such squad. Choose one from the list that appears as you type."
         case bs.SquadInactiveError():
-            return "That squad takes nobody at present."
+            return "That squad is not open at the moment."
         case bs.SquadFullError():
             return f"All {error.max_members:,} places of that squad are taken."
         case bs.SquadRoleTakenError():
@@ -164,38 +164,38 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
         case bs.NotInSquadError():
             return "You are in no squad. `/squad join` one first."
         case bs.StorageUnavailableError():
-            return "The bank is closed for a moment. Nothing was moved; try again in a minute."
+            return "The database is unavailable. Nothing was moved; try again in a minute."
         case bs.OutcomeUnknownError():
-            return "The line broke. Look at `/bytes history`: if it is not there, try again."
+            return "The connection broke. Look at `/bytes history`: if it is not there, try again."
         case bs.InvalidInputError():
-            return "I cannot book that. Are the amount and the text as they should be?"
+            return "I cannot do that. Please check the amount and the text."
         case app_commands.MissingPermissions():
-            return "That is for those who may manage the server and its roles."
+            return "You need the permissions to manage the server and its roles."
         case app_commands.TransformerError():
             return "I cannot find that member here."
     return None
 
 
 def member_of(interaction: Interaction) -> Member:
-    """Who gave the command; in a guild that is a member."""
+    """Return the member who gave the command."""
     assert isinstance(interaction.user, Member)
     return interaction.user
 
 
 def no_bot(member: Member) -> Member:
-    """The member, unless it is a bot."""
+    """Return the member; refuse a bot."""
     if member.bot:
         raise Refusal("Bots have no use for bytes.")
     return member
 
 
 def listing(title: str, lines: Iterable[str], otherwise: str = "") -> discord.Embed:
-    """Lines below a title, as many as Discord takes."""
+    """Return an embed of lines below a title, cut to Discord's limit."""
     return discord.Embed(title=title, description="\n".join(lines)[:4096] or otherwise)
 
 
 # 4. Bytes ---------------------------------------------------------------------------------------
-# The interaction's id is the idempotency key: an order that arrives twice moves bytes once.
+# The interaction's id is the idempotency key: a command that arrives twice moves bytes once.
 
 
 class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild_only=True):
@@ -226,7 +226,7 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
         await ops.create_transaction(order)
         await say(interaction, f"You sent {amount:,} bytes to {to.mention}.")
         why = f": {escape_markdown(reason)}" if reason else "."
-        with suppress(*DISCORD_FAILS):  # this one is for the whole channel
+        with suppress(*DISCORD_FAILS):  # visible to the whole channel
             await interaction.followup.send(
                 f"{giver.mention} sent {to.mention} **{amount:,}** bytes{why}"
             )
@@ -247,7 +247,7 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
     async def leaderboard(self, interaction: Interaction) -> None:
         found = await ops.get_leaderboard(member_of(interaction).guild.id)
         lines = (f"{each.rank}. <@{each.user_id}>: {each.balance:,}" for each in found)
-        await say(interaction, embed=listing("Most bytes", lines, "Nobody has any yet."))
+        await say(interaction, embed=listing("Most bytes", lines, "No one has any yet."))
 
     @app_commands.command(description="Where your bytes came from and went")
     async def history(self, interaction: Interaction) -> None:
@@ -258,7 +258,7 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
 
 
 def history_line(row: bs.BytesTransaction, user_id: str) -> str:
-    """A row of the ledger as a member sees it."""
+    """Return a ledger row as text for a member."""
     came = row.receiver_id == user_id
     name = row.giver_username if came else row.receiver_username
     who = f" {'from' if came else 'to'} {escape_markdown(name)}" if row.kind == "transfer" else ""
@@ -268,9 +268,9 @@ def history_line(row: bs.BytesTransaction, user_id: str) -> str:
 
 
 async def give_earned_roles(member: Member) -> None:
-    """Give the roles that the member has earned, after bytes have arrived.
+    """Assign the roles that the member has earned, after receiving bytes.
 
-    A failure is only logged: the bytes are there, and the next ones bring the role as well.
+    A failure is only logged: the next call assigns the role as well.
     """
     try:
         earned = await ops.get_earned_roles(member.guild.id, member.id)
@@ -278,25 +278,25 @@ async def give_earned_roles(member: Member) -> None:
         due = [role for role in roles if role and role.is_assignable() and role not in member.roles]
         await member.add_roles(*due, reason="earned by bytes received")
     except (bs.BytesSquadsError, *DISCORD_FAILS) as error:
-        log.warning("member %d waits for an earned role: %s", member.id, error)
+        log.warning("member %d did not get an earned role: %s", member.id, error)
 
 
 # 5. Squads --------------------------------------------------------------------------------------
-# The database takes the bytes and gives the seat, in one transaction; then Discord gives the role.
-# If Discord refuses, bytes and seat go back, in one transaction too. So whatever breaks in between
-# (Discord, the database, this process), a seat is paid for, and no bytes are gone without a seat.
-# Only the role can be missing, and joining the squad that one is in already gives it again.
+# The database charges the bytes and inserts the membership in one transaction; then Discord assigns
+# the role. If Discord refuses, both are undone, also in one transaction. So after any failure in
+# between (Discord, the database, this process) a membership is paid, and paid bytes have a
+# membership. Only the role can be missing; joining the same squad again assigns it.
 
 _locks: WeakValueDictionary[tuple[int, int], asyncio.Lock] = WeakValueDictionary()
 
 
 def one_at_a_time(guild_id: int, user_id: int) -> asyncio.Lock:
-    """A lock for roles, which Discord changes one by one. Bytes need no lock in Python."""
+    """Return a lock for a member's roles at Discord. Bytes need no lock in Python."""
     return _locks.setdefault((guild_id, user_id), asyncio.Lock())
 
 
 async def squad_choices(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-    """The squads whose names have in them what the member has typed so far."""
+    """Return the squads whose names contain the typed text."""
     try:
         async with asyncio.timeout(2):  # Discord waits for 3 seconds
             found = await squads.get_guild_squads(member_of(interaction).guild.id)
@@ -320,12 +320,12 @@ class SquadCommands(app_commands.Group, name="squad", description="Squads", guil
     @app_commands.command(description="Join a squad")
     @app_commands.autocomplete(squad=squad_choices)
     async def join(self, interaction: Interaction, squad: str) -> None:
-        await take_seat(interaction, squad, squads.join_squad)
+        await change_squad(interaction, squad, squads.join_squad)
 
     @app_commands.command(description="Go from your squad to another")
     @app_commands.autocomplete(squad=squad_choices)
     async def switch(self, interaction: Interaction, squad: str) -> None:
-        await take_seat(interaction, squad, squads.switch_squad)
+        await change_squad(interaction, squad, squads.switch_squad)
 
     @app_commands.command(description="Leave your squad; nothing is given back")
     async def leave(self, interaction: Interaction) -> None:
@@ -334,7 +334,7 @@ class SquadCommands(app_commands.Group, name="squad", description="Squads", guil
             squad = await squads.get_user_squad(member.guild.id, member.id)
             if squad is None:
                 raise bs.NotInSquadError(str(member.id))
-            try:  # the role first: a seat without a role can be put right, see above
+            try:  # the role first: a missing role can be assigned again, see above
                 await drop_role(member, squad)
             except DISCORD_FAILS as error:
                 raise Refusal("Discord keeps your role as it is. You are still in.") from error
@@ -352,13 +352,13 @@ class SquadCommands(app_commands.Group, name="squad", description="Squads", guil
         await say(interaction, embed=listing("Standings", lines, "There are no squads yet."))
 
 
-async def take_seat(interaction: Interaction, squad_id: str, order: Order) -> None:
-    """Join or switch: bytes and seat by ``order``, then the role."""
+async def change_squad(interaction: Interaction, squad_id: str, order: Order) -> None:
+    """Join or switch with ``order``, then assign the role."""
     member, key = member_of(interaction), str(interaction.id)
     guild = member.guild
     async with one_at_a_time(guild.id, member.id):
         squad = await squads.get_squad(guild.id, squad_id)
-        refuse_role(interaction, guild.get_role(int(squad.role_id)))  # while it costs nothing
+        refuse_role(interaction, guild.get_role(int(squad.role_id)))  # before paying
         before = await squads.get_user_squad(guild.id, member.id)
         if before != squad:
             await order(guild.id, member.id, squad.id, username=member.name, idempotency_key=key)
@@ -376,17 +376,17 @@ async def take_seat(interaction: Interaction, squad_id: str, order: Order) -> No
 
 
 async def give_back(member: Member, squad: bs.Squad, before: bs.Squad | None, key: str) -> None:
-    """Undo the order with this key by new rows of the ledger: all of it, or nothing."""
+    """Undo the order with this key by new ledger rows, all or nothing."""
     guild_id = member.guild.id
     try:
         async with bs.in_transaction() as db:
             paid = await bs.BytesTransaction.get_or_none(
                 guild_id=str(guild_id), idempotency_key=key, using_db=db
             )
-            refund = paid.amount if paid else 0  # what it took then, whatever it costs by now
+            refund = paid.amount if paid else 0  # the price paid, not the current one
             if before:
                 before = await squads.get_squad(guild_id, before.id)
-                refund += before.switch_cost  # the price of the way back
+                refund += before.switch_cost  # the price of switching back
             if refund:
                 why, once = f"Discord refused the role of {squad.name}", f"{key}-back"
                 await ops.grant(guild_id, member.id, refund, reason=why, idempotency_key=once)
@@ -400,35 +400,35 @@ async def give_back(member: Member, squad: bs.Squad, before: bs.Squad | None, ke
             "Discord refused you the role, and I could not undo it. Unless `/bytes history` shows "
             "your bytes back, the seat is yours: `/squad join` it again for the role."
         ) from error
-    with suppress(*DISCORD_FAILS):  # an answer that was lost: it may have been given
+    with suppress(*DISCORD_FAILS):  # the response may be lost and the role assigned
         await drop_role(member, squad)
 
 
 async def drop_role(member: Member, squad: bs.Squad) -> None:
-    """Take a squad's role from a member; fine if there is no such role any more."""
+    """Remove a squad's role from a member; ignore a deleted role."""
     with suppress(discord.NotFound):
         await member.remove_roles(discord.Object(squad.role_id), reason="left the squad")
 
 
 # 6. The moderators' side ------------------------------------------------------------------------
-# Discord hides these commands from everybody else. But a server can set that differently, so
-# the permissions are looked at again when a command arrives.
+# Discord hides these commands from other members. A server can change that, so the permissions are
+# checked again when a command arrives.
 
 NEEDED = discord.Permissions(manage_guild=True, manage_roles=True)
 
 
 def refuse_role(interaction: Interaction, role: Role | None) -> None:
-    """Refuse a role that the bot cannot give."""
+    """Refuse a role that the bot cannot assign."""
     if not (role and role.is_assignable() and interaction.app_permissions.manage_roles):
         raise Refusal("I cannot give that role. I need Manage Roles, and a role above it.")
 
 
 def refuse_higher(interaction: Interaction, role: Role) -> None:
-    """Refuse a role that the bot cannot give, or that the moderator could not give by hand."""
+    """Refuse a role that the bot or the moderator cannot assign."""
     refuse_role(interaction, role)
     member = member_of(interaction)
     if role >= member.top_role and member.id != role.guild.owner_id:
-        raise Refusal("That role does not stand below your own.")
+        raise Refusal("That role is not below your highest role.")
 
 
 @app_commands.default_permissions(NEEDED)
@@ -476,7 +476,7 @@ class EconomyCommands(
             "transfer_cooldown_hours": transfer_cooldown_hours,
         }
         changes: dict[str, object] = {k: v for k, v in numbers.items() if v is not None}
-        async with one_at_a_time(guild_id, 0):  # rewards are read, then written
+        async with one_at_a_time(guild_id, 0):  # rewards are read, changed, written
             rewards = dict((await ops.get_config(guild_id)).role_rewards)
             if reward_role and reward_from:
                 refuse_higher(interaction, reward_role)
@@ -505,7 +505,7 @@ class EconomyCommands(
 async def book(
     interaction: Interaction, order: Order, member: Member, amount: int, reason: str | None
 ) -> None:
-    """Grant or charge, with the moderator on record."""
+    """Grant or charge, and record the moderator."""
     notes = {"reason": reason, "actor_id": interaction.user.id, "idempotency_key": interaction.id}
     await order(no_bot(member).guild.id, member.id, amount, username=member.name, **notes)
 

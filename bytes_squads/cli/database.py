@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import asyncclick as click
 
 from .. import BytesOperations, close, init
 from .. import upgrade as upgrade_database
+from ..database import connection_config
 from . import options, tables
 from .database_option import describe, open_database, resolve_url
 from .demo import runner as demo
@@ -27,19 +29,34 @@ DEMO_FILE = Path("bytes_squads_demo.db")
 async def demo_command(database_url: str | None) -> None:
     """Simulate two weeks of a guild and show the result."""
     out = create_console()
+    guild_id = demo.new_guild_id()
     if database_url is None:
-        database_url = _new_demo_file()
-        out.print(f"A new SQLite database: {database_url.partition('://')[2]}", soft_wrap=True)
+        url = _new_demo_file()
+        out.print(f"A new SQLite database: {url.partition('://')[2]}", soft_wrap=True)
     else:
-        out.print(f"A new guild in {describe(database_url)}", soft_wrap=True, highlight=False)
-    await upgrade_database(database_url)
-    await init(database_url)
+        url = database_url
+        out.print(f"A new guild in {describe(url)}", soft_wrap=True)
+    await upgrade_database(url)
+    await init(url)
     try:
-        ok = await demo.run_demo(out)
+        ok = await demo.run_demo(out, guild_id)
     finally:
         await close()
+    out.print(_next_command(guild_id, database_url), soft_wrap=True, markup=False)
     if not ok:
         raise click.exceptions.Exit(1)  # pragma: no cover  # a demo whose books do not balance
+
+
+def _next_command(guild_id: str, url: str | None) -> str:
+    """Return the command that shows the guild's ledger; a password is not printed."""
+    command = f"bytes-squads history --guild {guild_id} --limit 10"
+    if url is None:
+        option = f" --database-url sqlite://{DEMO_FILE}"
+    elif connection_config(url)["credentials"].get("password"):
+        return f"\nNext, with the same --database-url:\n  {command}"
+    else:
+        option = f" --database-url {shlex.quote(url)}"
+    return f"\nNext:\n  {command}{option}"
 
 
 def _new_demo_file() -> str:

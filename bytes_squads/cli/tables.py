@@ -1,12 +1,13 @@
-"""Tables for the terminal. In a pipe rich prints them as plain text."""
+"""Tables for the terminal, readable from 60 columns. In a pipe rich prints them as plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +25,12 @@ from .sanitize import escape_control_characters
 
 SHOWN_DISCREPANCIES = 50
 
+WIDE = 110
+"""Columns of a terminal in which the tables also show ids."""
+
+MEDIUM = 76
+"""Columns of a terminal in which the parts of an entry have a column each."""
+
 
 @dataclass(frozen=True)
 class Leader:
@@ -36,8 +43,31 @@ class Leader:
     roles: Sequence[str]
 
 
-def _table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
-    """Return an empty table; the columns in `numbers` are right-aligned and never wrapped."""
+class _ByWidth:
+    """Layouts of one result; the terminal's width selects the first that fits.
+
+    Args:
+        layouts: The least width in columns and the table of each layout, widest first.
+    """
+
+    def __init__(self, *layouts: tuple[int, Table]) -> None:
+        self._layouts = layouts
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        yield next(table for width, table in self._layouts if options.max_width >= width)
+
+
+def _table(
+    title: str, *columns: str, numbers: Sequence[str] = (), words: Sequence[str] = ()
+) -> Table:
+    """Return an empty table.
+
+    Args:
+        title: The title.
+        columns: The columns' headers.
+        numbers: Columns that are right-aligned and never wrapped.
+        words: Columns that are never wrapped.
+    """
     table = Table(
         title=Text(escape_control_characters(title), style="bold"),
         title_justify="left",
@@ -45,8 +75,10 @@ def _table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
         pad_edge=False,
     )
     for column in columns:
-        number = column in numbers
-        table.add_column(column, justify="right" if number else "left", no_wrap=number)
+        justify: Literal["left", "right"] = "right" if column in numbers else "left"
+        no_wrap = column in numbers or column in words
+        overflow: Literal["ellipsis", "fold"] = "ellipsis" if no_wrap else "fold"
+        table.add_column(column, justify=justify, no_wrap=no_wrap, overflow=overflow)
     return table
 
 
@@ -104,26 +136,28 @@ def history(
         rows: The newest rows, newest first.
         balance: The member's current balance in whole bytes.
     """
-    table = _table(
-        f"History of {name}: the last {len(rows)}",
-        *("when (UTC)", "kind", "bytes", "after", "with", "reason"),
-        numbers=("when (UTC)", "bytes", "after"),
-    )
+    title = f"History of {name}: the last {len(rows)}"
+    entry = ("when (UTC)", "kind", "bytes", "after")
+    numbers = ("when (UTC)", "bytes", "after")
+    wide = _table(title, *entry, "with", "reason", numbers=numbers, words=("kind",))
+    narrow = _table(title, *entry, "with: reason", numbers=numbers, words=("kind",))
     for row in rows:
         received = row.receiver_id == user_id
         change = row.amount if received else -row.amount
         other_id = row.giver_id if received else row.receiver_id
         other = row.giver_username if received else row.receiver_username
-        table.add_row(
+        if other_id == SYSTEM_ID:
+            other = ""
+        cells = (
             f"{row.created_at:%d %b %H:%M}",
             row.kind,
             Text(f"{change:+,}", style="green" if received else "red"),
             f"{balance:,}",
-            "" if other_id == SYSTEM_ID else _user_text(other),
-            _user_text(row.reason or ""),
         )
+        wide.add_row(*cells, _user_text(other), _user_text(row.reason or ""))
+        narrow.add_row(*cells, _details(other, row.reason))
         balance -= change
-    return table
+    return _ByWidth((MEDIUM, wide), (0, narrow))
 
 
 def leaderboard_page(entries: Sequence[LeaderboardEntry]) -> Table:
@@ -152,28 +186,38 @@ def member_summary(row: BytesBalance, rank: int) -> Table:
     )
 
 
-def ledger(rows: Sequence[BytesTransaction], user_id: str | None) -> Table:
+def ledger(rows: Sequence[BytesTransaction], user_id: str | None) -> RenderableType:
     """Return the table of a ledger page.
+
+    A narrow terminal shows the parties by name, in front of the reason.
 
     Args:
         rows: The rows, newest first.
         user_id: Show signed amounts from this member's side (snowflake); None shows both sides.
     """
+    title = "Ledger" if user_id is None else f"Ledger of member {user_id}"
     parties = ("from", "to") if user_id is None else ("with",)
-    table = _table(
-        "Ledger" if user_id is None else f"Ledger of member {user_id}",
-        *("when (UTC)", "kind", "bytes", *parties, "reason"),
-        numbers=("when (UTC)", "bytes", *parties),
-    )
+    entry = ("when (UTC)", "kind", "bytes")
+    numbers = ("when (UTC)", "bytes", *parties)
+    wide = _table(title, *entry, *parties, "reason", numbers=numbers, words=("kind",))
+    details = "giver to receiver: reason" if user_id is None else "with: reason"
+    narrow = _table(title, *entry, details, numbers=numbers, words=("kind",))
     for row in rows:
         ids, change = [row.giver_id, row.receiver_id], f"{row.amount:,}"
+        names = [row.giver_username or row.giver_id, row.receiver_username or row.receiver_id]
         if user_id is not None:
             received = row.receiver_id == user_id
-            del ids[received]
+            del ids[received], names[received]
             change = f"{'+' if received else '-'}{change}"
-        when = f"{row.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(when, row.kind, change, *ids, _user_text(row.reason or ""))
-    return table
+        cells = f"{row.created_at:%Y-%m-%d %H:%M}", row.kind, change
+        wide.add_row(*cells, *ids, _user_text(row.reason or ""))
+        narrow.add_row(*cells, _details(" to ".join(names), row.reason))
+    return _ByWidth((WIDE, wide), (0, narrow))
+
+
+def _details(parties: str, reason: str | None) -> Text:
+    """Return parties and reason as one cell, either of which may be missing."""
+    return _user_text(": ".join(filter(None, (parties, reason))))
 
 
 def config(row: BytesConfig, stored: bool) -> Table:
@@ -183,8 +227,8 @@ def config(row: BytesConfig, stored: bool) -> Table:
         row: The settings.
         stored: Whether they are stored; if not, they are the defaults.
     """
-    bonuses = ",".join(f"{days}={factor}" for days, factor in sorted(row.streak_bonuses.items()))
-    rewards = ",".join(f"{role}={total}" for role, total in sorted(row.role_rewards.items()))
+    bonuses = ", ".join(f"{days}={factor}" for days, factor in sorted(row.streak_bonuses.items()))
+    rewards = ", ".join(f"{role}={total}" for role, total in sorted(row.role_rewards.items()))
     return _key_value_table(
         f"Settings of guild {row.guild_id}{'' if stored else ' (defaults, not stored)'}",
         ("starting balance", f"{row.starting_balance:,}"),
@@ -204,25 +248,28 @@ def _key_value_table(title: str, *pairs: tuple[str, str]) -> Table:
     return table
 
 
-def squads(summaries: Sequence[SquadSummary]) -> Table:
-    """Return the table of a guild's squads and their ids."""
-    table = _table(
-        "Squads",
-        *("squad", "members", "cost", "role", "id", "active"),
-        numbers=("members", "cost", "role", "id"),
-    )
+def squads(summaries: Sequence[SquadSummary]) -> RenderableType:
+    """Return the table of a guild's squads; a narrow terminal shows no ids."""
+    columns = ("squad", "members", "cost", "active", "role", "id")
+    numbers = ("members", "cost", "role", "id")
+    layouts = [
+        (width, _table("Squads", *columns[:count], numbers=numbers))
+        for width, count in ((WIDE, 6), (MEDIUM, 5), (0, 4))
+    ]
     for summary in summaries:
         squad = summary.squad
         limit = "" if squad.max_members is None else f" of {squad.max_members:,}"
-        table.add_row(
+        cells = (
             _user_text(squad.name),
             f"{summary.member_count:,}{limit}",
             f"{squad.switch_cost:,}",
+            "yes" if squad.is_active else "no",
             squad.role_id,
             str(squad.id),
-            "yes" if squad.is_active else "no",
         )
-    return table
+        for _, table in layouts:
+            table.add_row(*cells[: len(table.columns)])
+    return _ByWidth(*layouts)
 
 
 def refusals(counts: Mapping[str, int], examples: Mapping[str, str]) -> Table:
@@ -236,6 +283,7 @@ def refusals(counts: Mapping[str, int], examples: Mapping[str, str]) -> Table:
         "Refused operations (nothing changed)",
         *("times", "error", "example"),
         numbers=("times",),
+        words=("error",),
     )
     for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         table.add_row(str(count), name, _user_text(examples[name]))
@@ -248,18 +296,21 @@ def ledger_report(report: LedgerReport) -> RenderableType:
     if report.ok:
         return Text(f"Verified {checked}: all agree.", style="green")
     discrepancies = report.discrepancies
-    table = _table(
-        "Discrepancies between the ledger and the balances",
-        *("guild", "member", "field", "ledger", "balance row"),
-        numbers=("guild", "member", "ledger", "balance row"),
-    )
+    title = "Discrepancies between the ledger and the balances"
+    columns = ("guild", "member", "field", "ledger", "balance row")
+    wide = _table(title, *columns, numbers=columns)
+    stacked = ("guild\nmember", "field", "ledger\nbalance row")  # two lines in each row
+    narrow = _table(title, *stacked, numbers=stacked)
     for line in discrepancies[:SHOWN_DISCREPANCIES]:
-        table.add_row(
-            line.guild_id, line.user_id, line.field, f"{line.expected:,}", f"{line.found:,}"
-        )
+        numbers = f"{line.expected:,}", f"{line.found:,}"
+        wide.add_row(line.guild_id, line.user_id, line.field, *numbers)
+        narrow.add_row(f"{line.guild_id}\n{line.user_id}", line.field, "\n".join(numbers))
     count = len(discrepancies)
     truncation_note = (
         f" (the first {SHOWN_DISCREPANCIES} are shown)" if count > SHOWN_DISCREPANCIES else ""
     )
     summary = f"{count:,} discrepanc{'y' if count == 1 else 'ies'}{truncation_note}"
-    return Group(table, Text(f"Verified {checked}: {summary}.", style="bold red"))
+    return Group(
+        _ByWidth((WIDE, wide), (0, narrow)),
+        Text(f"Verified {checked}: {summary}.", style="bold red"),
+    )

@@ -1,7 +1,6 @@
-"""The only door to private attributes of Tortoise, Aerich, aiosqlite and asyncpg.
+"""Access private attributes of Tortoise, Aerich, aiosqlite and asyncpg; no other module may.
 
-Each function uses as few of them as it can. ``tests/test_library_contract.py`` checks every one
-and says which library changed.
+``tests/engine/test_library_contract.py`` checks every attribute and names the library that changed.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _AERICH_META_FIELDS = ("default_connection", "basetable", "basequery", "basequer
 
 
 def open_clients(context: TortoiseContext | None) -> list[BaseDBAsyncClient]:
-    """Return the clients that the context has, whatever event loop they belong to.
+    """Return the context's clients, including those of other event loops.
 
     Tortoise's own ``connections.all()`` replaces a client that belongs to another event loop.
     """
@@ -43,7 +42,7 @@ def open_clients(context: TortoiseContext | None) -> list[BaseDBAsyncClient]:
 
 
 def save_aerich_state() -> Callable[[], None]:
-    """Remember which connection Aerich's model uses, which a context changes for all others.
+    """Save the connection that Aerich's model uses: initialising a context overwrites it globally.
 
     Returns:
         A function that restores it.
@@ -61,17 +60,17 @@ def save_aerich_state() -> Callable[[], None]:
 
 
 def event_loop_of(client: BaseDBAsyncClient) -> asyncio.AbstractEventLoop | None:
-    """Return the event loop in which the client connected; None before that."""
+    """Return the event loop in which the client connected, or None."""
     return client._bound_loop
 
 
 def unbind_event_loop(client: BaseDBAsyncClient) -> None:
-    """Let another event loop use the client. Only SQLite's connection, a thread, allows that."""
+    """Let another event loop use the client. Only valid on SQLite: its connection is a thread."""
     client._bound_loop = None
 
 
 def terminate_pool(client: BaseDBAsyncClient) -> None:
-    """End the connections of a PostgreSQL client at once; SQLite's has no pool."""
+    """Terminate the connections of a PostgreSQL client; do nothing on SQLite."""
     pool: Any = getattr(client, "_pool", None)
     if pool is not None:
         with suppress(RuntimeError):  # the event loop of the connections is closed
@@ -90,7 +89,7 @@ def mark_finished(client: TransactionalDBClient) -> None:
 
 
 def parent_of(client: TransactionalDBClient) -> BaseDBAsyncClient:
-    """Return the client that a transaction or savepoint was begun on."""
+    """Return the client that a transaction or savepoint began on."""
     parent: BaseDBAsyncClient = client._parent
     return parent
 
@@ -98,7 +97,7 @@ def parent_of(client: TransactionalDBClient) -> BaseDBAsyncClient:
 def transaction_client(client: BaseDBAsyncClient) -> TransactionalDBClient:
     """Return a client that can be bound to one connection and its transaction."""
     context = client._in_transaction()
-    # Tortoise calls it `connection` in SQLite's context and `client` in the others.
+    # The attribute is `connection` in SQLite's context and `client` in the others.
     return cast("TransactionalDBClient", getattr(context, "connection", None) or context.client)
 
 
@@ -123,7 +122,7 @@ def open_pool(client: AsyncpgDBClient) -> Any:
 
 
 async def create_pool(client: AsyncpgDBClient) -> None:
-    """Open the client's pool, once for all tasks that want it."""
+    """Open the client's pool once, also if several tasks call this at the same time."""
     async with client._pool_init_lock:
         if client._pool is None:
             await client.create_connection(with_db=True)
@@ -167,13 +166,13 @@ def require_transaction(client: TransactionalDBClient) -> None:
 
 
 async def begin_with(client: TransactionalDBClient, statements: str) -> None:
-    """Begin a transaction by a message of one's choice.
+    """Begin a transaction with custom statements, in one message.
 
-    asyncpg and Tortoise then end it, and nest savepoints in it, as one that asyncpg began.
+    asyncpg and Tortoise end it and nest savepoints in it as usual.
 
     Args:
         client: A PostgreSQL client that is bound to a connection.
-        statements: BEGIN, and what else is in its message.
+        statements: BEGIN, and statements that follow it in the same message.
     """
     connection = bound_connection(client)
     await connection.execute(statements)
@@ -205,14 +204,14 @@ def column_names(model: type[Model]) -> list[str]:
 
 
 def from_row(model: type[ModelT], row: Mapping[str, Any]) -> ModelT:
-    """Return the stored instance that a row holds; columns of other tables are ignored."""
+    """Return the stored instance of a row; columns of other tables are ignored."""
     return model._init_from_db(**row)
 
 
 def new_instance(model: type[ModelT], **fields: Any) -> ModelT:
-    """Return an instance that is not stored yet, of validated values.
+    """Return an unsaved instance of validated values.
 
-    It skips the checks of ``Model.__init__``, which cost as much as a statement's Python.
+    This skips ``Model.__init__``, which costs as much as all other Python code of a statement.
     """
     instance = model._init_from_db(**fields)
     instance._saved_in_db = False
@@ -250,12 +249,12 @@ async def run_on_thread(connection: Any, work: Callable[..., T], *arguments: Any
     Args:
         connection: The connection.
         work: The function; it takes the connection of the standard library first.
-        arguments: What else it takes.
+        arguments: Its further arguments.
     """
     result: T = await connection._execute(work, connection._conn, *arguments)
     return result
 
 
 def find_socket(connection: Any) -> Any:
-    """Return the socket of asyncpg's connection as its event loop knows it, or None."""
+    """Return the event loop's socket of an asyncpg connection, or None."""
     return connection._transport.get_extra_info("socket")

@@ -1,9 +1,9 @@
-"""Find out whether a transaction was committed whose connection broke.
+"""Find out whether a transaction whose connection broke was committed.
 
-When a connection breaks during COMMIT, or during a statement that is its own transaction, the
-client does not know whether it happened. The statement may even reach the server later. So the
-server process is ended first, and seen to be gone; then the database is asked for a row that only
-this transaction can have written. Only then is it known that nothing happened and nothing will.
+If the connection breaks during COMMIT, or during an autocommit statement, the client cannot tell
+whether it succeeded. A delayed packet may even deliver the statement later. So the server process
+is terminated first; then the database is queried for a row that only this transaction can have
+written. If there is no such row, nothing happened and nothing will.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .execution import Rows, execute
 from .tasks import is_draining
 
 RETRY_DEADLINE = 15.0
-"""Seconds after which an operation that meets conflicts or a lost server gives up."""
+"""Seconds after which an operation stops retrying."""
 
 BACKOFF_INITIAL = 0.02
 BACKOFF_MAX = 1.0
@@ -35,13 +35,13 @@ BACKOFF_MAX = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CommitCheck:
-    """A question that tells whether a transaction was committed.
+    """A query that tells whether a transaction was committed.
 
     Attributes:
         statement: A SELECT.
-        parameters: Its values.
-        found: What a row means: True that it was committed, False that it was not.
-        absent: What no row means; None that the outcome is unknown.
+        parameters: Its parameters.
+        found: Whether a row means that it was committed.
+        absent: Whether no row means that it was committed; None if that is unknown.
     """
 
     statement: Statement
@@ -51,29 +51,29 @@ class CommitCheck:
 
     @classmethod
     def of_entry(cls, guild_id: str, entry_id: Any) -> CommitCheck:
-        """Return the check of a transaction that writes this ledger row: its id proves it."""
+        """Return the check of a transaction that inserts this ledger entry."""
         return cls(FIND_POSTED_ENTRY, (guild_id, entry_id), absent=False)
 
 
 async def find_outcome(
     client: BaseDBAsyncClient, checks: Sequence[CommitCheck], pid: int, broken: Exception
 ) -> Rows | None:
-    """Find out whether the transaction was committed whose connection broke.
+    """Find out whether a transaction whose connection broke was committed.
 
     Args:
-        client: The database.
-        checks: The transaction's checks. One that says yes is enough; a caller may have undone,
-            by a savepoint of the ORM, what another one asks for.
-        pid: The server process that held the transaction, as the client knows it.
-        broken: What the driver raised.
+        client: The database's client.
+        checks: The transaction's checks. One positive result is enough: the caller may have rolled
+            back other statements with a savepoint of the ORM.
+        pid: The server process of the transaction, as the client knows it.
+        broken: The driver's error.
 
     Returns:
-        The rows of a check when it was committed; None when it was not, and never will be.
+        The rows of the positive check if it was committed; None if it was not, and never will be.
 
     Raises:
-        OutcomeUnknownError: It cannot be known.
+        OutcomeUnknownError: The outcome could not be found out.
     """
-    unknown = OutcomeUnknownError("the connection broke while committing, the outcome is unknown")
+    unknown = OutcomeUnknownError("the connection broke during COMMIT: the outcome is unknown")
     if not checks or not isinstance(client, AsyncpgDBClient):
         raise unknown from broken
     try:
@@ -81,12 +81,12 @@ async def find_outcome(
             for attempt in range(1_000_000):
                 try:
                     async with dedicated_connection(client) as connection:
-                        committed, rows = await _ask(connection, checks, pid)
+                        committed, rows = await _run_checks(connection, checks, pid)
                         if committed is None:
                             break
                         return rows if committed else None
                 except DRIVER_ERRORS as error:
-                    log.debug("asking for the outcome of a COMMIT failed: %r", error)
+                    log.debug("checking the outcome of a COMMIT failed: %r", error)
                 await asyncio.sleep(backoff(attempt))
     except TimeoutError:
         pass
@@ -96,26 +96,26 @@ async def find_outcome(
     raise unknown from broken
 
 
-async def _ask(
+async def _run_checks(
     connection: Any, checks: Sequence[CommitCheck], pid: int
 ) -> tuple[bool | None, Rows]:
     session = (await execute(connection, GET_SESSION))[0]
-    # A pooler between client and server gives out process ids of its own.
+    # A pooler between client and server reports other process ids.
     direct = session["pid"] == connection.get_server_pid()
     while direct and await execute(connection, END_BACKEND, pid):  # noqa: ASYNC110  # a process
         await asyncio.sleep(BACKOFF_INITIAL)
-    answers = set()
+    results = set()
     for check in checks:
         rows = await execute(connection, check.statement, *check.parameters)
-        answer = check.found if rows else check.absent
-        if answer:
+        result = check.found if rows else check.absent
+        if result:
             if session["synchronous"]:
-                # Ending the process also ended its wait for the standby; this commit waits.
+                # The terminated process does not wait for the standby; this commit does.
                 await execute(connection, WAIT_FOR_STANDBY)
             return True, rows
-        answers.add(answer)
-    # Behind a pooler the statement may still be on its way.
-    return (False if direct and False in answers else None), []
+        results.add(result)
+    # Behind a pooler the statement may still arrive.
+    return (False if direct and False in results else None), []
 
 
 def backoff(attempt: int) -> float:

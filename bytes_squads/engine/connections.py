@@ -1,7 +1,6 @@
 """Acquire and release connections. Every code path releases, including cancellation.
 
-Tortoise's ``in_transaction`` acquires a connection and only then begins; a cancel in between loses
-it for good.
+Tortoise's ``in_transaction`` loses a connection if it is cancelled between acquiring and BEGIN.
 """
 
 from __future__ import annotations
@@ -46,13 +45,13 @@ from .open_checks import require_database_file, require_own_event_loop
 from .tasks import run_to_completion, running_tasks
 
 POOL_TIMEOUT = 20.0
-"""Seconds an operation waits for a free connection before `StorageUnavailableError`."""
+"""Seconds that an operation waits for a free connection before `StorageUnavailableError`."""
 
 RELEASE_TIMEOUT = 5.0
-"""Seconds a connection may take to come back to the pool before it is terminated."""
+"""Seconds that returning a connection to the pool may take before it is terminated."""
 
 IDLE_TIMEOUT = 30.0
-"""Seconds after which PostgreSQL ends a block of ours that sends nothing, and frees its locks."""
+"""Seconds after which PostgreSQL ends an idle transaction and releases its locks."""
 
 _POOL_ONLY_OPTIONS = (
     "min_size",
@@ -72,10 +71,10 @@ _default_connection: Callable[[], str | None] | None = None
 
 
 def set_default_connection(name_of: Callable[[], str | None]) -> None:
-    """Name the connection that is used where a caller names none.
+    """Set the default connection.
 
     Args:
-        name_of: Return the connection's name in Tortoise's config.
+        name_of: Returns the connection's name in Tortoise's config.
     """
     global _default_connection
     _default_connection = name_of
@@ -88,7 +87,7 @@ def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
         connection_name: The connection's name in Tortoise's config; by default that of the models.
 
     Raises:
-        StorageUnavailableError: When the database is not open.
+        StorageUnavailableError: The database is not open.
     """
     require_own_event_loop()
     name = connection_name or (_default_connection() if _default_connection else None)
@@ -98,7 +97,7 @@ def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
         raise StorageUnavailableError(
             "the database is not open: call init() first, in the same event loop"
         ) from None
-    # A task that outlives the transaction it was started in inherits the finished client.
+    # A task that outlives its transaction still has the finished client.
     while isinstance(client, TransactionalDBClient) and is_finished(client):
         client = parent_of(client)
     return client
@@ -106,7 +105,7 @@ def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
 
 @asynccontextmanager
 async def bound_client(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
-    """Bind an ORM client to one connection for as long as the block lasts."""
+    """Bind an ORM client to one connection for the length of a block."""
     async with acquire_connection(client) as connection:
         db = transaction_client(client)
         bind_connection(db, connection)
@@ -114,10 +113,10 @@ async def bound_client(client: BaseDBAsyncClient) -> AsyncIterator[Transactional
 
 
 def acquire_connection(client: BaseDBAsyncClient) -> _AcquiredConnection:
-    """Acquire a driver's connection, from the pool or SQLite's only one, for a block's length.
+    """Acquire a driver's connection for the length of a block.
 
     Args:
-        client: The database.
+        client: The database's client: a pool, or SQLite's only connection.
     """
     return _AcquiredConnection(client)
 
@@ -155,7 +154,7 @@ class _AcquiredConnection:
                 sqlite_lock(client).release()
                 raise
             return sqlite_connection(client)
-        raise StorageUnavailableError(  # pragma: no cover  # others' drivers are no dependencies
+        raise StorageUnavailableError(  # pragma: no cover  # other drivers are not installed
             f"{type(client).__name__} is neither SQLite nor PostgreSQL through asyncpg"
         )
 
@@ -168,7 +167,7 @@ class _AcquiredConnection:
         if isinstance(exc, ConnectionLostError) or (
             isinstance(exc, Exception) and isinstance(translate(exc), ConnectionLostError)
         ):
-            # A statement that timed out may still run: no other operation gets its connection.
+            # A statement that timed out may still run: do not reuse its connection.
             _terminate(self._connection)
         await run_to_completion(_release(self._pool, self._connection, ok=exc_type is None))
 
@@ -183,17 +182,17 @@ async def _open_sqlite(client: SqliteClient) -> None:
 
 
 async def _release(pool: Any, connection: Any, *, ok: bool) -> None:
-    """Return a connection to the pool, by force if it does not come back in time.
+    """Return a connection to the pool; terminate it after `RELEASE_TIMEOUT`.
 
     Args:
         pool: The pool.
         connection: The connection.
-        ok: Whether nothing went wrong on it.
+        ok: Whether its block succeeded.
     """
     clean = asyncio.current_task() in running_tasks
     _skip_reset.set(clean)
     try:
-        # A connection that is clean and well has nothing to do at its release: no timeout is set.
+        # The release of a clean connection needs no round trip, so no timeout is set.
         await pool.release(connection, timeout=None if clean and ok else RELEASE_TIMEOUT)
     except DRIVER_ERRORS as error:
         log.debug("a connection was terminated: %r", error)
@@ -206,10 +205,10 @@ def _terminate(connection: Any) -> None:
 
 
 async def reset_connection(connection: Any) -> None:
-    """Reset a connection that comes back to the pool.
+    """Reset a connection that is returned to the pool.
 
-    An operation leaves nothing in the session, so the round trip is saved. What a caller's own
-    block or statement left there (settings, locks, listeners) is removed as asyncpg does it.
+    Operations leave no session state, so their connections are not reset. After a caller's own
+    block or statement, settings, locks and listeners are removed with asyncpg's reset query.
     """
     if not _skip_reset.get() and (query := connection.get_reset_query()):
         await connection.execute(query)
@@ -218,8 +217,8 @@ async def reset_connection(connection: Any) -> None:
 async def begin_transaction(db: TransactionalDBClient) -> None:
     """Begin the outermost transaction on the connection that the client is bound to.
 
-    No default of a server, database or role decides: the isolation level is named, and a block
-    that sends nothing for `IDLE_TIMEOUT` is ended by the server. Both are in BEGIN's message.
+    The isolation level and `IDLE_TIMEOUT` are set explicitly, in the same message as BEGIN, so that
+    defaults of the server, database or role do not apply.
     """
     if isinstance(db, SqliteClient):
         await bound_connection(db).execute(SQLITE_BEGIN)
@@ -237,13 +236,13 @@ def is_sqlite(client: BaseDBAsyncClient) -> bool:
 
 
 def backend_pid(connection: Any) -> int:
-    """Return the PostgreSQL process that serves this driver's connection, 0 on SQLite."""
+    """Return the PostgreSQL process id of this driver's connection; 0 on SQLite."""
     return int(connection.get_server_pid()) if hasattr(connection, "get_server_pid") else 0
 
 
 @asynccontextmanager
 async def dedicated_connection(client: AsyncpgDBClient) -> AsyncIterator[Any]:
-    """Open a driver's connection beside the pool, whose waiting operations may be many."""
+    """Open a driver's connection outside the pool, so that it does not wait for a free one."""
     options = connection_options(client)
     set_up = options.get("init")
     for name in _POOL_ONLY_OPTIONS:
@@ -259,22 +258,21 @@ async def dedicated_connection(client: AsyncpgDBClient) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def snapshot_connection() -> AsyncIterator[BaseDBAsyncClient]:
-    """Read at length from one snapshot, blocking no other operation and waiting for none.
+    """Open a connection for long reads from one snapshot that block no other operation.
 
-    All reads see the database as it was at the first of them. No row is locked: on SQLite it is
-    a transaction that only reads, where `in_transaction` would keep every writer out; on
+    On SQLite it is a read transaction, while `in_transaction` would block all writers; on
     PostgreSQL the isolation level is REPEATABLE READ.
 
     Raises:
         StorageUnavailableError: The database is not open, or cannot be reached.
     """
     client = current_client()
-    assert not isinstance(client, TransactionalDBClient)  # which has a snapshot already
+    assert not isinstance(client, TransactionalDBClient)  # already in a transaction
     async with AsyncExitStack() as stack:
         with translate_driver_errors():
             db = await stack.enter_async_context(bound_client(client))
             stack.push_async_callback(_end_snapshot, db)
-            # On the driver's connection: Tortoise's execute_script commits first on SQLite.
+            # On the driver's connection, because Tortoise's execute_script commits first on SQLite.
             await run_to_completion(bound_connection(db).execute(_begin_snapshot(client)))
         yield db
 
@@ -289,5 +287,5 @@ def _begin_snapshot(client: BaseDBAsyncClient) -> str:
 
 
 async def _end_snapshot(db: BaseDBAsyncClient) -> None:
-    with suppress(*RAISED_BY_DRIVERS):  # a connection that is lost has no snapshot
+    with suppress(*RAISED_BY_DRIVERS):  # a lost connection has no snapshot
         await run_to_completion(db.execute_query("ROLLBACK"))

@@ -1,9 +1,9 @@
 """Translate exceptions of the drivers and the ORM.
 
-The ORM translates only some of the drivers' errors: deadlocks, serialization failures and lost
-connections arrive as they are, and what it does translate carries the driver's error as its
-argument. PostgreSQL errors are judged by SQLSTATE ("PostgreSQL Error Codes", appendix A of its
-manual), SQLite's by result code ("Result and Error Codes" in its documentation).
+The ORM wraps only some of the drivers' errors, with the driver's error as argument. Deadlocks,
+serialization failures and lost connections are not wrapped. PostgreSQL errors are classified by
+SQLSTATE ("PostgreSQL Error Codes", appendix A of its manual), SQLite's by result code ("Result and
+Error Codes" in its documentation).
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from ..domain.errors import StorageError, StorageUnavailableError
 
 
 class TransientError(StorageUnavailableError):
-    """Nothing happened, and another attempt may succeed."""
+    """Nothing happened; a retry may succeed."""
 
 
 class ConnectionLostError(TransientError):
-    """The database could not be reached, or the connection to it broke."""
+    """The database could not be reached, or the connection broke."""
 
 
 class UniqueConflictError(TransientError):
-    """Another row with the same key exists; the next attempt sees it."""
+    """A row with the same key exists; a retry sees it."""
 
     def is_about(self, constraint: str, *columns: str) -> bool:
-        """Return whether this unique constraint refused the row.
+        """Return whether this unique constraint was violated.
 
         Args:
             constraint: The constraint's name in the migrations.
-            columns: Its columns as ``table.column``, by which SQLite names it.
+            columns: Its columns as ``table.column``, the form of SQLite's message.
         """
         cause = self.__cause__
-        # On a schema made by generate_schemas() and on a distributed one the name differs or is
-        # missing; the detail names the columns.
+        # With generate_schemas() and on a distributed database the name differs or is missing;
+        # the detail names the columns.
         detail = getattr(cause, "detail", None) or ""
         short = ", ".join(column.partition(".")[2] for column in columns)
         return (
@@ -56,10 +56,10 @@ DRIVER_ERRORS: tuple[type[Exception], ...] = (
     sqlite3.Error,
     OSError,  # TimeoutError is one
 )
-"""What the drivers and the ORM raise when a statement or a connection fails."""
+"""Exceptions of the drivers and the ORM when a statement or a connection fails."""
 
 RAISED_BY_DRIVERS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, ValueError)
-"""`DRIVER_ERRORS`, and what aiosqlite raises after closing; `translate` tells it from others."""
+"""`DRIVER_ERRORS`, and aiosqlite's ValueError after closing, which `translate` recognises."""
 
 # Connection exceptions, shutdowns, out of connections, I/O errors of a node.
 _CONNECTION_SQLSTATES = ("08", "57P", "53", "58030")
@@ -78,8 +78,8 @@ def translate(error: Exception) -> StorageError | None:
     """Return the error that a caller gets instead of this exception.
 
     Returns:
-        The error to raise, a `TransientError` when another attempt may succeed, or None when the
-        exception comes neither from a driver nor from the ORM.
+        The error to raise, a `TransientError` if a retry may succeed, or None if the exception
+        comes neither from a driver nor from the ORM.
     """
     if type(error) is ValueError and str(error) in _CLOSED_MESSAGES:
         return StorageUnavailableError("the database connection is closed")
@@ -101,10 +101,10 @@ def _translate_sqlite(cause: sqlite3.Error) -> StorageError:
     if code == sqlite3.SQLITE_READONLY:
         return StorageUnavailableError(f"the database is read-only ({cause})")
     if isinstance(cause, sqlite3.IntegrityError):
-        return StorageError(f"the database refused the change ({cause}): nothing was changed")
+        return StorageError(f"the database rejected the change ({cause}): nothing was changed")
     if str(cause).startswith(("no such table", "no such column")):
         return _missing_schema(cause)
-    return StorageUnavailableError(f"the database refused a statement ({cause})")
+    return StorageUnavailableError(f"the database rejected a statement ({cause})")
 
 
 def _translate_postgres(cause: BaseException) -> StorageError:
@@ -129,12 +129,14 @@ def _translate_postgres(cause: BaseException) -> StorageError:
             "a statement of the transaction had failed: it was rolled back as a whole"
         )
     if state == _READ_ONLY:
-        return StorageUnavailableError("the database is read-only: a standby, or set to read-only")
+        return StorageUnavailableError(
+            "the database is read-only: it is a standby or set to read-only"
+        )
     if state.startswith(_CONSTRAINT_SQLSTATES):
-        return StorageError(f"the database refused the change ({cause}): nothing was changed")
+        return StorageError(f"the database rejected the change ({cause}): nothing was changed")
     if state in _NO_SCHEMA_SQLSTATES:
         return _missing_schema(cause)
-    return StorageUnavailableError(f"the database refused a statement ({cause})")
+    return StorageUnavailableError(f"the database rejected a statement ({cause})")
 
 
 def _missing_schema(cause: BaseException) -> StorageError:
@@ -145,7 +147,7 @@ def _missing_schema(cause: BaseException) -> StorageError:
 
 @contextmanager
 def translate_driver_errors() -> Iterator[None]:
-    """Translate what a driver or the ORM raises in the block."""
+    """Translate exceptions of a driver or the ORM in the block."""
     try:
         yield
     except RAISED_BY_DRIVERS as error:

@@ -1,6 +1,6 @@
-"""Execute statements on a driver's connection, in either dialect.
+"""Execute statements on a driver's connection, in both dialects.
 
-SQLite's connection lives in a thread. All parts of a statement are executed in one visit to it.
+A SQLite connection is a thread. All parts of a statement are executed in one call on it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from ..sql.statement import PostingStatement, Statement
 from ._tortoise import run_on_thread
 
 SQLITE_BEGIN = "BEGIN IMMEDIATE"
-"""Begin with the write lock. A SQLite transaction that reads before it writes fails at once when
-another process writes in between, without waiting for its turn."""
+"""Begin with the write lock. A SQLite transaction that reads before it writes fails immediately,
+without waiting, if another process writes in between."""
 
 AnyStatement = Statement | PostingStatement
 Rows = list[Mapping[str, Any]]
 
 
 async def execute(connection: Any, statement: AnyStatement, *parameters: Any) -> Rows:
-    """Execute a statement inside the transaction that the connection is in.
+    """Execute a statement in the connection's current transaction.
 
     Args:
         connection: A driver's connection.
@@ -36,30 +36,30 @@ async def execute(connection: Any, statement: AnyStatement, *parameters: Any) ->
         parameters: The values of $1, $2, …; lists are the columns of a batch, equally long.
 
     Returns:
-        The rows. Those of a `PostingStatement` are one: its verdict.
+        The rows; of a `PostingStatement` one row, its verdict.
     """
     return await _execute(connection, statement, parameters, _run_on_sqlite)
 
 
 async def execute_autocommit(connection: Any, statement: AnyStatement, *parameters: Any) -> Rows:
-    """Execute a statement as its own transaction, in one round trip or visit; as `execute`."""
+    """Execute a statement in autocommit mode, in one round trip; see `execute`."""
     return await _execute(connection, statement, parameters, _run_as_transaction)
 
 
 async def execute_split(
     connection: Any, statement: PostingStatement, record: Statement, *parameters: Any
 ) -> Rows:
-    """Execute a posting as two statements, inside a transaction on PostgreSQL.
+    """Execute a posting as two statements in a transaction on PostgreSQL.
 
     Args:
         connection: A driver's connection.
-        statement: The posting, of which the record is left out.
-        record: The INSERT of the ledger row. Its parameters are the posting's first ones, then the
-            verdict's amount, reason and details.
+        statement: The posting, executed without its record.
+        record: The INSERT of the ledger entry. Its parameters are the posting's first ones, then
+            the verdict's amount, reason and details.
         parameters: As in `execute`.
     """
     used = (parameters[number - 1] for number in statement.split_parameters)
-    verdict = (await connection.fetch(statement.judge_and_change, *used))[0]
+    verdict = (await connection.fetch(statement.verdict_and_changes, *used))[0]
     if verdict["outcome"] == "done":
         computed = (verdict[name] for name in PostingStatement.COMPUTED)
         count = record.parameter_count - len(PostingStatement.COMPUTED)
@@ -68,7 +68,7 @@ async def execute_split(
 
 
 async def fetch_on(db: BaseDBAsyncClient, statement: AnyStatement, *parameters: Any) -> Rows:
-    """Execute a statement on an ORM client's connection, when no other task uses it."""
+    """Execute a statement on an ORM client's connection once no other task uses it."""
     async with cast("Any", db).acquire_connection() as connection:
         return await execute(connection, statement, *parameters)
 
@@ -126,7 +126,7 @@ def _run_on_sqlite(
             for text in statement.sqlite
             for row in connection.execute(text, parameters).fetchall()
         ]
-    verdict = dict(connection.execute(statement.sqlite_judge, parameters).fetchall()[0])
+    verdict = dict(connection.execute(statement.sqlite_verdict, parameters).fetchall()[0])
     if verdict["outcome"] == "done":
         parameters |= {name: verdict[name] for name in PostingStatement.COMPUTED}
         for text in statement.sqlite_writes:
@@ -136,7 +136,7 @@ def _run_on_sqlite(
 
 
 def bind_sqlite(parameters: Sequence[Any]) -> dict[str, Any]:
-    """Return the parameters by name, as SQLite stores them.
+    """Return the parameters by name, in the form that SQLite stores.
 
     SQLite has no arrays: the first list becomes a JSON array of the batch's rows.
     """
@@ -150,7 +150,7 @@ def bind_sqlite(parameters: Sequence[Any]) -> dict[str, Any]:
 
 
 def _sqlite_value(value: Any) -> Any:
-    """Return the value as the ORM stores it on SQLite, which has no type for it."""
+    """Return a value in the form in which the ORM stores it on SQLite."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(" ")
     if isinstance(value, date):
@@ -164,5 +164,5 @@ def _batch_as_json(columns: list[list[Any]]) -> str:
     return json.dumps(list(zip(*columns, strict=True)), separators=(",", ":"), default=str)
 
 
-if sqlite3.sqlite_version_info < (3, 35):  # pragma: no cover  # RETURNING came with it
+if sqlite3.sqlite_version_info < (3, 35):  # pragma: no cover  # the first with RETURNING
     raise ImportError(f"bytes_squads needs SQLite 3.35 or newer, not {sqlite3.sqlite_version}")

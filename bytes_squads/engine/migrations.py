@@ -20,9 +20,9 @@ from .tasks import run_shielded, run_to_completion
 from .urls import connection_config, describe_database
 
 OPEN_ERRORS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, StorageUnavailableError, ValueError)
-"""What the drivers, the ORM and this package raise when a database cannot be opened."""
+"""Exceptions of the drivers, the ORM and this package when a database cannot be opened."""
 
-# Aerich keeps its state in a class: one upgrade at a time. A lock belongs to an event loop.
+# Aerich keeps state in a class, so upgrades run one at a time in each event loop.
 _upgrade_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
     weakref.WeakKeyDictionary()
 )
@@ -31,37 +31,36 @@ _upgrade_locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Loc
 async def apply_migrations(
     database: BaseDBAsyncClient | dict[str, Any], *, app: str, folder: Path
 ) -> list[str]:
-    """Apply the migrations that the database lacks.
+    """Apply the pending migrations.
 
-    Once they have begun they run to their end: a caller that is cancelled gets its
-    `asyncio.CancelledError` after that. Aerich's transactions are not safe to cancel.
+    A cancelled call finishes first, because Aerich's transactions are not safe to cancel.
 
     Args:
         database: An open client, or the connection config of a database to open.
-        app: The app label, which is the name of the migrations' folder inside ``folder``.
-        folder: Where the migrations are.
+        app: The app label, also the name of the subfolder of ``folder``.
+        folder: The migrations' folder.
 
     Returns:
         The versions applied, oldest first.
 
     Raises:
-        StorageUnavailableError: The database cannot be reached, or refuses a migration.
+        StorageUnavailableError: The database cannot be reached, or a migration failed.
     """
     async with _upgrade_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-        # In a task of its own, because Aerich works in a Tortoise context of its own. An open
-        # database is not closed meanwhile.
+        # In a separate task, because Aerich uses a separate Tortoise context. close() waits for
+        # the task if it uses the open database.
         if isinstance(database, dict):
             return await run_to_completion(_apply(database, None, app, folder))
-        config = connection_config("sqlite://:memory:")  # any: the client is there already
+        config = connection_config("sqlite://:memory:")  # not used: the client is open already
         return await run_to_completion(run_shielded(lambda: _apply(config, database, app, folder)))
 
 
 async def _apply(
     connection: dict[str, Any], client: BaseDBAsyncClient | None, app: str, folder: Path
 ) -> list[str]:
-    # The ORM caches INSERT texts by connection name, whatever the dialect: a name for each.
+    # The ORM caches INSERT statements by connection name, so each dialect needs its own name.
     name = client.connection_name if client else f"bytes_squads_{connection['engine']}"
-    # Only Aerich's own model: the others keep the app and connection that the host gave them.
+    # Only Aerich's model: the others keep the application's app and connection.
     config = {
         "connections": {name: connection},
         "apps": {app: {"models": ["aerich.models"], "default_connection": name}},
@@ -70,12 +69,12 @@ async def _apply(
     context = TortoiseContext()
     try:
         with context:
-            if client is not None:  # before init, which takes over the connections that are there
+            if client is not None:  # before init, which keeps existing connections
                 context.connections.set(name, client)
             else:
                 require_folder(connection)
             await context.init(config=config)
-            # Aerich's own transaction would keep SQLite's lock for good if connecting failed in it.
+            # If connecting failed inside Aerich's transaction, SQLite's lock would stay locked.
             await context.connections.get(name).execute_query("SELECT 1")
             command = Command(config, app=app, location=str(folder))
             await command.init()
@@ -94,23 +93,23 @@ async def _upgrade(command: Command) -> list[str]:
     while True:
         try:
             return await command.upgrade()
-        except DRIVER_ERRORS:  # pragma: no cover  # a race of processes decides
-            # Another process may have been quicker with this migration: on to the next.
+        except DRIVER_ERRORS:  # pragma: no cover  # needs a race between processes
+            # Another process may have applied this migration: continue with the next one.
             before, versions = versions, await _applied_versions(command.app)
             if versions == before:
                 raise
 
 
-async def _applied_versions(app: str) -> list[str]:  # pragma: no cover  # only after such a race
-    """Return the versions that the database has, by Aerich's own table."""
+async def _applied_versions(app: str) -> list[str]:  # pragma: no cover  # only after a race
+    """Return the applied versions from Aerich's table."""
     try:
         return [str(row.version) for row in await Aerich.filter(app=app)]
-    except OperationalError:  # there is no such table yet
+    except OperationalError:  # no such table yet
         return []
 
 
 def require_folder(connection: dict[str, Any]) -> None:
-    """Check that a SQLite file's folder exists: SQLite does not say that it is missing.
+    """Check that a SQLite file's folder exists: SQLite's error does not mention it.
 
     Raises:
         ValueError: There is no such folder.

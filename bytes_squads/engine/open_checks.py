@@ -1,4 +1,4 @@
-"""Whether an open database can still be used: in this event loop, and on the file it opened."""
+"""Check that an open database can still be used: same event loop, same file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _opened_files: weakref.WeakKeyDictionary[Any, FileId] = weakref.WeakKeyDictionar
 def require_own_event_loop() -> None:
     """Check that the open database was opened in the running event loop.
 
-    Tortoise would open the database once more, which on SQLite in memory is an empty one, and
-    would take the connection away from the other event loop.
+    Otherwise Tortoise would replace the other event loop's connection with a new one, which for
+    SQLite in memory is an empty database.
 
     Raises:
         StorageUnavailableError: The database belongs to another event loop.
@@ -39,12 +39,11 @@ def require_own_event_loop() -> None:
 def require_database_file(client: SqliteClient) -> None:
     """Check that the open SQLite connection writes to the file that its path names.
 
-    SQLite goes on writing to a file that was deleted or replaced, and every write is lost with the
-    last connection. The cost is one ``os.stat``. A file that is deleted between this check and the
-    COMMIT is not noticed.
+    SQLite keeps writing to a file that was deleted or replaced, and those writes are lost. The cost
+    is one ``os.stat``. A deletion between this check and COMMIT is not detected.
 
     Args:
-        client: An open SQLite client; the file is remembered at the first call for a connection.
+        client: An open SQLite client; the first call for a connection remembers its file.
 
     Raises:
         StorageUnavailableError: The file was deleted or replaced.
@@ -62,5 +61,5 @@ def require_database_file(client: SqliteClient) -> None:
     if found is None or found != opened:
         raise StorageUnavailableError(
             f"the SQLite database {path} was deleted or replaced while it was open: "
-            "close() it, and call init() again"
+            "call close(), then init() again"
         )

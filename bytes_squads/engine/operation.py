@@ -1,14 +1,14 @@
-"""Run an operation: one unit of work, safe to cancel, retried, its errors translated.
+"""Run an operation as one transaction: safe to cancel, retried, driver errors translated.
 
-The shape of every operation::
+Every operation has this form::
 
     @operation
     async def leave_squad(self, run: Operation, guild_id: str | int, ...) -> None:
         rows = await run.execute(LEAVE_SQUAD, ..., check=...)
 
-Outside of a transaction the method runs in its own task, which a caller's cancel does not reach;
-conflicts and lost connections are retried there. Inside a caller's transaction it runs in the
-caller's task, without retries: the caller keeps control.
+Outside a transaction the method runs in its own task: cancelling the caller does not cancel it,
+and conflicts and lost connections are retried. Inside a caller's transaction it runs in the
+caller's task, without retries.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Operation:
     """One run of an operation.
 
     Attributes:
-        client: The database, or the caller's transaction.
-        attempt: 1 at first, one more after each conflict or lost connection.
+        client: The database's client, or the caller's transaction.
+        attempt: Number of the attempt, from 1.
     """
 
     __slots__ = ("_ids", "attempt", "client")
@@ -61,25 +61,25 @@ class Operation:
 
     @property
     def is_nested(self) -> bool:
-        """Whether it is a part of a caller's transaction."""
+        """Whether it runs inside a caller's transaction."""
         return isinstance(self.client, TransactionalDBClient)
 
     def draw_ids(self, count: int) -> Uuid7Batch:
-        """Return ids for rows, in the order of time; the same ones in each attempt.
+        """Return new row ids in ascending order, the same in each attempt.
 
         Args:
-            count: How many the operation needs in all.
+            count: Number of ids that the operation needs in total.
         """
         if self._ids is None:
             self._ids = Uuid7Batch(count)
         return self._ids
 
     async def fetch(self, statement: Statement, *parameters: Any) -> Rows:
-        """Read with one statement.
+        """Execute a SELECT.
 
         Args:
-            statement: A SELECT.
-            parameters: Its values.
+            statement: The SELECT.
+            parameters: Its parameters.
         """
         client = self.client
         if isinstance(client, TransactionalDBClient):
@@ -94,16 +94,15 @@ class Operation:
             return await execute(connection, statement, *parameters)
 
     async def execute(self, statement: AnyStatement, *parameters: Any, check: CommitCheck) -> Rows:
-        """Write with one statement: its own transaction, or a savepoint in a caller's.
+        """Execute a statement that writes: in autocommit mode, or in a caller's transaction.
 
         Args:
             statement: The statement.
-            parameters: Its values.
-            check: Tells, when the answer was lost, whether it was committed. Its rows are then the
-                answer.
+            parameters: Its parameters.
+            check: The commit check, used if the result is lost. Its rows then replace the result.
 
         Raises:
-            OutcomeUnknownError: The answer was lost and the outcome could not be found out.
+            OutcomeUnknownError: The result is lost and the outcome could not be found out.
         """
         with translate_driver_errors():
             if self.is_nested:
@@ -135,12 +134,13 @@ class Operation:
 def operation(
     method: Callable[Concatenate[SelfT, Operation, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[SelfT, P], Coroutine[Any, Any, T]]:
-    """Make a method an operation; it gets its `Operation` as the first argument.
+    """Turn a method into an operation, with its `Operation` as the first argument.
 
     Raises:
-        StorageUnavailableError: Nothing happened: the database was not open, not reached within
-            `connections.POOL_TIMEOUT`, or in conflict throughout `commit_checks.RETRY_DEADLINE`.
-        OutcomeUnknownError: The connection broke while committing, and the outcome could not be
+        StorageUnavailableError: Nothing happened: the database was not open, no connection was
+            free within `connections.POOL_TIMEOUT`, or retries failed for
+            `commit_checks.RETRY_DEADLINE`.
+        OutcomeUnknownError: The connection broke during COMMIT, and the outcome could not be
             found out.
     """
 
@@ -160,7 +160,7 @@ def operation(
 
 
 async def _run_with_retries(run: Operation, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run the work until it ends otherwise than by a conflict or a lost connection."""
+    """Run the work; retry after conflicts and lost connections until the deadline."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + commit_checks.RETRY_DEADLINE
     while True:

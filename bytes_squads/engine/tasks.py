@@ -1,7 +1,7 @@
-"""Run operations in tasks that a caller's cancellation does not reach.
+"""Run operations in separate tasks.
 
-An operation runs in its own task, which no caller holds: a cancel reaches the caller that awaits
-it, never the operation. `close` waits for these tasks.
+Cancelling the task that awaits an operation does not cancel the operation. `close` waits for
+operations in progress.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _draining: set[asyncio.AbstractEventLoop] = set()
 
 
 async def run_shielded(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run work in its own task; a cancel reaches only the caller that awaits this."""
+    """Run work in a separate task, which cancelling the caller does not cancel."""
     loop = asyncio.get_running_loop()
     if loop in _draining:
         raise StorageUnavailableError("the database is being closed")
@@ -46,7 +46,7 @@ def _on_done(result: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
     running_tasks.discard(task)
     if task.cancelled():
         result.cancel()
-    elif error := task.exception():  # retrieved also when the caller has gone
+    elif error := task.exception():  # retrieved even if the caller was cancelled
         if not result.done():
             result.set_exception(error)
     elif not result.done():
@@ -54,8 +54,8 @@ def _on_done(result: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
 
 
 async def run_to_completion(work: Awaitable[T]) -> T:
-    """Await work until it ends, even when this task is cancelled; then raise the cancellation."""
-    if asyncio.current_task() in running_tasks:  # no caller can cancel an operation's task
+    """Await work until it ends even if this task is cancelled; then raise CancelledError."""
+    if asyncio.current_task() in running_tasks:  # callers cannot cancel an operation's task
         return await work
     task = asyncio.ensure_future(work)
     try:
@@ -75,7 +75,7 @@ async def drain(seconds: float) -> None:
     """Refuse new operations in this event loop, wait for those in progress, then cancel the rest.
 
     Args:
-        seconds: How long to wait at most.
+        seconds: The longest wait.
     """
     loop = asyncio.get_running_loop()
     _draining.add(loop)
@@ -89,7 +89,7 @@ async def drain(seconds: float) -> None:
 
 
 def is_draining() -> bool:
-    """Return whether `drain` runs in this event loop."""
+    """Return whether `drain` has been called in this event loop."""
     return asyncio.get_running_loop() in _draining
 
 

@@ -1,10 +1,10 @@
 """Transactions and savepoints that are safe to cancel at any await.
 
-A block holds the lock of the block around it, so that operations gathered inside one transaction
-run one after another; their savepoints would otherwise interleave on the one connection.
+A block holds the lock of the enclosing block, so that operations gathered inside one transaction
+run one after another; otherwise their savepoints would interleave on its connection.
 
 If the connection drops during COMMIT, the client cannot tell whether it succeeded. Each operation
-therefore registers a commit check, which `commit_checks.find_outcome` asks.
+therefore registers a commit check, which `commit_checks.find_outcome` executes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CLOSED_MESSAGE = "the database was closed during the operation"
 
 
 class _TransactionState:
-    """What a transaction or savepoint needs beside its connection."""
+    """The state of a transaction or savepoint besides its connection."""
 
     __slots__ = ("commit_checks", "ended", "lock")
 
@@ -70,27 +70,27 @@ def in_transaction(
 ) -> AbstractAsyncContextManager[TransactionalDBClient]:
     """Open a transaction: Tortoise's ``in_transaction``, safe to cancel at any await.
 
-    The block commits when it ends, and rolls back when it raises. Inside another block it is
-    a savepoint. Operations of this package inside the block join it; those gathered in it run one
-    after another, and one that had not begun when the block ended is refused.
+    The block commits at its end and rolls back if it raises. Inside another block it is a
+    savepoint. Operations of this package inside the block join its transaction; gathered operations
+    run one after another, and one that has not started at the end of the block raises.
 
-    On PostgreSQL the block is READ COMMITTED whatever the server's defaults are, and the server
-    ends it when it sends nothing for 30 seconds.
+    On PostgreSQL the isolation level is READ COMMITTED regardless of the server's defaults, and the
+    server ends the transaction after 30 idle seconds.
 
     Args:
-        connection_name: The connection's name in Tortoise's config; by default that of the models.
+        connection_name: The connection's name in Tortoise's config; by default the models'.
 
     Raises:
         StorageUnavailableError: The database was not open or not reached; nothing was committed.
-        OutcomeUnknownError: The connection broke while committing and the outcome could not
-            be found out.
+        OutcomeUnknownError: The connection broke during COMMIT, and the outcome could not be
+            found out.
     """
     return _TransactionContext(connection_name)
 
 
 @asynccontextmanager
 async def read_connection() -> AsyncIterator[BaseDBAsyncClient]:
-    """Get an ORM client for reads: the transaction that this task is in, or one outside of any."""
+    """Get an ORM client for reads, in this task's transaction or outside a transaction."""
     client = current_client()
     if isinstance(client, TransactionalDBClient):
         async with take_turn(client):
@@ -106,14 +106,14 @@ async def execute_in_block(
     *parameters: Any,
     check: CommitCheck | None = None,
 ) -> Rows:
-    """Execute a statement as a part of a transaction.
+    """Execute a statement in a transaction and register its commit check.
 
     Args:
-        db: The transaction, as `in_transaction` gave it.
+        db: The transaction of `in_transaction`.
         statement: The statement.
-        parameters: Its values.
-        check: Tells after a lost COMMIT whether the transaction was committed, provided that the
-            statement wrote: that it returned a row, or the verdict ``done``.
+        parameters: Its parameters.
+        check: The commit check, registered if the statement wrote: if it returned a row, and a
+            posting the outcome ``done``.
     """
     rows = await fetch_on(db, statement, *parameters)
     if check is not None and rows and rows[0].get("outcome", "done") == "done":
@@ -168,10 +168,10 @@ class _TransactionContext:
         await run_to_completion(self._finish(exc))
 
     async def _finish(self, failure: BaseException | None) -> None:
-        """Commit, or roll back after a failure, and release the connection in every case."""
+        """Commit, or roll back after a failure; always release the connection."""
         state = _state_of(self._db)
         state.ended = True
-        async with state.lock:  # an operation that is still running inside ends first
+        async with state.lock:  # waits for an operation that still runs inside
             if failure is not None:
                 await self._rollback_and_release(
                     failure if isinstance(failure, ConnectionLostError) else None
@@ -202,20 +202,20 @@ class _TransactionContext:
             raise lost or broken from broken
 
     def _pass_on(self, checks: list[CommitCheck]) -> None:
-        """Give a released savepoint's checks to the block around it."""
+        """Pass a released savepoint's checks on to the enclosing block."""
         if self._nested:
             _state_of(self._client).commit_checks.extend(checks)
 
     async def _rollback_and_release(self, lost: Exception | None) -> None:
-        """Roll back and release the connection; a lost one is terminated instead.
+        """Roll back and release the connection; terminate it if it is lost.
 
         Args:
-            lost: The error that tells that the connection is lost.
+            lost: The error if the connection is lost, else None.
         """
         try:
             if lost is None:
                 await (self._db.savepoint_rollback() if self._nested else self._db.rollback())
-        except RAISED_BY_DRIVERS as error:  # a server that is gone has rolled back by itself
+        except RAISED_BY_DRIVERS as error:  # the server rolls back when the connection ends
             log.debug("rolling back failed, the connection is gone: %r", error)
         finally:
             mark_finished(self._db)
@@ -231,11 +231,11 @@ def _lost(error: BaseException) -> Exception | None:
 
 @asynccontextmanager
 async def take_turn(client: TransactionalDBClient) -> AsyncIterator[None]:
-    """Wait for one's turn on a transaction's connection, and keep it for the block's length."""
+    """Hold a transaction's lock for the length of a block."""
     state = _state_of(client)
     async with state.lock:
         if state.ended or is_finished(client):
             raise StorageUnavailableError(
-                "the transaction that this was a part of ended before its turn: nothing happened"
+                "the transaction ended before this operation started: nothing happened"
             )
         yield

@@ -1,7 +1,7 @@
-"""The options that a database URL may have, each with a function that reads its value.
+"""The options of a database URL, each with a function that parses its value.
 
-Such a function returns None for a value that the database does not know. It raises nothing: an
-error would carry a piece of the URL in its context.
+The function returns None for an invalid value. It does not raise, because an exception's context
+would contain a part of the URL.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-ReadValue = Callable[[str], Any]
+ParseValue = Callable[[str], Any]
 
 _TRUE, _FALSE = ("1", "on", "yes", "true"), ("0", "off", "no", "false")
 
@@ -19,27 +19,27 @@ def _text(text: str) -> str | None:
     return text or None
 
 
-def _integer(low: int, high: int = 2**63 - 1) -> ReadValue:
-    """Return a reader of whole numbers.
+def _integer(low: int, high: int = 2**63 - 1) -> ParseValue:
+    """Return a parser of whole numbers.
 
     Args:
-        low: The lowest valid number.
-        high: The highest valid number.
+        low: The smallest valid number.
+        high: The largest valid number.
     """
 
-    def read(text: str) -> int | None:
+    def parse(text: str) -> int | None:
         valid = re.fullmatch("-?[0-9]{1,19}", text) and low <= int(text) <= high
         return int(text) if valid else None
 
-    return read
+    return parse
 
 
 def _seconds(text: str) -> float | None:
     return float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else None
 
 
-def _one_of(*names: str) -> ReadValue:
-    """Return a reader of names, in lower or upper case."""
+def _one_of(*names: str) -> ParseValue:
+    """Return a parser of names, case-insensitive."""
     return lambda text: text if text.casefold() in names else None
 
 
@@ -49,7 +49,7 @@ def _boolean(text: str) -> bool | None:
 
 _SSL_MODES = _one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
-POSTGRES_OPTIONS: Mapping[str, ReadValue] = {
+POSTGRES_OPTIONS: Mapping[str, ParseValue] = {
     "host": _text,
     "port": _integer(1, 2**16 - 1),
     "user": _text,
@@ -77,9 +77,9 @@ POSTGRES_OPTIONS: Mapping[str, ReadValue] = {
 
 _SWITCH = _one_of(*_TRUE, *_FALSE)
 
-SQLITE_PRAGMAS: Mapping[str, ReadValue] = {
-    # Those that set an open connection and weaken no rule of the schema ("PRAGMA Statements" in
-    # SQLite's documentation). SQLite itself ignores a name or value that it does not know.
+SQLITE_PRAGMAS: Mapping[str, ParseValue] = {
+    # Pragmas of an open connection that do not weaken the schema's constraints ("PRAGMA Statements"
+    # in SQLite's documentation). SQLite ignores unknown names and values.
     "analysis_limit": _integer(0, 2**31 - 1),
     "automatic_index": _SWITCH,
     "busy_timeout": _integer(0, 2**31 - 1),
@@ -105,5 +105,5 @@ SQLITE_PRAGMAS: Mapping[str, ReadValue] = {
     "threads": _integer(0, 2**31 - 1),
     "trusted_schema": _SWITCH,
     "wal_autocheckpoint": _integer(-(2**31), 2**31 - 1),
-    "install_regexp_functions": _boolean,  # Tortoise's: its filters by regular expressions
+    "install_regexp_functions": _boolean,  # Tortoise's, for regex filters
 }

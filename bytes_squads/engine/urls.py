@@ -1,8 +1,8 @@
-"""Database URLs: what their parts and options mean, and how a message names a database.
+"""Parse database URLs, and describe databases in messages.
 
-The parser is written for one promise: no piece of a password reaches an error, its cause or its
-context. So it raises nothing that holds a piece of the URL, and a URL whose parts are ambiguous,
-such as one with an unescaped ``/`` in its password, is refused without being repeated.
+No part of a password may reach an error, its cause or its context. So no exception contains a part
+of the URL, and an ambiguous URL, such as one with an unescaped ``/`` in its password, is rejected
+without being repeated.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ BUSY_TIMEOUT_MS = 5_000
 """Milliseconds that a SQLite statement waits for another process's write lock."""
 
 WAL_SIZE_LIMIT = 16 * 2**20
-"""Bytes of SQLite's write-ahead log that stay on disk to be overwritten."""
+"""Bytes of SQLite's write-ahead log that are kept on disk for reuse."""
 
 SQLITE_DEFAULTS: dict[str, Any] = {
-    "journal_mode": "WAL",  # readers do not block the writer, nor the writer them
-    # Tortoise's 16 KiB truncate the file after each checkpoint; syncing a growing file costs more.
+    "journal_mode": "WAL",  # readers and the writer do not block each other
+    # Tortoise's 16 KiB truncate the file at each checkpoint; syncing a growing file is slower.
     "journal_size_limit": WAL_SIZE_LIMIT,
     "busy_timeout": BUSY_TIMEOUT_MS,
-    "foreign_keys": "ON",  # off by default in SQLite: deleting a squad would keep its members
+    "foreign_keys": "ON",  # off by default in SQLite; needed to delete memberships with a squad
 }
 
 POSTGRES_DEFAULTS: dict[str, Any] = {
-    # With connections kept from the start, asyncpg logs each failed attempt while a server is away.
+    # With a minimum, asyncpg logs each failed attempt while the server is down.
     "minsize": 0,
     "maxsize": 10,
     "timeout": 10.0,  # seconds to connect
@@ -65,11 +65,11 @@ _ESCAPE = "percent-encode the characters / ? # @ in its parts"
 
 
 class _InvalidUrlError(Exception):
-    """The reason why a URL is refused; it holds nothing that may be secret."""
+    """The reason why a URL is rejected; it contains no secret."""
 
 
 def database_url() -> str:
-    """Return the URL of the environment variable ``DATABASE_URL``, or a file in this folder."""
+    """Return ``DATABASE_URL`` from the environment, or a file in the working directory."""
     return os.environ.get("DATABASE_URL") or DEFAULT_URL
 
 
@@ -89,21 +89,21 @@ def connection_config(url: str) -> dict[str, Any]:
     scheme, separator, rest = url.partition("://")
     try:
         if not separator or scheme not in ("postgres", "postgresql", "sqlite"):
-            raise _InvalidUrlError("it has to begin with postgres:// or sqlite://")
+            raise _InvalidUrlError("it must begin with postgres:// or sqlite://")
         return _sqlite_config(rest) if scheme == "sqlite" else _postgres_config(rest)
     except _InvalidUrlError as error:
         reason = str(error)
-    # Outside of the block above, so that this error has no context.
+    # Outside the block above, so that this error has no context.
     raise StorageUnavailableError(f"{_redact(url)} is not a valid database URL: {reason}")
 
 
 def refused_config(reason: str) -> dict[str, Any]:
-    """Return a connection config that Tortoise refuses with this reason when it opens it."""
+    """Return a connection config with which Tortoise fails with this reason when it opens it."""
     return {"engine": __name__, "credentials": {"reason": reason}}
 
 
 def get_client_class(connection: dict[str, Any]) -> NoReturn:
-    """Refuse a `refused_config`, whose engine this module is.
+    """Raise the reason of a `refused_config`, whose engine is this module.
 
     Raises:
         StorageUnavailableError: Always.
@@ -158,7 +158,7 @@ def _postgres_config(rest: str) -> dict[str, Any]:
 
 
 def _split(rest: str) -> tuple[str, str, str]:
-    """Return authority, path without its slash, and query of what follows ``://``."""
+    """Return authority, path without its slash, and query of the part after ``://``."""
     before, _, query = rest.partition("?")
     authority, _, path = before.partition("/")
     return authority, path, query
@@ -172,14 +172,14 @@ def _read_options(query: str) -> list[tuple[str, str]]:
 def _read_value(
     options: Mapping[str, Any], name: str, text: str, kind: str, *, secret: bool = False
 ) -> Any:
-    """Return an option's value as its driver takes it.
+    """Return an option's value in the driver's form.
 
     Args:
         options: The parser of each option.
         name: The option's name.
         text: Its value in the URL, decoded.
-        kind: What the option is called in a message.
-        secret: Whether name and text may be pieces of a password.
+        kind: The word for an option in messages.
+        secret: Whether name and text may be parts of a password.
 
     Raises:
         _InvalidUrlError: The option or its value is unknown.
@@ -195,7 +195,7 @@ def _read_value(
 
 
 def describe_database(connection: dict[str, Any]) -> str:
-    """Return how a message names a database: with host and database, never with the password."""
+    """Return a description for messages: host and database, never the password."""
     credentials = connection["credentials"]
     if "file_path" in credentials:
         return f"the SQLite database {credentials['file_path']}"
@@ -207,7 +207,7 @@ def describe_database(connection: dict[str, Any]) -> str:
 
 
 def _redact(url: str) -> str:
-    """Return what of a refused URL is certainly not a piece of a password."""
+    """Return the part of an invalid URL that is certainly not a part of a password."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.casefold() not in DB_LOOKUP:
         return "the URL given"

@@ -1,7 +1,7 @@
 """A guild's currency: `BytesOperations`.
 
-Each writing operation reads the same way: it validates its arguments, draws up a ledger entry and
-posts it. The posting's statement judges, changes and records at once; see `ledger`.
+Each writing operation validates its arguments, builds a ledger entry and posts it. One statement
+checks the rules, changes the balances and records the entry; see `ledger`.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from . import claims, ledger
 class BytesOperations:
     """A guild's currency: balances, transfers, daily rewards, the ledger.
 
-    An instance holds nothing but its clock; make as many as you like. Every ``guild_id`` and
-    ``user_id`` is a Discord snowflake, as ``str`` or ``int``; anything else is refused with
-    `InvalidSnowflakeError`. Every operation may raise `StorageUnavailableError` (nothing happened)
-    and, when it writes, `OutcomeUnknownError`.
+    An instance has no state except its clock. Every ``guild_id`` and ``user_id`` is a Discord
+    snowflake, as ``str`` or ``int``; anything else raises `InvalidSnowflakeError`. Every operation
+    may raise `StorageUnavailableError` (nothing happened) and, when it writes,
+    `OutcomeUnknownError`.
 
     Args:
-        clock: Gives the time of operations, timezone-aware. Its UTC date decides on daily claims.
+        clock: Returns the time of operations, timezone-aware. Its UTC date decides on daily claims.
     """
 
     def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -73,7 +73,7 @@ class BytesOperations:
 
         Raises:
             InvalidSnowflakeError: An id is not a valid snowflake.
-            InvalidTextError: The username is refused.
+            InvalidTextError: The username is invalid.
         """
         guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
         name, now = validation.username(username), validation.now(self._clock)
@@ -101,7 +101,7 @@ class BytesOperations:
             The ledger row; with a repeated idempotency key the first one.
 
         Raises:
-            InvalidInputError: The data got past its own validation and is refused.
+            InvalidInputError: The data is invalid.
             TransferLimitError: More than the guild's ``max_transfer``.
             InsufficientBalanceError: The giver has fewer bytes.
             TransferCooldownError: The giver's last transfer was less than the guild's
@@ -137,9 +137,9 @@ class BytesOperations:
     ) -> DailyClaim:
         """Pay the daily reward, once per UTC date of the clock.
 
-        A claim on the day after the last one makes the streak a day longer, any other begins a new
-        one. The pay is the guild's ``daily_amount`` times the multiplier of the highest threshold
-        in ``streak_bonuses`` that the streak has reached.
+        A claim on the day after the last one extends the streak by a day; any other claim starts a
+        new streak. The amount is the guild's ``daily_amount`` times the multiplier of the highest
+        threshold in ``streak_bonuses`` that the streak has reached.
 
         Args:
             guild_id: The guild.
@@ -148,14 +148,14 @@ class BytesOperations:
             idempotency_key: Up to 100 characters.
 
         Returns:
-            What was paid; with a repeated idempotency key the first answer.
+            The claim; with a repeated idempotency key the first result.
 
         Raises:
             DailyAlreadyClaimedError: Claimed on this date, or on a later one.
             BalanceOverflowError: The member's total would exceed 2⁶³−1.
-            IdempotencyConflictError: The key was used for something else.
+            IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake.
-            InvalidTextError: The username or the key is refused.
+            InvalidTextError: The username or the key is invalid.
         """
         entry = ledger.new_entry(
             run,
@@ -212,7 +212,7 @@ class BytesOperations:
             amount: Whole bytes, 1 … 2⁶³−1.
             username: For the ledger row, up to 100 characters.
             reason: Up to 200 characters.
-            actor_id: Who ordered it (snowflake).
+            actor_id: The user who ordered it (snowflake).
             idempotency_key: Up to 100 characters.
 
         Returns:
@@ -222,8 +222,8 @@ class BytesOperations:
             BalanceOverflowError: The member's total would exceed 2⁶³−1.
             IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake.
-            InvalidAmountError: The amount is refused.
-            InvalidTextError: A text is refused.
+            InvalidAmountError: The amount is invalid.
+            InvalidTextError: A text is invalid.
         """
         return await self._post_with_system(
             run, "grant", guild_id, user_id, amount, username, reason, actor_id, idempotency_key
@@ -242,7 +242,7 @@ class BytesOperations:
         actor_id: str | int | None = None,
         idempotency_key: str | int | None = None,
     ) -> BytesTransaction:
-        """Retire bytes of a member, never below zero.
+        """Retire bytes of a member; the balance cannot go below zero.
 
         The parameters and the result are those of `grant`.
 
@@ -250,8 +250,8 @@ class BytesOperations:
             InsufficientBalanceError: The member has fewer bytes.
             IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake.
-            InvalidAmountError: The amount is refused.
-            InvalidTextError: A text is refused.
+            InvalidAmountError: The amount is invalid.
+            InvalidTextError: A text is invalid.
         """
         return await self._post_with_system(
             run, "charge", guild_id, user_id, amount, username, reason, actor_id, idempotency_key
@@ -300,26 +300,26 @@ class BytesOperations:
     ) -> int:
         """Create bytes for many members, all or nothing, in a fixed number of statements.
 
-        Costs O(members) in the database: one statement where all of them are known, a few where
-        some are new.
+        Costs O(members) in the database: one statement if all members are known, a few if some are
+        new.
 
         Args:
             guild_id: The guild.
             amounts: Whole bytes by member, 1 … 2⁶³−1 each; new members are created.
             reason: Up to 200 characters, on each ledger row.
-            actor_id: Who ordered it (snowflake).
-            idempotency_key: Up to 100 characters, for the whole of it.
+            actor_id: The user who ordered it (snowflake).
+            idempotency_key: Up to 100 characters, for the whole request.
 
         Returns:
-            How many members were paid; the same when the key is repeated.
+            The number of members paid, also for a repeated key.
 
         Raises:
             BalanceOverflowError: A member's total would exceed 2⁶³−1 (the first by user id).
             IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake, or names a member twice (as str
                 and as int).
-            InvalidAmountError: An amount is refused.
-            InvalidTextError: A text is refused.
+            InvalidAmountError: An amount is invalid.
+            InvalidTextError: A text is invalid.
         """
         guild = validation.snowflake(guild_id)
         paid: dict[str, int] = {}
@@ -354,12 +354,12 @@ class BytesOperations:
             count,
         )
 
-        async def make_known(db: BaseDBAsyncClient) -> None:
+        async def create_members(db: BaseDBAsyncClient) -> None:
             names = dict.fromkeys(users, "")
             await ledger.insert_members(db, guild, names, ids.as_strings(0, count), now)
 
         check = CommitCheck.of_entry(guild, keyed_entry_id)
-        verdict = await ledger.execute_posting(run, POST_GRANTS, parameters, check, make_known)
+        verdict = await ledger.execute_posting(run, POST_GRANTS, parameters, check, create_members)
         if verdict["outcome"] == "repeated":
             rows = await run.fetch(GET_ENTRY, guild, UUID(verdict["earlier_id"]))
             if not rows or from_row(BytesTransaction, rows[0]).details != details:
@@ -378,12 +378,12 @@ class BytesOperations:
 
         Args:
             guild_id: The guild.
-            limit: How many entries, 1 … 10,000.
-            offset: How many to leave out before them, from 0.
+            limit: Number of entries, 1 … 10,000.
+            offset: Number of entries to skip, from 0.
 
         Raises:
             InvalidSnowflakeError: The id is not a valid snowflake.
-            InvalidPageError: Limit or offset is refused.
+            InvalidPageError: The limit or offset is invalid.
         """
         guild = validation.snowflake(guild_id)
         size, start = validation.limit(limit), validation.offset(offset)
@@ -397,10 +397,10 @@ class BytesOperations:
     async def get_rank(
         self, run: Operation, guild_id: str | int, user_id: str | int
     ) -> LeaderboardEntry | None:
-        """Return a member's rank in the order of `get_leaderboard`, None without a balance.
+        """Return a member's rank in the order of `get_leaderboard`; None for an unknown member.
 
-        Costs O(rank): the members above are counted through an index. That is nothing near the top;
-        at the end of a guild of a million it was 58 ms (``docs/performance.md``).
+        Costs O(rank): the members above are counted through an index. The last member of a million
+        took 58 ms (``docs/performance.md``).
 
         Raises:
             InvalidSnowflakeError: An id is not a valid snowflake.
@@ -422,18 +422,18 @@ class BytesOperations:
     ) -> list[BytesTransaction]:
         """Return a page of the ledger, newest first (by ``created_at``, then by id).
 
-        Costs O(limit) through an index, however far back the page is.
+        Costs O(limit) through an index for every page.
 
         Args:
             guild_id: The guild.
-            user_id: Only what this member gave or received; None for all.
-            limit: How many rows, 1 … 10,000.
-            before: The last row of the page before, None for the first page. No row is skipped or
-                repeated, whatever is added meanwhile.
+            user_id: Only rows that this member gave or received; None for all.
+            limit: Number of rows, 1 … 10,000.
+            before: The last row of the previous page, None for the first page. New rows do not
+                cause rows to be skipped or repeated.
 
         Raises:
             InvalidSnowflakeError: An id is not a valid snowflake.
-            InvalidPageError: The limit is refused, or ``before`` is not a ledger row.
+            InvalidPageError: The limit is invalid, or ``before`` is not a ledger row.
         """
         guild, user = validation.snowflake(guild_id), validation.optional_snowflake(user_id)
         size = validation.limit(limit)
@@ -469,14 +469,14 @@ class BytesOperations:
     async def verify(self, run: Operation, guild_id: str | int | None = None) -> LedgerReport:
         """Recompute every balance from the ledger, in the database, and compare.
 
-        Costs a pass over the ledger, O(rows). Safe at any time: it is one statement, which sees
-        each operation as a whole or not at all.
+        Costs a pass over the ledger, O(rows). Safe at any time: it is one statement on one
+        snapshot.
 
         Args:
             guild_id: Only this guild; None for all.
 
         Returns:
-            Whether everything agrees, what was counted, and each number that does not.
+            The numbers of rows checked, and the discrepancies.
 
         Raises:
             InvalidSnowflakeError: The id is not a valid snowflake.
@@ -495,7 +495,7 @@ class BytesOperations:
 
     @operation
     async def get_config(self, run: Operation, guild_id: str | int) -> BytesConfig:
-        """Return the guild's config; without one the defaults, unsaved.
+        """Return the guild's config, or the defaults, unsaved.
 
         Raises:
             InvalidSnowflakeError: The id is not a valid snowflake.
@@ -510,7 +510,7 @@ class BytesOperations:
     async def update_config(
         self, run: Operation, guild_id: str | int, changes: BytesConfigUpdate
     ) -> BytesConfig:
-        """Change the fields that are given; the others stay, also under concurrent changes.
+        """Change the given fields; concurrent changes of other fields are kept.
 
         Args:
             guild_id: The guild.
@@ -518,7 +518,7 @@ class BytesOperations:
 
         Raises:
             InvalidSnowflakeError: The id is not a valid snowflake.
-            InvalidInputError: The changes got past their own validation and are refused.
+            InvalidInputError: The changes are invalid.
         """
         guild = validation.snowflake(guild_id)
         given = check_input(BytesConfigUpdate, changes).changes()
@@ -546,7 +546,7 @@ def _to_json(value: Mapping[Any, int] | None) -> str | None:
 
 
 def _request_digest(amounts: Mapping[str, int], reason: str | None) -> str:
-    """Return a digest of who gets what and why, to tell a repeated request from another one."""
+    """Return a digest of amounts and reason, to recognise a repeated request."""
     return hashlib.sha256(json.dumps([sorted(amounts.items()), reason]).encode()).hexdigest()
 
 

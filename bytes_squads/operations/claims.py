@@ -1,4 +1,4 @@
-"""Decide on a daily claim from what was read, and tell an earlier one again."""
+"""Decide on a daily claim, and rebuild an earlier one for a repeated request."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ from ..schemas import DailyClaim
 def decide_claim(
     state: Mapping[str, Any], entry: BytesTransaction
 ) -> tuple[date | None, int, date, int]:
-    """Decide on a claim from what was read, and complete its ledger entry.
+    """Decide on a claim, and set its ledger entry's amount and details.
+
+    Args:
+        state: The row of `sql.claims.GET_CLAIM_STATE`.
+        entry: The claim's ledger entry.
 
     Returns:
         Date and streak of the last claim, as read, and of this one.
 
     Raises:
         DailyAlreadyClaimedError: Claimed on this date, or on a later one.
-        BalanceOverflowError: The pay would exceed 2⁶³−1.
+        BalanceOverflowError: The amount would exceed 2⁶³−1.
     """
     today, last_daily = entry.created_at.date(), state["last_daily"]
-    if isinstance(last_daily, str):  # SQLite has no type for it
+    if isinstance(last_daily, str):  # SQLite stores dates as text
         last_daily = date.fromisoformat(last_daily)
     if last_daily is not None and last_daily >= today:
         raise DailyAlreadyClaimedError(last_daily, rules.next_claim_at(last_daily))
@@ -55,7 +59,7 @@ def decide_claim(
 
 
 def details_before_balance(entry: BytesTransaction) -> str:
-    """Return the entry's details as JSON text that the statement completes by the new balance."""
+    """Return the entry's details as JSON text, to which the statement adds the new balance."""
     return json.dumps(entry.details, separators=(",", ":"))[:-1] + ',"balance":'
 
 

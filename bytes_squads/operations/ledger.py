@@ -1,7 +1,7 @@
-"""Post ledger entries: the one way in which bytes move.
+"""Post ledger entries: the only way to move bytes.
 
-The statement of a posting judges, changes and records, and answers with a verdict. `post` turns
-the verdict into the entry or an error; no rule is judged again in Python.
+The statement of a posting checks the rules, changes balances, records the entry and returns a
+verdict. `post_entry` turns the verdict into the entry or an error; Python checks no rule again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from ..sql.postings import GET_ENTRY_BY_KEY, POST_ENTRY
 from ..sql.statement import PostingStatement
 
 IMMEDIATE_ATTEMPTS = 10
-"""How often a posting, or a claim, begins again at once because a row changed meanwhile."""
+"""Attempts without backoff of a posting or claim whose rows changed in between."""
 
 Verdict = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ def new_entry(
     idempotency_key: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> BytesTransaction:
-    """Return the operation's ledger entry, not stored yet; a party not named is SYSTEM."""
+    """Return a new, unsaved ledger entry; the default party is SYSTEM."""
     return new_instance(
         BytesTransaction,
         id=run.draw_ids(3)[2],  # the ids of new members' starting entries precede it
@@ -101,7 +101,7 @@ def entry_parameters(entry: BytesTransaction) -> tuple[Any, ...]:
 
 
 def content_parameters(entry: BytesTransaction) -> tuple[Any, ...]:
-    """Return wall time, amount, reason and details, as `POST_ENTRY` and its like take them."""
+    """Return the parameters of `POST_ENTRY` after the common ones."""
     details = None if entry.details is None else json.dumps(entry.details, separators=(",", ":"))
     return wall_time(), entry.amount, entry.reason, details
 
@@ -127,22 +127,22 @@ async def post_entry(run: Operation, entry: BytesTransaction) -> BytesTransactio
 async def post(
     run: Operation, statement: PostingStatement, entry: BytesTransaction, *parameters: Any
 ) -> Verdict:
-    """Execute the posting of an entry, whose parties may be new.
+    """Execute the posting of an entry; create its parties if they are new.
 
     Args:
         run: The operation.
         statement: The posting.
         entry: The entry.
-        parameters: What the statement takes after `entry_parameters`.
+        parameters: The parameters after `entry_parameters`.
 
     Returns:
-        The verdict. Where its ``outcome`` is not ``done``, nothing was changed.
+        The verdict. Unless its ``outcome`` is ``done``, nothing was changed.
     """
     parties = {entry.giver_id: entry.giver_username, entry.receiver_id: entry.receiver_username}
     members = {user_id: name for user_id, name in parties.items() if user_id != SYSTEM_ID}
     ids = run.draw_ids(3)
 
-    async def make_known(db: BaseDBAsyncClient) -> None:
+    async def create_members(db: BaseDBAsyncClient) -> None:
         await insert_members(db, entry.guild_id, members, [ids[0], ids[1]], entry.created_at)
 
     return await execute_posting(
@@ -150,7 +150,7 @@ async def post(
         statement,
         (*entry_parameters(entry), *parameters),
         CommitCheck.of_entry(entry.guild_id, entry.id),
-        make_known,
+        create_members,
     )
 
 
@@ -159,33 +159,32 @@ async def execute_posting(
     statement: PostingStatement,
     parameters: Sequence[Any],
     check: CommitCheck,
-    make_known: Callable[[BaseDBAsyncClient], Awaitable[None]],
+    create_members: Callable[[BaseDBAsyncClient], Awaitable[None]],
 ) -> Verdict:
-    """Execute a posting until its verdict holds; make its members known where they are not.
+    """Execute a posting until its verdict is valid; insert its unknown members.
 
-    Where a row had changed while the statement waited for it, the posting is executed again in
-    a transaction, which keeps the locks: so it holds after two more executions, however many
-    others wait for the same rows.
+    If a row changed during a lock wait, the posting is executed again in a transaction, which keeps
+    the locks. So at most two more executions are needed, however many others wait for the rows.
 
     Args:
         run: The operation.
         statement: The posting.
         parameters: Its values.
         check: The commit check of its ledger row.
-        make_known: Inserts the members who are new.
+        create_members: Inserts the members who are new.
 
     Returns:
-        The verdict. Where its ``outcome`` is not ``done``, nothing was changed.
+        The verdict. Unless its ``outcome`` is ``done``, nothing was changed.
     """
     for attempt in range(1, IMMEDIATE_ATTEMPTS + 1):
         try:
             verdict: Verdict = (await run.execute(statement, *parameters, check=check))[0]
             if verdict["outcome"] == "unknown_member":
-                verdict = await _execute_in_block(statement, parameters, check, make_known)
+                verdict = await _post_in_transaction(statement, parameters, check, create_members)
             elif verdict["outcome"] == "stale":
-                verdict = await _execute_in_block(statement, parameters, check)
+                verdict = await _post_in_transaction(statement, parameters, check)
         except UniqueConflictError:
-            # Another operation has inserted the same key or member, and has ended by now.
+            # Another transaction, now committed, inserted the same key or member.
             if not run.is_nested or attempt == IMMEDIATE_ATTEMPTS:
                 raise
             continue
@@ -194,19 +193,19 @@ async def execute_posting(
     raise TransientError("the database stayed in conflict with other operations")
 
 
-async def _execute_in_block(
+async def _post_in_transaction(
     statement: PostingStatement,
     parameters: Sequence[Any],
     check: CommitCheck,
-    make_known: Callable[[BaseDBAsyncClient], Awaitable[None]] | None = None,
+    create_members: Callable[[BaseDBAsyncClient], Awaitable[None]] | None = None,
 ) -> Verdict:
     """Execute a posting in a transaction, which is rolled back unless the posting is done."""
     try:
         with translate_driver_errors():
             async with in_transaction() as db:
-                if make_known is not None:
-                    await make_known(db)
-                for _ in range(2):  # the second time, the locks are held already
+                if create_members is not None:
+                    await create_members(db)
+                for _ in range(2):  # the second attempt already holds the locks
                     rows = await execute_in_block(db, statement, *parameters, check=check)
                     if rows[0]["outcome"] != "stale":
                         break
@@ -218,7 +217,7 @@ async def _execute_in_block(
 
 
 class _NotPostedError(Exception):
-    """Rolls back the block of a posting that was not done."""
+    """Roll back the transaction of a refused posting."""
 
 
 async def insert_members(
@@ -228,14 +227,14 @@ async def insert_members(
     entry_ids: Sequence[UUID | str],
     created_at: datetime,
 ) -> None:
-    """Insert those members who are new, each with the starting bytes and their ledger entry.
+    """Insert the members who are new, each with the starting balance and its ledger entry.
 
     Args:
         db: The transaction.
         guild_id: The guild.
         members: Username by user id.
         entry_ids: An id for each member's ledger entry.
-        created_at: The operation's clock.
+        created_at: The operation's time.
     """
     users = sorted(members)
     names = [members[user] for user in users]
@@ -244,7 +243,7 @@ async def insert_members(
 
 
 async def find_earlier_entry(run: Operation, entry: BytesTransaction) -> BytesTransaction:
-    """Return the entry that an earlier request with the same key made."""
+    """Return the entry of the earlier request with the same key."""
     rows = await run.fetch(GET_ENTRY_BY_KEY, entry.guild_id, entry.idempotency_key)
     if not rows:  # deleted since
         raise TransientError("the database stayed in conflict with other operations")
@@ -252,13 +251,12 @@ async def find_earlier_entry(run: Operation, entry: BytesTransaction) -> BytesTr
 
 
 def replay_or_conflict(first: BytesTransaction, entry: BytesTransaction) -> BytesTransaction:
-    """Return the first entry with this key if it moved what this one would.
+    """Return the first entry with this key if its content equals this entry's.
 
-    Kind, parties, amount and reason are compared; usernames are not. The details distinguish one
-    of many grants from a single one.
+    Usernames are not compared. The details distinguish `grant_many` from a single grant.
 
     Raises:
-        IdempotencyConflictError: It moved something else.
+        IdempotencyConflictError: The content differs.
     """
     if all(
         getattr(first, name) == getattr(entry, name)
@@ -269,13 +267,13 @@ def replay_or_conflict(first: BytesTransaction, entry: BytesTransaction) -> Byte
 
 
 def refusal(verdict: Verdict) -> RefusedError:
-    """Return the error that a verdict means, with the verdict's numbers."""
+    """Return the error for a verdict, with the verdict's numbers."""
     return _REFUSALS[verdict["outcome"]](verdict)
 
 
 def _cooldown(verdict: Verdict) -> RefusedError:
     last = verdict["last_transfer_at"]
-    if isinstance(last, str):  # SQLite has no type for it
+    if isinstance(last, str):  # SQLite stores timestamps as text
         last = datetime.fromisoformat(last)
     return TransferCooldownError(rules.cooldown_ends_at(last, verdict["cooldown_hours"]))
 

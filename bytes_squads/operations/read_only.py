@@ -1,4 +1,4 @@
-"""Read without making a member or a guild known."""
+"""Read without creating members or configs."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ..sql.postings import GET_ENTRY
 
 
 class ReadOnlyQueries:
-    """What an operator looks at; a misspelled id leaves no new member or guild behind.
+    """Queries of the command line: a mistyped id creates no member.
 
-    Each may raise `InvalidSnowflakeError`, and `StorageUnavailableError` as every operation.
+    Each may raise `InvalidSnowflakeError` and `StorageUnavailableError`.
     """
 
     @operation
     async def balance(
         self, run: Operation, guild_id: str | int, user_id: str | int
     ) -> BytesBalance | None:
-        """Return a member's balance, None for one whom the guild does not know."""
+        """Return a member's balance, or None for an unknown member."""
         guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
         rows = await run.fetch(GET_BALANCE, guild, user)
         return from_row(BytesBalance, rows[0]) if rows else None
 
     @operation
     async def config(self, run: Operation, guild_id: str | int) -> BytesConfig | None:
-        """Return a guild's config, None while there is none and the defaults hold."""
+        """Return a guild's config, or None if none is stored."""
         rows = await run.fetch(GET_CONFIG, validation.snowflake(guild_id))
         return from_row(BytesConfig, rows[0]) if rows else None
 
@@ -38,6 +38,6 @@ class ReadOnlyQueries:
     async def transaction(
         self, run: Operation, guild_id: str | int, row_id: UUID
     ) -> BytesTransaction | None:
-        """Return a row of a guild's ledger, None where the guild has no such row."""
+        """Return a row of a guild's ledger, or None if the guild has no such row."""
         rows = await run.fetch(GET_ENTRY, validation.snowflake(guild_id), row_id)
         return from_row(BytesTransaction, rows[0]) if rows else None

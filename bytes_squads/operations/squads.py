@@ -25,13 +25,13 @@ from . import ledger
 class SquadOperations:
     """A guild's squads: create, join, switch, leave, compare.
 
-    An instance holds nothing but its clock; make as many as you like. Every ``guild_id`` and
-    ``user_id`` is a Discord snowflake, as ``str`` or ``int``; anything else is refused with
-    `InvalidSnowflakeError`. Every operation may raise `StorageUnavailableError` (nothing happened)
-    and, when it writes, `OutcomeUnknownError`.
+    An instance has no state except its clock. Every ``guild_id`` and ``user_id`` is a Discord
+    snowflake, as ``str`` or ``int``; anything else raises `InvalidSnowflakeError`. Every operation
+    may raise `StorageUnavailableError` (nothing happened) and, when it writes,
+    `OutcomeUnknownError`.
 
     Args:
-        clock: Gives the time of operations, timezone-aware.
+        clock: Returns the time of operations, timezone-aware.
     """
 
     def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -42,11 +42,11 @@ class SquadOperations:
         """Create a squad.
 
         Args:
-            data: Guild, role, name and the rest.
+            data: The squad's fields.
 
         Raises:
             SquadRoleTakenError: Another squad of the guild has this role.
-            InvalidInputError: The data got past its own validation and is refused.
+            InvalidInputError: The data is invalid.
         """
         data = check_input(SquadCreate, data)
         guild, squad_id, saved_at = str(data.guild_id), run.draw_ids(1)[0], wall_time()
@@ -89,7 +89,7 @@ class SquadOperations:
     async def update_squad(
         self, run: Operation, guild_id: str | int, squad_id: UUID | str, changes: SquadUpdate
     ) -> Squad:
-        """Change the fields that are given; the others stay, also under concurrent changes.
+        """Change the given fields; concurrent changes of other fields are kept.
 
         Args:
             guild_id: The guild.
@@ -100,7 +100,7 @@ class SquadOperations:
             SquadNotFoundError: The guild has no such squad.
             SquadRoleTakenError: Another squad of the guild has the new role.
             InvalidSnowflakeError: The guild's id is not a valid snowflake.
-            InvalidInputError: The changes got past their own validation and are refused.
+            InvalidInputError: The changes are invalid.
         """
         guild, squad = validation.snowflake(guild_id), validation.squad_id(squad_id)
         given = check_input(SquadUpdate, changes).changes()
@@ -140,7 +140,7 @@ class SquadOperations:
             InvalidSnowflakeError: The guild's id is not a valid snowflake.
         """
         guild, squad = validation.snowflake(guild_id), validation.squad_id(squad_id)
-        # A squad that is there was not deleted; one that is gone may be another's doing.
+        # If the squad exists it was not deleted; if not, another request may have deleted it.
         check = CommitCheck(squads.GET_SQUAD, (guild, squad), found=False)
         if not await run.execute(squads.DELETE_SQUAD, guild, squad, check=check):
             raise SquadNotFoundError(squad)
@@ -155,7 +155,7 @@ class SquadOperations:
 
         Args:
             guild_id: The guild.
-            active_only: Whether to leave out squads that take no members.
+            active_only: Whether to leave out inactive squads.
 
         Raises:
             InvalidSnowflakeError: The id is not a valid snowflake.
@@ -188,20 +188,20 @@ class SquadOperations:
             idempotency_key: Up to 100 characters.
 
         Returns:
-            The membership; with a repeated idempotency key the first answer.
+            The membership; with a repeated idempotency key the first result.
 
         Raises:
             SquadNotFoundError: The guild has no such squad.
-            SquadInactiveError: The squad takes no members.
+            SquadInactiveError: The squad is not active.
             AlreadyInSquadError: The member is in a squad of the guild.
-            SquadFullError: Every seat is taken.
+            SquadFullError: The squad is full.
             InsufficientBalanceError: The member has fewer bytes than the squad costs.
-            IdempotencyConflictError: The key was used for something else.
+            IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake.
-            InvalidTextError: The username or the key is refused.
+            InvalidTextError: The username or the key is invalid.
         """
         entry = self._new_entry(run, guild_id, user_id, username, idempotency_key)
-        return await self._take_seat(run, squads.JOIN_SQUAD, "join", entry, squad_id)
+        return await self._change_squad(run, squads.JOIN_SQUAD, "join", entry, squad_id)
 
     @operation
     async def switch_squad(
@@ -214,23 +214,23 @@ class SquadOperations:
         username: str = "",
         idempotency_key: str | int | None = None,
     ) -> SquadMembership:
-        """Switch from the present squad to another for the latter's ``switch_cost``.
+        """Switch from the current squad to another for the new squad's ``switch_cost``.
 
         The parameters and the result are those of `join_squad`.
 
         Raises:
             SquadNotFoundError: The guild has no such squad.
-            SquadInactiveError: The squad takes no members.
-            NotInSquadError: The member is in no squad of the guild.
+            SquadInactiveError: The squad is not active.
+            NotInSquadError: The member is not in a squad of the guild.
             AlreadyInSquadError: The member is in this squad.
-            SquadFullError: Every seat is taken.
+            SquadFullError: The squad is full.
             InsufficientBalanceError: The member has fewer bytes than the squad costs.
-            IdempotencyConflictError: The key was used for something else.
+            IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake.
-            InvalidTextError: The username or the key is refused.
+            InvalidTextError: The username or the key is invalid.
         """
         entry = self._new_entry(run, guild_id, user_id, username, idempotency_key)
-        return await self._take_seat(run, squads.SWITCH_SQUAD, "switch", entry, squad_id)
+        return await self._change_squad(run, squads.SWITCH_SQUAD, "switch", entry, squad_id)
 
     @operation
     async def leave_squad(
@@ -241,7 +241,7 @@ class SquadOperations:
         *,
         idempotency_key: str | int | None = None,
     ) -> None:
-        """Leave the present squad; it costs nothing and gives nothing back.
+        """Leave the current squad; free, without a refund.
 
         Args:
             guild_id: The guild.
@@ -249,10 +249,10 @@ class SquadOperations:
             idempotency_key: Up to 100 characters.
 
         Raises:
-            NotInSquadError: The member is in no squad of the guild.
-            IdempotencyConflictError: The key was used for something else.
+            NotInSquadError: The member is not in a squad of the guild.
+            IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake.
-            InvalidTextError: The key is refused.
+            InvalidTextError: The key is invalid.
         """
         entry = self._new_entry(run, guild_id, user_id, "", idempotency_key)
         verdict = await ledger.post(run, squads.LEAVE_SQUAD, entry)
@@ -269,7 +269,7 @@ class SquadOperations:
         username: str,
         key: str | int | None,
     ) -> BytesTransaction:
-        """Return the entry of a seat; amount, reason and details are the statement's."""
+        """Return the entry of a squad action; the statement sets amount, reason and details."""
         return ledger.new_entry(
             run,
             "squad",
@@ -280,7 +280,7 @@ class SquadOperations:
             created_at=validation.now(self._clock),
         )
 
-    async def _take_seat(
+    async def _change_squad(
         self,
         run: Operation,
         statement: PostingStatement,
@@ -290,7 +290,7 @@ class SquadOperations:
     ) -> SquadMembership:
         squad = validation.squad_id(squad_id)
         verdict = await ledger.post(run, statement, entry, wall_time(), squad)
-        seat: dict[str, Any] = {
+        membership: dict[str, Any] = {
             "guild_id": entry.guild_id,
             "user_id": entry.giver_id,
             "squad_id": squad,
@@ -298,18 +298,18 @@ class SquadOperations:
         }
         if verdict["outcome"] == "repeated":
             first = await self._find_earlier(run, entry, action, squad)
-            seat["joined_at"] = first.created_at
+            membership["joined_at"] = first.created_at
         elif verdict["outcome"] != "done":
             raise ledger.refusal(verdict)
         if membership_id := verdict.get("membership_id"):
-            return from_row(SquadMembership, {"id": membership_id, **seat})
+            return from_row(SquadMembership, {"id": membership_id, **membership})
         rows = await run.fetch(squads.GET_MEMBERSHIP, entry.guild_id, entry.giver_id)
         if rows:
             current = from_row(SquadMembership, rows[0])
-            if (current.squad_id, current.joined_at) == (squad, seat["joined_at"]):
+            if (current.squad_id, current.joined_at) == (squad, membership["joined_at"]):
                 return current
-        # The member has left or switched since; the first answer is rebuilt from the ledger.
-        return SquadMembership(**seat)
+        # The member has left or switched since; rebuild the first result from the ledger.
+        return SquadMembership(**membership)
 
     async def _find_earlier(
         self, run: Operation, entry: BytesTransaction, action: str, squad: UUID | None = None
@@ -346,7 +346,7 @@ class SquadOperations:
     async def get_squad_members(
         self, run: Operation, guild_id: str | int, squad_id: UUID | str
     ) -> list[SquadMembership]:
-        """Return the memberships of a squad, in the order in which they began.
+        """Return the memberships of a squad, oldest first.
 
         Costs O(members of the squad).
 
@@ -366,15 +366,15 @@ class SquadOperations:
     ) -> list[SquadStanding]:
         """Return the active squads by the total balance of their members, in one query.
 
-        Costs O(members of squads): each one's balance is looked up.
+        Costs O(members of squads): the balance of each is looked up.
 
         Args:
             guild_id: The guild.
-            limit: How many squads, 1 … 10,000.
+            limit: Number of squads, 1 … 10,000.
 
         Raises:
             InvalidSnowflakeError: The id is not a valid snowflake.
-            InvalidPageError: The limit is refused.
+            InvalidPageError: The limit is invalid.
         """
         guild, size = validation.snowflake(guild_id), validation.limit(limit)
         rows = await run.fetch(squads.SQUAD_LEADERBOARD, guild, size)

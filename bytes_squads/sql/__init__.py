@@ -1,1 +1,1 @@
-"""The SQL that is written by hand, each statement under a name and every value bound."""
+"""Hand-written SQL statements, each with a name and bound parameters."""

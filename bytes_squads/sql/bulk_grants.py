@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..domain.rules import MAX_BYTES
-from .postings import judge
+from .postings import build_verdict
 from .statement import PostingStatement
 
-# A batch is three columns: on PostgreSQL an array each, on SQLite one JSON value of rows, in the
-# place of the first.
+# A batch has three columns: an array each on PostgreSQL, one JSON array of rows in the first
+# parameter on SQLite.
 BATCH_ROWS = "unnest($2::text[], $3::bigint[], $4::uuid[]) AS batch(user_id, amount, id)"
 
-# SQLite looks each member up once when the CTE is materialized and joined in this order.
+# With a materialized CTE and this join order SQLite looks each member up once.
 _LOCKED = f"""
     locked AS MATERIALIZED (
         SELECT member.ctid AS version, member.id, member.user_id, member.balance,
@@ -22,22 +22,22 @@ _LOCKED = f"""
         FOR UPDATE OF member
     )"""
 
-_FULL = f"""FROM locked
+_OVERFLOWING = f"""FROM locked
                 WHERE total_received > {MAX_BYTES} - locked.amount ORDER BY user_id LIMIT 1"""
 
 POST_GRANTS = PostingStatement(
     locks=_LOCKED,
-    verdict=judge(
+    verdict=build_verdict(
         facts=f"""
-            (SELECT amount {_FULL}) AS amount, $5::text AS reason, $10::text AS details,
+            (SELECT amount {_OVERFLOWING}) AS amount, $5::text AS reason, $10::text AS details,
             (SELECT id::text FROM bytes_transactions
              WHERE guild_id = $1::text AND idempotency_key = $9::text) AS earlier_id,
             (SELECT count(*) FROM locked) AS members_found,
-            (SELECT user_id {_FULL}) AS full_user_id,
-            (SELECT total_received {_FULL}) AS receiver_total""",
+            (SELECT user_id {_OVERFLOWING}) AS overflowing_user_id,
+            (SELECT total_received {_OVERFLOWING}) AS receiver_total""",
         cases="""
             WHEN members_found < $12::int THEN 'unknown_member'
-            WHEN full_user_id IS NOT NULL THEN 'overflow'""",
+            WHEN overflowing_user_id IS NOT NULL THEN 'overflow'""",
         stale="""EXISTS (
             SELECT 1 FROM locked WHERE NOT EXISTS (
                 SELECT 1 FROM bytes_balances AS seen
@@ -45,12 +45,12 @@ POST_GRANTS = PostingStatement(
                   AND seen.ctid = locked.version
             )
         )""",
-        believed="'done', 'unknown_member'",
+        conclusive="'done', 'unknown_member'",
     ),
     changes={
-        # Every column from the locked row: CHECKs are evaluated before PostgreSQL looks at the
-        # row's latest version.
-        "changed": """
+        # Assign every balance column from the locked row: CHECK constraints are evaluated before
+        # PostgreSQL re-checks the row's latest version.
+        "balances_updated": """
         UPDATE bytes_balances AS member SET
             balance = locked.balance + locked.amount,
             total_received = locked.total_received + locked.amount,
@@ -76,9 +76,9 @@ POST_GRANTS = PostingStatement(
         ) AS batch"""
     },
 )
-"""Post a grant for each of a batch, or nothing. The key and the details are on one of the rows.
+"""Post a grant for each member of a batch, all or nothing. One entry has the key and the details.
 
-$1 guild, $2 users, $3 amounts, $4 ids of their rows, $5 reason, $6 clock, $7 actor, $8 id of the
-row with the key, $9 key, $10 details of that row, $11 wall time, $12 how many.
-Outcomes: done, repeated, stale, unknown_member, overflow (of ``full_user_id``).
+$1 guild, $2 users, $3 amounts, $4 entry ids, $5 reason, $6 clock, $7 actor, $8 id of the entry with
+the key, $9 key, $10 details of that entry, $11 wall time, $12 number of members.
+Outcomes: done, repeated, stale, unknown_member, overflow (of ``overflowing_user_id``).
 """

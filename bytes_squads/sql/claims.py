@@ -1,4 +1,4 @@
-"""Daily claims: read what a claim depends on, then post it if that still holds."""
+"""Daily claims: read the state that a claim depends on, then post it if the state is unchanged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .postings import (
     MEMBER_IS_UNKNOWN,
     MEMBERS_CHANGED,
     RECORD_ENTRY,
-    judge,
+    build_verdict,
     lock_members,
     update_balances,
 )
@@ -30,7 +30,7 @@ GET_CLAIM_STATE = Statement(f"""
         (SELECT daily_amount {_CONFIG}) AS daily_amount,
         (SELECT streak_bonuses {_CONFIG}) AS streak_bonuses
 """)
-"""Get what a claim depends on, in one row; null where there is no such member or no config.
+"""Get the state that a claim depends on, in one row; null without such a member or config.
 
 $1 guild, $2 user, $3 key.
 """
@@ -42,7 +42,7 @@ _NEW_BALANCE = f"""
 
 POST_DAILY_CLAIM = PostingStatement(
     locks=lock_members(),
-    verdict=judge(
+    verdict=build_verdict(
         facts=f"""
             $12::bigint AS amount, $13::text AS reason,
             $14::text || ({_NEW_BALANCE})::text || '}}' AS details,
@@ -56,14 +56,16 @@ POST_DAILY_CLAIM = PostingStatement(
                 OR last_daily IS DISTINCT FROM $15::date THEN 'outdated'
             {BALANCE_CASES}""",
         stale=MEMBERS_CHANGED,
-        believed="'done', 'unknown_member', 'outdated'",
+        conclusive="'done', 'unknown_member', 'outdated'",
     ),
     changes={
-        "changed": update_balances(assignments="last_daily = $17::date, streak_count = $18::int,")
+        "balances_updated": update_balances(
+            assignments="last_daily = $17::date, streak_count = $18::int,"
+        )
     },
     record=RECORD_ENTRY,
 )
-"""Post a daily claim of a member whose row is as it was read.
+"""Post a daily claim if the member's row is unchanged since it was read.
 
 $12 amount, $13 reason, $14 details, as JSON text up to the value of the new balance; as read: $15
 last_daily, $16 streak; new: $17 date of the claim, $18 streak. Outcomes: done, repeated, stale,

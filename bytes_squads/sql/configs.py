@@ -33,7 +33,7 @@ SAVE_CONFIG = Statement(f"""
         role_rewards = coalesce($8::jsonb, config.role_rewards)
     RETURNING *
 """)
-"""Save the given columns of a guild's config; null: not given.
+"""Insert or update a guild's config; null keeps a column, or inserts its default.
 
 $1 guild, $2 wall time, $3 starting balance, $4 daily amount, $5 streak bonuses, $6 max transfer,
 $7 cooldown hours, $8 role rewards, $9 default streak bonuses.

@@ -1,4 +1,4 @@
-"""Members: make them known, read their balance."""
+"""Members: insert them, read their balance."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ INSERT_MEMBERS = Statement(
         ) AS batch"""
     },
     sqlite=(
-        # Before the members: which of them are new is seen by the rows that are not there yet.
+        # The entries first: a member is new while there is no row.
         f"""{_INSERT_STARTING_ENTRIES} WHERE NOT EXISTS (
             SELECT 1 FROM bytes_balances
             WHERE guild_id = $1::text AND user_id = batch.user_id
@@ -58,10 +58,10 @@ INSERT_MEMBERS = Statement(
         _INSERT_MEMBERS,
     ),
 )
-"""Insert those of a batch who are new, each with the starting bytes and their ledger row.
+"""Insert the new members of a batch, each with the starting balance and its ledger entry.
 
 In the order of user ids, so that two that insert the same members cannot deadlock. Returns the ids
 of the ledger rows of those who were new.
 
-$1 guild, $2 users, $3 usernames, $4 ids of the ledger rows, $5 clock, $6 wall time.
+$1 guild, $2 users, $3 usernames, $4 entry ids, $5 clock, $6 wall time.
 """

@@ -1,12 +1,12 @@
-"""Post one ledger entry: judge it, change the balances, record the row.
+"""Post one ledger entry: check the rules, update the balances, insert the entry.
 
-The parameters of a posting are those of `ENTRY_PARAMETERS`; a statement may add its own after them.
+The first parameters of a posting are `ENTRY_PARAMETERS`; a statement may have more.
 
-Rows are locked in the order of their user ids, so that two transfers between the same members wait
-for each other instead of deadlocking. New values are computed from the locked rows: after a lock
-wait, every other table is as old as the statement's snapshot. A refusal that was judged on a row
-which had changed in between is therefore not believed: the outcome is ``stale``, and the statement
-is executed again.
+Rows are locked in the order of user ids, so that two transfers between the same members wait for
+each other instead of deadlocking. New values are computed from the locked rows: after a lock wait,
+all other data is as old as the statement's snapshot. So if a locked row has changed since the
+snapshot, a refusal is not conclusive: the outcome is ``stale``, and the statement is executed
+again.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _ENTRY_VALUES = (
 
 
 def lock_members(*, after: str = "") -> str:
-    """Write the CTE ``locked``: the rows of the parties, locked in the order of their user ids.
+    """Return the CTE ``locked``: the rows of the parties, locked in the order of user ids.
 
     Args:
-        after: A CTE whose rows are locked before these.
+        after: A CTE whose rows are locked first.
     """
     return f"""
     locked AS MATERIALIZED (
@@ -50,7 +50,7 @@ def lock_members(*, after: str = "") -> str:
 EARLIER_ENTRY = """
     (SELECT id::text FROM bytes_transactions
      WHERE guild_id = $2::text AND idempotency_key = $10::text) AS earlier_id"""
-"""The entry that an earlier request with the same key made."""
+"""The id of the earlier entry with the same key."""
 
 MEMBER_FACTS = """
     (SELECT count(*) FROM locked) AS members_found,
@@ -69,36 +69,36 @@ MEMBERS_CHANGED = """
         SELECT ctid FROM bytes_balances WHERE guild_id = $2::text AND user_id = $3::text)
     OR (SELECT version FROM locked WHERE user_id = $5::text) IS DISTINCT FROM (
         SELECT ctid FROM bytes_balances WHERE guild_id = $2::text AND user_id = $5::text)"""
-"""Whether a locked row is another version than the one in the statement's snapshot."""
+"""Whether a locked row has changed since the statement's snapshot."""
 
 
-def judge(facts: str, cases: str, *, stale: str, believed: str) -> str:
-    """Write the SELECT that gives the verdict.
+def build_verdict(facts: str, cases: str, *, stale: str, conclusive: str) -> str:
+    """Return the SELECT of the verdict.
 
     Args:
-        facts: Columns; sub-queries that each name the guild.
-        cases: WHEN … THEN …, in the order in which reasons are found; nothing else is ``done``.
+        facts: Columns: sub-queries that each filter by the guild.
+        cases: WHEN … THEN … for each refusal; otherwise the outcome is ``done``.
         stale: The condition that a locked row has changed since the snapshot.
-        believed: The outcomes that hold also then, quoted and separated by commas.
+        conclusive: The outcomes that are valid even then, quoted and separated by commas.
     """
     return f"""
         SELECT CASE
-            WHEN found <> 'repeated' AND found NOT IN ({believed}) AND ({stale}) THEN 'stale'
+            WHEN found <> 'repeated' AND found NOT IN ({conclusive}) AND ({stale}) THEN 'stale'
             ELSE found
-        END AS outcome, judged.*
+        END AS outcome, checked.*
         FROM (
             SELECT CASE
                 WHEN earlier_id IS NOT NULL THEN 'repeated' {cases} ELSE 'done'
             END AS found, facts.*
             FROM (SELECT {facts}) AS facts
-        ) AS judged"""
+        ) AS checked"""
 
 
 def update_balances(*, assignments: str = "", only: str = "") -> str:
-    """Write the UPDATE of the parties' rows.
+    """Return the UPDATE of the parties' rows.
 
     Args:
-        assignments: More columns to set.
+        assignments: Further assignments.
         only: A further condition.
     """
     return f"""
@@ -125,13 +125,13 @@ INSERT_ENTRY = Statement(f"""
     INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
     VALUES ({_ENTRY_VALUES}, $11::bigint, $12::text, $13::jsonb)
 """)
-"""Record an entry by a statement of its own. $11 amount, $12 reason, $13 details."""
+"""Insert an entry in a separate statement. $11 amount, $12 reason, $13 details."""
 
 _COOLDOWN = "last_transfer_at > $7::timestamptz - cooldown_hours * interval '1 hour'"
 
 
 def _microseconds(timestamp: str) -> str:
-    # SQLite's date functions round to milliseconds; the text has the microseconds.
+    # SQLite's date functions round to milliseconds; the stored text has microseconds.
     return (
         f"(CAST(strftime('%s', substr({timestamp}, 1, 19)) AS INTEGER) * 1000000"
         f" + CASE substr({timestamp}, 20, 1) WHEN '.'"
@@ -141,7 +141,7 @@ def _microseconds(timestamp: str) -> str:
 
 POST_ENTRY = PostingStatement(
     locks=lock_members(),
-    verdict=judge(
+    verdict=build_verdict(
         facts=f"""
             $12::bigint AS amount, $13::text AS reason, $14::text AS details,
             coalesce(
@@ -159,10 +159,10 @@ POST_ENTRY = PostingStatement(
             {BALANCE_CASES}
             WHEN $8::text = 'transfer' AND cooldown_hours > 0 AND {_COOLDOWN} THEN 'cooldown'""",
         stale=MEMBERS_CHANGED,
-        believed="'done', 'unknown_member'",
+        conclusive="'done', 'unknown_member'",
     ),
     changes={
-        "changed": update_balances(
+        "balances_updated": update_balances(
             assignments="""
             last_transfer_at = CASE
                 WHEN $8::text <> 'transfer' OR locked.user_id <> $3::text
@@ -185,7 +185,7 @@ Outcomes: done, repeated, stale, unknown_member, limit, insufficient_balance, ov
 GET_ENTRY_BY_KEY = Statement("""
     SELECT * FROM bytes_transactions WHERE guild_id = $1::text AND idempotency_key = $2::text
 """)
-"""Get the entry that a request with this key made. $1 guild, $2 key."""
+"""Get the entry with this key. $1 guild, $2 key."""
 
 GET_ENTRY = Statement("""
     SELECT * FROM bytes_transactions WHERE guild_id = $1::text AND id = $2::uuid

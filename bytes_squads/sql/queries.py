@@ -11,7 +11,7 @@ LEADERBOARD = Statement("""
     SELECT user_id, balance FROM bytes_balances WHERE guild_id = $1
     ORDER BY balance DESC, user_id LIMIT $2::int OFFSET $3::bigint
 """)
-"""The members with the most bytes. $1 guild, $2 limit, $3 offset."""
+"""List the members with the most bytes. $1 guild, $2 limit, $3 offset."""
 
 GET_RANK = Statement("""
     SELECT target.balance, 1 + (
@@ -25,7 +25,7 @@ GET_RANK = Statement("""
     FROM bytes_balances AS target
     WHERE target.guild_id = $1 AND target.user_id = $2
 """)
-"""Get a member's position and balance. $1 guild, $2 user."""
+"""Get a member's rank and balance. $1 guild, $2 user."""
 
 GET_ROLE_REWARDS = Statement("""
     SELECT member.total_received, config.role_rewards
@@ -42,8 +42,10 @@ _ENTRY_PAGE = """
 """
 
 LIST_ENTRIES = Statement(_ENTRY_PAGE.format(whose=""))
-"""A page of a guild's ledger, newest first. $1 guild, $2 rows, $3 clock and $4 id of the last one
-seen; `FIRST_PAGE` for the first page."""
+"""List a page of a guild's ledger, newest first.
+
+$1 guild, $2 limit, $3 created_at and $4 id of the last row seen; `FIRST_PAGE` for the first page.
+"""
 
 FIRST_PAGE = datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1)
 """The position before the newest ledger row."""
@@ -62,12 +64,13 @@ LIST_MEMBER_ENTRIES = Statement(f"""
     ) AS page
     ORDER BY created_at DESC, id DESC LIMIT $2::int
 """)
-"""The page of a member, of what was given and received: each through its index. $1 … $4 as in
-`LIST_ENTRIES`, $5 user."""
+"""List a page of a member's entries, given and received, each through its index.
 
-# A member's sums may exceed 2⁶³ when the ledger was tampered with, and those of a squad always may;
-# SQLite's sum() fails there. So the upper and the lower 32 bits are added up separately
-# (`join_halves` joins them), and the upper half takes the carry.
+$1 … $4 as in `LIST_ENTRIES`, $5 user.
+"""
+
+# Sums may exceed 2⁶³ (of a squad, or of a member in a tampered ledger), where SQLite's sum() fails.
+# So the upper and lower 32 bits are added up separately, with a carry; see `join_halves`.
 VERIFY = Statement("""
     WITH entry AS (
         SELECT guild_id, receiver_id AS user_id, amount AS received, 0::bigint AS sent,
@@ -107,10 +110,10 @@ VERIFY = Statement("""
 """)
 """Count members and ledger rows, and find the members whose balance row does not match the ledger.
 
-One row of counts and nulls where all match. $1 guild, or null for all.
+One row of counts and nulls if all match. $1 guild, or null for all.
 """
 
 
 def join_halves(high: int, low: int) -> int:
-    """Return the number whose upper and lower 32 bits were added up separately."""
+    """Return the sum whose upper and lower 32 bits were added up separately."""
     return (high << 32) + low

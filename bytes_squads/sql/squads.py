@@ -1,4 +1,4 @@
-"""Squads, and who is in them."""
+"""Squads and memberships."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .postings import (
     MEMBER_IS_UNKNOWN,
     MEMBERS_CHANGED,
     RECORD_ENTRY,
-    judge,
+    build_verdict,
     lock_members,
     update_balances,
 )
@@ -23,7 +23,7 @@ INSERT_SQUAD = Statement("""
     ON CONFLICT (guild_id, role_id) DO NOTHING
     RETURNING *
 """)
-"""Insert a squad; no row when the role is taken. $9 wall time, the rest in the order of columns."""
+"""Insert a squad; no row if the role is taken. $1 … $8 in the order of columns, $9 wall time."""
 
 UPDATE_SQUAD = Statement("""
     UPDATE squads SET
@@ -35,7 +35,7 @@ UPDATE_SQUAD = Statement("""
     WHERE guild_id = $1::text AND id = $2::uuid
     RETURNING *
 """)
-"""Update the given columns of a squad; null: not given.
+"""Update columns of a squad; null keeps a column.
 
 $1 guild, $2 squad, $3 role, $4 name, $5 whether $6 description is given, $7 switch cost, $8 whether
 $9 max_members is given, $10 is_active, $11 wall time.
@@ -44,7 +44,7 @@ $9 max_members is given, $10 is_active, $11 wall time.
 DELETE_SQUAD = Statement("""
     DELETE FROM squads WHERE guild_id = $1::text AND id = $2::uuid RETURNING id
 """)
-"""Delete a squad, and by the foreign key its memberships. $1 guild, $2 squad."""
+"""Delete a squad; the foreign key deletes its memberships. $1 guild, $2 squad."""
 
 GET_SQUAD = Statement("SELECT * FROM squads WHERE guild_id = $1::text AND id = $2::uuid")
 """Get a squad. $1 guild, $2 squad."""
@@ -60,7 +60,7 @@ GET_MEMBER_SQUAD = Statement("""
         SELECT squad_id FROM squad_memberships WHERE guild_id = $1::text AND user_id = $2::text
     )
 """)
-"""Get the squad that a member is in. $1 guild, $2 user."""
+"""Get a member's squad. $1 guild, $2 user."""
 
 GET_MEMBERSHIP = Statement("""
     SELECT * FROM squad_memberships WHERE guild_id = $1::text AND user_id = $2::text
@@ -74,7 +74,7 @@ LIST_MEMBERSHIPS = Statement("""
     WHERE squad.guild_id = $1::text AND squad.id = $2::uuid
     ORDER BY member.joined_at, member.id
 """)
-"""List a squad's memberships by when they began; one row of nulls for an empty squad.
+"""List a squad's memberships, oldest first; one row of nulls for an empty squad.
 
 $1 guild, $2 squad.
 """
@@ -88,7 +88,7 @@ LIST_SQUADS = Statement("""
     WHERE guild_id = $1::text AND (is_active OR NOT $2::boolean)
     ORDER BY name COLLATE "C", id
 """)
-"""List a guild's squads with their members counted. $1 guild, $2 whether only active ones."""
+"""List a guild's squads with member counts. $1 guild, $2 whether only active squads."""
 
 SQUAD_LEADERBOARD = Statement("""
     SELECT squads.*, standing.member_count, standing.total_high, standing.total_low
@@ -111,7 +111,7 @@ SQUAD_LEADERBOARD = Statement("""
     ORDER BY total_high DESC, total_low DESC, name COLLATE "C", squads.id
     LIMIT $2::int
 """)
-"""The active squads by the total balance of their members. $1 guild, $2 limit."""
+"""List the active squads by the total balance of their members. $1 guild, $2 limit."""
 
 _MEMBERSHIP = "FROM squad_memberships WHERE guild_id = $2::text AND user_id = $3::text"
 
@@ -137,21 +137,21 @@ _SQUAD_CHANGED = """
         SELECT ctid FROM squads WHERE guild_id = $2::text AND id = $12::uuid)"""
 
 
-def _take_seat(action: str, cases: str, seat: str) -> PostingStatement:
-    """Write the statement that pays for a seat and takes it.
+def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
+    """Return the statement that pays for a membership and saves it.
 
-    Seats are counted in the statement's snapshot. Each seat that is taken in a squad of limited
-    size makes a new version of the squad's row, and the outcome is ``stale`` when the locked
-    version is not the snapshot's: so of two that take the last seat, the second counts again.
+    Members are counted in the statement's snapshot. Each new member of a squad with limited size
+    also updates the squad's row, and the outcome is ``stale`` if the locked row is newer than the
+    snapshot. So of two members who take the last place, the second counts again.
 
     Args:
         action: ``join`` or ``switch``.
-        cases: Why this action is refused in view of the present squad.
-        seat: The statement that writes the membership.
+        cases: The refusals that depend on the member's current squad.
+        save: The statement that saves the membership.
     """
     return PostingStatement(
         locks=f"{_LOCK_SQUAD}, {lock_members(after='squad')}, {_LOCK_MEMBERSHIP}",
-        verdict=judge(
+        verdict=build_verdict(
             facts=f"""
             (SELECT switch_cost FROM squad) AS amount,
             (SELECT name FROM squad) AS reason,
@@ -173,22 +173,22 @@ def _take_seat(action: str, cases: str, seat: str) -> PostingStatement:
             {MEMBER_IS_UNKNOWN}
             {BALANCE_CASES}""",
             stale=f"{_SQUAD_CHANGED} OR {_MEMBERSHIP_CHANGED} OR {MEMBERS_CHANGED}",
-            believed="'unknown_member'",
+            conclusive="'unknown_member'",
         ),
         changes={
-            "changed": update_balances(only="AND verdict.amount > 0"),
-            "seated": seat,
-            "marked": """
+            "balances_updated": update_balances(only="AND verdict.amount > 0"),
+            "membership_saved": save,
+            "squad_touched": """
         UPDATE squads SET max_members = squads.max_members FROM verdict
         WHERE squads.guild_id = $2::text AND squads.id = $12::uuid
           AND squads.max_members IS NOT NULL AND verdict.outcome = 'done'""",
         },
         record=RECORD_ENTRY,
-        answer=", (SELECT membership_id FROM seated) AS membership_id",
+        answer=", (SELECT membership_id FROM membership_saved) AS membership_id",
     )
 
 
-JOIN_SQUAD = _take_seat(
+JOIN_SQUAD = _change_squad(
     "join",
     "WHEN current_squad_id IS NOT NULL THEN 'already_in_squad'",
     """
@@ -203,15 +203,15 @@ Outcomes: done, repeated, stale, squad_not_found, squad_inactive, already_in_squ
 unknown_member, insufficient_balance.
 """
 
-SWITCH_SQUAD = _take_seat(
+SWITCH_SQUAD = _change_squad(
     "switch",
     """
             WHEN current_squad_id IS NULL THEN 'not_in_squad'
             WHEN current_squad_id = $12::uuid::text THEN 'already_in_squad'""",
     """
-        UPDATE squad_memberships AS seat SET squad_id = $12::uuid, joined_at = $7::timestamptz
+        UPDATE squad_memberships AS target SET squad_id = $12::uuid, joined_at = $7::timestamptz
         FROM verdict
-        WHERE seat.guild_id = $2::text AND seat.user_id = $3::text AND verdict.outcome = 'done'
+        WHERE target.guild_id = $2::text AND target.user_id = $3::text AND verdict.outcome = 'done'
         RETURNING id AS membership_id""",
 )
 """Switch to another squad for its switch cost. Parameters and outcomes as in `JOIN_SQUAD`, and
@@ -219,7 +219,7 @@ not_in_squad."""
 
 LEAVE_SQUAD = PostingStatement(
     locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
-    verdict=judge(
+    verdict=build_verdict(
         facts=f"""
             0::bigint AS amount, NULL::text AS reason,
             '{{"action":"leave","squad_id":"' || (SELECT squad_id::text FROM membership) || '"}}'
@@ -227,17 +227,17 @@ LEAVE_SQUAD = PostingStatement(
             $3::text AS user_id, {EARLIER_ENTRY}, {MEMBER_FACTS}""",
         cases=f"WHEN details IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}",
         stale=_MEMBERSHIP_CHANGED,
-        believed="'unknown_member'",
+        conclusive="'unknown_member'",
     ),
     changes={
-        "freed": """
+        "membership_deleted": """
         DELETE FROM squad_memberships
         WHERE guild_id = $2::text AND user_id = $3::text
           AND (SELECT outcome FROM verdict) = 'done'"""
     },
     record=RECORD_ENTRY,
 )
-"""Leave the present squad. $1 … $10 as in `postings.POST_ENTRY`.
+"""Leave the current squad. $1 … $10 as in `postings.POST_ENTRY`.
 
 Outcomes: done, repeated, stale, not_in_squad, unknown_member.
 """

@@ -1,9 +1,9 @@
-"""SQL text in two dialects.
+"""SQL statements in two dialects.
 
-A statement is written once, for PostgreSQL. For SQLite its parameters ``$1`` become ``:p1``, and
-what SQLite lacks or does not need is taken out or replaced: casts (``::bigint``), the collation "C"
-(SQLite's default order), row locks (a SQLite transaction locks the whole database) and ``ctid``
-(``rowid``; no row changes its version while SQLite's write lock is held).
+A statement is written for PostgreSQL. For SQLite its parameters ``$1`` become ``:p1``, and some
+syntax is removed or replaced: casts (``::bigint``), the collation "C" (SQLite's default order), row
+locks (a SQLite transaction locks the whole database) and ``ctid`` (``rowid``: rows do not change
+while SQLite's write lock is held).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _PARAMETER = re.compile(r"\$(\d+)")
 
 
 def to_sqlite(sql: str, pieces: Mapping[str, str] | None = None) -> str:
-    """Translate a PostgreSQL text to SQLite.
+    """Translate PostgreSQL SQL to SQLite.
 
     Args:
-        sql: The text for PostgreSQL.
-        pieces: Parts of the text that SQLite writes differently.
+        sql: The SQL for PostgreSQL.
+        pieces: Replacements for parts that SQLite writes differently.
     """
     for piece, replacement in (pieces or {}).items():
         sql = sql.replace(piece, replacement)
@@ -31,10 +31,10 @@ def to_sqlite(sql: str, pieces: Mapping[str, str] | None = None) -> str:
 
 
 def _renumber(sql: str) -> tuple[str, tuple[int, ...]]:
-    """Number a text's parameters without gaps: PostgreSQL cannot tell the type of one left out.
+    """Renumber parameters without gaps: PostgreSQL cannot infer the type of an unused one.
 
     Returns:
-        The text, and the former number of each parameter.
+        The SQL, and the former number of each parameter.
     """
     numbers = sorted({int(number) for number in _PARAMETER.findall(sql)})
     renumbered = _PARAMETER.sub(lambda match: f"${numbers.index(int(match[1])) + 1}", sql)
@@ -45,10 +45,10 @@ class Statement:
     """One statement in both dialects.
 
     Args:
-        postgres: The text for PostgreSQL.
-        pieces: Parts of the text that SQLite writes differently.
-        sqlite: Where SQLite needs several statements: their texts in PostgreSQL's form. They are
-            executed in order in one transaction; the rows are those of the last one.
+        postgres: The SQL for PostgreSQL.
+        pieces: Replacements for parts that SQLite writes differently.
+        sqlite: Several statements for SQLite, in PostgreSQL's syntax. They are executed in order in
+            one transaction; the last one returns the rows.
     """
 
     def __init__(
@@ -64,28 +64,28 @@ class Statement:
 
 
 class PostingStatement:
-    """A movement of bytes: judge, change, record.
+    """A movement of bytes in three parts: verdict, changes, record.
 
-    The judging part locks the rows, finds the facts and gives the verdict: a row whose column
-    ``outcome`` is ``done`` or says why nothing happens, beside the numbers that belong to it. The
-    changes and the record read ``amount``, ``reason`` and ``details`` from the verdict and apply
-    only where the outcome is ``done``.
+    The verdict locks rows, checks the rules and is one row, whose ``outcome`` is ``done`` or the
+    reason for a refusal, with the numbers for the error. The changes and the record read
+    ``amount``, ``reason`` and ``details`` from the verdict and apply only if the outcome is
+    ``done``.
 
-    PostgreSQL executes all of it as one statement. SQLite has no CTEs that write: it executes the
-    parts one after another, and the verdict of the later ones is made of constants. A distributed
-    PostgreSQL executes judge and changes as one statement and the record as a second one.
+    PostgreSQL executes all parts as one statement. SQLite has no data-modifying CTEs: it executes
+    the parts one after another, the later ones with a verdict of constants. A distributed
+    PostgreSQL executes verdict and changes as one statement and the record as a second one.
 
     Args:
         locks: CTEs that lock rows, separated by commas.
         verdict: A SELECT of one row: ``outcome``, ``amount``, ``reason``, ``details``, numbers.
-        changes: Statements that write, by the name of their CTE.
-        record: The INSERT of the ledger rows.
-        answer: More columns of the answer, made of rows that the changes return.
+        changes: Statements that write, by CTE name.
+        record: The INSERT of the ledger entries.
+        answer: Further columns of the result, from rows that the changes return.
         pieces: Parts of the text that SQLite writes differently.
     """
 
     COMPUTED = ("amount", "reason", "details")
-    """What the verdict gives to the changes and the record."""
+    """Columns of the verdict that the changes and the record read."""
 
     def __init__(
         self,
@@ -97,13 +97,15 @@ class PostingStatement:
         answer: str = "",
         pieces: Mapping[str, str] | None = None,
     ) -> None:
-        judge = f"WITH {locks}, verdict AS MATERIALIZED ({verdict})"
+        with_verdict = f"WITH {locks}, verdict AS MATERIALIZED ({verdict})"
         writes = ", ".join(f"{name} AS ({text})" for name, text in changes.items())
         select = f"SELECT verdict.*{answer} FROM verdict"
-        self.postgres = f"{judge}, {writes}, recorded AS ({record}) {select}"
-        self.judge_and_change, self.split_parameters = _renumber(f"{judge}, {writes} {select}")
+        self.postgres = f"{with_verdict}, {writes}, entry_inserted AS ({record}) {select}"
+        self.verdict_and_changes, self.split_parameters = _renumber(
+            f"{with_verdict}, {writes} {select}"
+        )
         constants = ", ".join(f":{name} AS {name}" for name in self.COMPUTED)
-        self.sqlite_judge = to_sqlite(f"{judge} SELECT * FROM verdict", pieces)
+        self.sqlite_verdict = to_sqlite(f"{with_verdict} SELECT * FROM verdict", pieces)
         self.sqlite_writes = tuple(
             to_sqlite(
                 f"WITH {locks}, verdict AS (SELECT 'done' AS outcome, {constants}) {text}", pieces

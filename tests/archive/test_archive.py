@@ -15,7 +15,7 @@ import pytest
 from helpers import ALICE, BOB, CAROL, GUILD, OTHER_GUILD, PostgresServer, make_transfer
 from helpers import run_in_thread as _run
 from helpers.archives import EMPTY, Record, export_records, find_record, write_archive
-from helpers.backends import LONG, delete_all_rows, on_postgres
+from helpers.backends import LONG, on_postgres
 from helpers.sample_guild import dump, open_database, populate
 
 import bytes_squads
@@ -55,7 +55,7 @@ async def source_url(
         yield url
 
 
-async def test_a_guild_arrives_as_it_left(source_url: str, migrated_url: str) -> None:
+async def test_import_makes_the_guild_that_was_exported(source_url: str, migrated_url: str) -> None:
     """Every row of it, from either database to either, beside another guild, which stays."""
     async with open_database(source_url):
         await populate()
@@ -74,7 +74,7 @@ async def test_a_guild_arrives_as_it_left(source_url: str, migrated_url: str) ->
         assert await dump(GUILD) == left
 
 
-async def test_life_goes_on_after_the_move(source_url: str, migrated_url: str) -> None:
+async def test_operations_go_on_after_an_import(source_url: str, migrated_url: str) -> None:
     """Keys are remembered, streaks go on, new members and squads find room."""
     async with open_database(source_url) as money:
         await populate()
@@ -98,7 +98,7 @@ async def test_life_goes_on_after_the_move(source_url: str, migrated_url: str) -
         assert (await money.verify()).discrepancies == ()
 
 
-async def test_an_archive_is_one_moment(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_export_is_one_snapshot(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What others write while it is being written is not in it; and they need not wait."""
     monkeypatch.setattr(archives, "BATCH_SIZE", 1)
     monkeypatch.setattr("bytes_squads.archive.exporter.BATCH_SIZE", 1)
@@ -134,9 +134,7 @@ async def test_an_archive_is_one_moment(migrated_url: str, monkeypatch: pytest.M
     assert [json.loads(line) for line in target.getvalue().splitlines()][1:] == before[1:]
 
 
-async def test_each_page_goes_on_where_the_last_one_ended(
-    db: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_export_reads_pages_without_gaps(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a page is, no row is skipped or repeated."""
     await populate()
     whole = await export_records()
@@ -146,7 +144,7 @@ async def test_each_page_goes_on_where_the_last_one_ended(
         assert (await export_records())[1:] == whole[1:]
 
 
-async def test_a_guild_that_is_not_there_is_not_exported(db: Any) -> None:
+async def test_export_of_an_unknown_guild_is_refused(db: Any) -> None:
     """A misspelled id gives an error, not an empty archive."""
     await populate()
     target = io.BytesIO()
@@ -155,7 +153,7 @@ async def test_a_guild_that_is_not_there_is_not_exported(db: Any) -> None:
     assert target.getvalue() == b""
 
 
-async def test_the_archive_is_ascii(db: Any) -> None:
+async def test_export_writes_ascii(db: Any) -> None:
     """A name with an escape sequence does nothing to the terminal that shows the archive."""
     await populate()
     target = io.BytesIO()
@@ -168,16 +166,6 @@ async def test_the_archive_is_ascii(db: Any) -> None:
 # What is refused ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def lines(db: Any) -> list[Record]:
-    """The archive of a guild that is no longer there, and an empty database to put it into."""
-    await populate()
-    found = await export_records()
-    await delete_all_rows()
-    assert await dump() == EMPTY
-    return found
-
-
 async def refusal(source: io.BytesIO, guild: str | None = None) -> ArchiveError:
     """Why the archive is refused; fails when it is not, or has left anything behind."""
     before = await dump()
@@ -187,7 +175,7 @@ async def refusal(source: io.BytesIO, guild: str | None = None) -> ArchiveError:
     return caught.value
 
 
-async def test_an_archive_that_was_cut_off_is_refused(lines: list[Record]) -> None:
+async def test_import_of_a_truncated_archive_is_refused(lines: list[Record]) -> None:
     """Wherever it was: between lines and inside of them, down to the very end."""
     text = write_archive(lines).getvalue()
     ends = [place for place, byte in enumerate(text, 1) if byte == ord("\n")]
@@ -222,7 +210,7 @@ def _anothers(lines: list[Record]) -> None:
 
 
 @pytest.mark.parametrize("tamper", [_richer, _larger, _forgotten, _gone, _anothers])
-async def test_books_that_do_not_balance_are_refused(
+async def test_import_of_an_inconsistent_ledger_is_refused(
     lines: list[Record], tamper: Callable[[list[Record]], None]
 ) -> None:
     """Whoever changes an amount, a party, or leaves a row away is found out."""
@@ -277,7 +265,7 @@ WRONG_LINES = {
 
 
 @pytest.mark.parametrize("what", WRONG_LINES)
-async def test_a_wrong_line_is_named(lines: list[Record], what: str) -> None:
+async def test_import_names_the_invalid_line(lines: list[Record], what: str) -> None:
     """By its number and what is wrong with it, in one line; nothing is changed."""
     change, told = WRONG_LINES[what]
     before = [dict(line) for line in lines]
@@ -297,19 +285,19 @@ async def test_a_wrong_line_is_named(lines: list[Record], what: str) -> None:
 @pytest.mark.parametrize(
     "raw", [b"", b"hello\n", b"[]\n", b"\xff\xfe{\x00\n", b"PK\x03\x04", b'{"type": "header"}\n']
 )
-async def test_what_is_no_archive_is_refused_in_its_first_line(db: Any, raw: bytes) -> None:
+async def test_import_of_another_file_is_refused_at_its_first_line(db: Any, raw: bytes) -> None:
     """Whatever somebody hands in by mistake."""
     assert (await refusal(io.BytesIO(raw))).line == 1
 
 
-async def test_a_line_without_end_is_refused(lines: list[Record]) -> None:
+async def test_import_of_a_line_without_end_is_refused(lines: list[Record]) -> None:
     """A file that is all one line does not fill the memory."""
     text = write_archive(lines[:1]).getvalue() + b'{"type": "' + b"x" * 2 * archive.MAX_LINE_BYTES
     error = await refusal(io.BytesIO(text))
     assert str(error) == "line 2: longer than 1,048,576 bytes"
 
 
-async def test_a_row_that_is_there_twice_is_named(lines: list[Record]) -> None:
+async def test_import_names_a_duplicate_row(lines: list[Record]) -> None:
     """Ids and keys are unique in the database, which knows the rows that a reader forgets."""
     repeats = (
         find_record(lines, "balance", user_id=ALICE),
@@ -326,7 +314,7 @@ async def test_a_row_that_is_there_twice_is_named(lines: list[Record]) -> None:
         assert "the database rejected it" in str(error)
 
 
-async def test_an_archive_of_another_guild_is_refused(lines: list[Record]) -> None:
+async def test_import_of_another_guild_is_refused(lines: list[Record]) -> None:
     """Whoever says which guild is meant gets that guild or none."""
     error = await refusal(write_archive(lines), OTHER_GUILD)
     assert str(error) == f"line 1: this is an archive of guild {GUILD}, not of guild {OTHER_GUILD}"
@@ -356,7 +344,7 @@ async def _settings(money: BytesOperations) -> None:
         (_settings, "a changed config"),
     ],
 )
-async def test_a_guild_that_is_not_empty_is_left_alone(
+async def test_import_into_a_guild_with_rows_is_refused(
     lines: list[Record], do: Callable[[BytesOperations], Any], told: str
 ) -> None:
     """Two economies cannot be added up."""
@@ -365,14 +353,14 @@ async def test_a_guild_that_is_not_empty_is_left_alone(
     assert str(error) == f"guild {GUILD} is not empty: it has {told}"
 
 
-async def test_a_config_of_defaults_is_no_obstacle(lines: list[Record]) -> None:
+async def test_import_replaces_a_config_of_defaults(lines: list[Record]) -> None:
     """Looking at a guild's config makes one, and a bot looks as soon as it is invited."""
     await BytesOperations().get_config(GUILD)
     await import_guild(write_archive(lines))
     assert (await export_records())[1:] == lines[1:]
 
 
-async def test_a_guild_without_a_config_arrives_without_one(lines: list[Record]) -> None:
+async def test_import_of_a_guild_without_a_config_makes_none(lines: list[Record]) -> None:
     """Squads can be made before anything else is."""
     await SquadOperations().create_squad(SquadCreate(guild_id=OTHER_GUILD, role_id=1, name="x"))
     only_a_squad = await export_records(OTHER_GUILD)
@@ -383,7 +371,7 @@ async def test_a_guild_without_a_config_arrives_without_one(lines: list[Record])
 
 
 @pytest.mark.parametrize("turn", range(4))
-async def test_an_interrupted_import_leaves_nothing(lines: list[Record], turn: int) -> None:
+async def test_import_that_is_interrupted_leaves_nothing(lines: list[Record], turn: int) -> None:
     """A cancel may come between any two batches; afterwards it can be done again."""
     turns = 0
 
@@ -402,7 +390,7 @@ async def test_an_interrupted_import_leaves_nothing(lines: list[Record], turn: i
 
 
 @pytest.mark.parametrize("turns", range(1, 14))
-async def test_a_cancel_amid_many_rows_leaves_nothing(
+async def test_import_cancelled_during_many_rows_leaves_nothing(
     lines: list[Record], turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So many turns of the event loop after they began to be sent; the connection stays usable."""
@@ -460,7 +448,7 @@ async def test_a_cancel_amid_many_rows_leaves_nothing(
     assert (found.ok, found.transactions) == (True, counted["transactions"])
 
 
-async def test_who_comes_meanwhile_finds_the_guild_as_it_was(lines: list[Record]) -> None:
+async def test_get_balance_during_an_import_waits(lines: list[Record]) -> None:
     """A click in the guild that is being imported waits, and does not make a member anew."""
     clicks = []
 
@@ -474,7 +462,7 @@ async def test_who_comes_meanwhile_finds_the_guild_as_it_was(lines: list[Record]
 
 
 @on_postgres
-async def test_a_squad_that_is_made_meanwhile_is_not_taken_in(db: Any, lines: list[Record]) -> None:
+async def test_import_refuses_a_squad_made_during_it(db: Any, lines: list[Record]) -> None:
     """Making a squad waits for nobody; the import then finds more than it has brought."""
     squad = (
         "INSERT INTO squads (guild_id, id, role_id, name, switch_cost, is_active, created_at, "
@@ -497,7 +485,7 @@ async def test_a_squad_that_is_made_meanwhile_is_not_taken_in(db: Any, lines: li
     assert {table: len(rows) for table, rows in (await dump()).items() if rows} == {"squads": 1}
 
 
-async def test_a_bot_may_be_at_work_in_other_guilds(lines: list[Record]) -> None:
+async def test_import_does_not_block_other_guilds(lines: list[Record]) -> None:
     """Transfers there go on while a guild is imported here, and both books balance."""
     money = BytesOperations()
 

@@ -16,7 +16,7 @@ import pytest
 from helpers import ALICE, BOB, GUILD, Clock, make_transfer
 from helpers.archives import EMPTY, Record, export_records, find_record, write_archive
 from helpers.backends import delete_all_rows
-from helpers.sample_guild import dump, populate
+from helpers.sample_guild import dump
 
 import bytes_squads
 from bytes_squads import (
@@ -28,16 +28,6 @@ from bytes_squads.archive.format import MAX_LINE_BYTES, ArchiveError, ArchiveRea
 from bytes_squads.archive.importer import import_guild
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def lines(db: Any) -> list[Record]:
-    """The archive of a guild that is no longer there, and an empty database."""
-    await populate()
-    found = await export_records()
-    await delete_all_rows()
-    assert await dump() == EMPTY
-    return found
 
 
 async def use(guild: str) -> None:
@@ -213,7 +203,7 @@ async def test_import_of_an_input_without_end_is_refused(db: Any, device: Path) 
     assert await dump() == EMPTY
 
 
-def test_an_archive_is_copied_as_far_as_it_is_in_order(lines: list[Record]) -> None:
+def test_archive_is_spooled_up_to_its_first_invalid_line(lines: list[Record]) -> None:
     """What follows a good beginning without end is refused at its first line, and not copied."""
     good = write_archive(lines[:3]).getvalue()
 

@@ -71,7 +71,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
     return Archives(large, small, most, least)
 
 
-async def test_a_large_guild_moves_in_constant_memory(
+async def test_export_and_import_of_a_large_guild_take_constant_memory(
     archives: Archives, backend: str, migrated_url: str, tmp_path: Path
 ) -> None:
     """In and out again: the same lines, and the books balance."""

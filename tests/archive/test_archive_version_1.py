@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 from typing import Any
 
 import pytest
 from helpers import ALICE, BOB, CAROL, GUILD, Clock, Ids, make_transfer
+from helpers.archives import write_archive
 from helpers.backends import delete_all_rows
 
 from bytes_squads import (
@@ -114,16 +114,11 @@ def lines() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def written(lines: list[dict[str, Any]]) -> io.BytesIO:
-    """Return the lines as an archive."""
-    return io.BytesIO(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-
-
 async def test_import_moves_the_keys_of_an_old_archive_onto_the_ledger(
     db: Any, lines: list[dict[str, Any]]
 ) -> None:
     """Unpaid claims and free joins become rows of 0 bytes; a key of the ledger stays there."""
-    _, footer = await import_guild(written(lines))
+    _, footer = await import_guild(write_archive(lines))
     rows = await BytesTransaction.filter(amount=0).order_by("idempotency_key")
     found = [
         (row.idempotency_key, row.kind, row.giver_id, row.receiver_id, row.reason) for row in rows
@@ -154,7 +149,7 @@ async def test_import_computes_what_an_old_archive_does_not_have(
     db: Any, lines: list[dict[str, Any]]
 ) -> None:
     """The time of the last transfer comes from the ledger, and details have their new names."""
-    await import_guild(written(lines))
+    await import_guild(write_archive(lines))
     times = {row.user_id: row.last_transfer_at for row in await BytesBalance.all()}
     paid = await BytesTransaction.get(idempotency_key="join b")
 
@@ -170,7 +165,7 @@ async def test_operations_go_on_after_the_import_of_an_old_archive(
     db: Any, lines: list[dict[str, Any]], clock: Clock, ids: Ids
 ) -> None:
     """Repeated requests get their first answers, a cooldown holds, and an export has it all."""
-    await import_guild(written(lines))
+    await import_guild(write_archive(lines))
     money, teams = BytesOperations(clock=clock), SquadOperations(clock=clock)
     again = await money.claim_daily(GUILD, ALICE, idempotency_key="claim a")
     member = await teams.join_squad(GUILD, ALICE, RED, idempotency_key="join a")
@@ -211,7 +206,7 @@ async def test_import_refuses_what_version_1_never_wrote(
     line = lines[number] | change
     lines[number] = {name: value for name, value in line.items() if value is not None}
     with pytest.raises(ArchiveError, match=told) as caught:
-        await import_guild(written(lines))
+        await import_guild(write_archive(lines))
 
     assert caught.value.line == number + 1
     assert await BytesBalance.all().count() == await BytesTransaction.all().count() == 0

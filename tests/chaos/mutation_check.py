@@ -219,8 +219,8 @@ MUTATIONS = (
     Mutation(
         "Behind a pooler nothing is guessed",
         "bytes_squads/engine/commit_checks.py",
-        "(False if direct and False in answers else None)",
-        "(False if False in answers else None)",
+        "(False if direct and False in results else None)",
+        "(False if False in results else None)",
         "tests/laws/test_late_packets.py",
     ),
     Mutation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -70,7 +71,7 @@ async def tamper(url: str, user_id: str, amount: int) -> None:
 # demo ---------------------------------------------------------------------------------------------
 
 
-def test_the_demo_shows_what_happened_and_that_the_books_balance(run: Run, tmp_path: Path) -> None:
+def test_demo_prints_its_story_and_a_consistent_ledger(run: Run, tmp_path: Path) -> None:
     """Without a URL it replaces a file of its own, whatever DATABASE_URL says."""
     file = tmp_path / "bytes_squads_demo.db"
     file.write_text("left over from the last time")
@@ -85,8 +86,11 @@ def test_the_demo_shows_what_happened_and_that_the_books_balance(run: Run, tmp_p
     assert re.search(r"Verified 60 balances against [\d,]+ ledger rows: all agree", result.stdout)
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
-    lines = [line for line in result.stdout.splitlines() if str(file) not in line]
+    *lines, next_command = [line for line in result.stdout.splitlines() if str(file) not in line]
     assert max(map(len, lines)) <= TERMINAL_WIDTH
+    ledger = run(*shlex.split(next_command.removeprefix("  bytes-squads ")))
+    assert ledger.returncode == 0, ledger.stderr
+    assert ledger.stdout.startswith("Ledger")
     assert "\x1b" not in result.stdout
 
     troubles = {"StorageUnavailableError", "OutcomeUnknownError"}
@@ -99,7 +103,7 @@ def test_the_demo_shows_what_happened_and_that_the_books_balance(run: Run, tmp_p
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("backend", ["postgres"])
-def test_the_demo_plays_in_a_new_guild_each_time(run: Run, empty_url: str) -> None:
+def test_demo_uses_a_new_guild_each_time(run: Run, empty_url: str) -> None:
     """On a database of the operator's it touches nothing that was there."""
     first, second = (run("demo", "--database-url", empty_url) for _ in range(2))
     everything = run("verify", "--database-url", empty_url)
@@ -111,7 +115,7 @@ def test_the_demo_plays_in_a_new_guild_each_time(run: Run, empty_url: str) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
-def test_a_demo_that_cannot_make_its_file_says_so_in_one_line(run: Run, tmp_path: Path) -> None:
+def test_demo_that_cannot_make_its_file_is_one_line(run: Run, tmp_path: Path) -> None:
     """Something that is no file stands where the demo wants its own."""
     (tmp_path / "bytes_squads_demo.db").mkdir()
     result = run("demo")
@@ -120,7 +124,7 @@ def test_a_demo_that_cannot_make_its_file_says_so_in_one_line(run: Run, tmp_path
     assert result.stderr.count("\n") == 1
 
 
-def test_an_interrupted_demo_says_so_in_one_line(tmp_path: Path) -> None:
+def test_demo_that_is_interrupted_is_one_line(tmp_path: Path) -> None:
     """Ctrl-C leaves no traceback behind and exits with 130, as shells have it."""
     with subprocess.Popen(
         make_command_line("demo"),
@@ -141,9 +145,7 @@ def test_an_interrupted_demo_says_so_in_one_line(tmp_path: Path) -> None:
 # upgrade ------------------------------------------------------------------------------------------
 
 
-def test_upgrade_tells_what_it_applied_then_that_there_is_nothing_to_do(
-    run: Run, empty_url: str
-) -> None:
+def test_upgrade_prints_what_it_applied(run: Run, empty_url: str) -> None:
     """The URL is taken from the option or from DATABASE_URL; no password is printed."""
     first = run("upgrade", "--database-url", empty_url)
     second = run("upgrade", DATABASE_URL=empty_url)
@@ -159,7 +161,7 @@ def test_upgrade_tells_what_it_applied_then_that_there_is_nothing_to_do(
 # verify -------------------------------------------------------------------------------------------
 
 
-async def test_verify_names_the_member_whose_balance_is_off(
+async def test_verify_names_the_member_whose_balance_differs(
     run: Run, migrated_url: str, ids: Any
 ) -> None:
     """It exits with 0 while all agree and with 1 when something is off, also for one guild."""
@@ -186,7 +188,7 @@ async def test_verify_names_the_member_whose_balance_is_off(
     assert codes == [1, 0]
 
 
-def test_a_long_report_is_cut(ids: Any) -> None:
+def test_verify_cuts_a_long_report(ids: Any) -> None:
     """A thousand discrepancies do not scroll the summary away."""
     line = LedgerDiscrepancy(ids.guild, ids.alice, "balance", 1, 2)
     out = io.StringIO()
@@ -206,7 +208,7 @@ def test_verify_makes_no_file(run: Run, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_scripts_get_the_report_as_json(migrated_url: str, ids: Any) -> None:
+async def test_verify_prints_json_for_scripts(migrated_url: str, ids: Any) -> None:
     """Numbers as numbers; the exit code says the same as ``ok``."""
     async with open_database(migrated_url) as money:
         await money.get_balance(ids.guild, ids.alice)
@@ -222,7 +224,7 @@ async def test_scripts_get_the_report_as_json(migrated_url: str, ids: Any) -> No
     assert json.loads(off.stdout) == {**fine, "ok": False, "discrepancies": fields}
 
 
-async def test_scripts_get_the_migrations_as_json(empty_url: str) -> None:
+async def test_upgrade_prints_json_for_scripts(empty_url: str) -> None:
     """Those that were applied, oldest first; an empty list when there was nothing to do."""
     first = await read_json("upgrade", "--database-url", empty_url)
     second = await read_json("upgrade", "--database-url", empty_url)
@@ -235,7 +237,7 @@ async def test_scripts_get_the_migrations_as_json(empty_url: str) -> None:
 
 @pytest.mark.parametrize("name", ["demo", "upgrade", "verify"])
 @pytest.mark.parametrize("url", [UNREACHABLE, f"mysql://bot:{PASSWORD}@127.0.0.1/bot"])
-def test_an_error_is_one_line_without_the_password(run: Run, name: str, url: str) -> None:
+def test_error_is_one_line_without_the_password(run: Run, name: str, url: str) -> None:
     """A database that cannot be opened is told on stderr, and the exit code is 1."""
     result = run(name, "--database-url", url)
     assert result.returncode == 1
@@ -243,7 +245,7 @@ def test_an_error_is_one_line_without_the_password(run: Run, name: str, url: str
     assert PASSWORD not in result.stdout + result.stderr
 
 
-def test_a_wrong_command_line_exits_with_2(run: Run) -> None:
+def test_invalid_command_line_exits_with_2(run: Run) -> None:
     """So that a script can tell a typing error from a refusal."""
     results = [run("frobnicate"), run("verify", "--guild", "12 "), run("demo", "--guild")]
     assert [result.returncode for result in results] == [2, 2, 2]
@@ -259,7 +261,7 @@ def test_help_has_examples_and_the_exit_codes(run: Run) -> None:
     assert max(map(len, result.stdout.splitlines())) <= TERMINAL_WIDTH
 
 
-def test_the_version_is_told(run: Run) -> None:
+def test_version_is_printed(run: Run) -> None:
     """It is that of the installed package."""
     result = run("--version")
     assert re.fullmatch(r"bytes-squads, version (\d+\.\d+\.\d+|\(not installed\))\n", result.stdout)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from helpers import ALICE, BOB, GUILD, OTHER_GUILD
-from helpers.sample_guild import dump, open_database, populate
+from helpers.sample_guild import dump, open_database
 from helpers.schema_introspection import query
 
 from bytes_squads import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
@@ -23,20 +23,12 @@ from bytes_squads import BytesBalance, BytesConfig, BytesTransaction, Squad, Squ
 pytest.importorskip("rich")
 pytest.importorskip("asyncclick")
 
-from helpers.cli_runner import read_error, read_json, run_command, start_command
+from helpers.cli_runner import list_folder, read_error, read_json, run_command, start_command
 
 LONG = 120.0
 """Seconds after which a process hangs; they take a few."""
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX has signals and terminals")
-
-
-@pytest.fixture
-async def url(migrated_url: str) -> str:
-    """A database with a guild that has lived."""
-    async with open_database(migrated_url):
-        await populate()
-    return migrated_url
 
 
 @pytest.fixture
@@ -56,12 +48,16 @@ def text(path: Path) -> str:
 # export and import --------------------------------------------------------------------------------
 
 
-async def test_a_guild_moves_through_a_file(url: str, target_url: str, tmp_path: Path) -> None:
+async def test_export_and_import_through_a_file(
+    populated_url: str, target_url: str, tmp_path: Path
+) -> None:
     """What went out comes in; both commands tell how much it was, and what is checked agrees."""
     file = tmp_path / "guild.jsonl"
     told = "4 members, 14 ledger rows, 3 squads, 2 memberships"
 
-    went = await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=url)
+    went = await run_command(
+        "export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url
+    )
     assert (went.exit_code, went.stdout) == (0, "")
     assert went.stderr == f"exported guild {GUILD}: {told}\n"
 
@@ -70,15 +66,15 @@ async def test_a_guild_moves_through_a_file(url: str, target_url: str, tmp_path:
     assert came.stdout == f"imported guild {GUILD}: {told}; the books balance\n"
 
     assert (await run_command("verify", DATABASE_URL=target_url)).exit_code == 0
-    async with open_database(url):
+    async with open_database(populated_url):
         left = await dump()
     async with open_database(target_url):
         assert await dump() == left
 
 
-async def test_a_guild_moves_through_a_pipe(url: str, target_url: str) -> None:
+async def test_export_and_import_through_a_pipe(populated_url: str, target_url: str) -> None:
     """From stdout to stdin; the sentence goes to stderr, and scripts get numbers."""
-    went = await run_command("export", "--guild", GUILD, DATABASE_URL=url)
+    went = await run_command("export", "--guild", GUILD, DATABASE_URL=populated_url)
     assert went.exit_code == 0
     assert went.stderr.startswith(f"exported guild {GUILD}: ")
     kinds = [json.loads(line)["type"] for line in went.stdout.splitlines()]
@@ -101,50 +97,49 @@ async def test_a_guild_moves_through_a_pipe(url: str, target_url: str) -> None:
 
 
 @on_posix
-async def test_what_members_wrote_is_for_its_owner_alone(url: str, tmp_path: Path) -> None:
+async def test_export_makes_a_file_for_its_owner_alone(populated_url: str, tmp_path: Path) -> None:
     """A new archive cannot be read by other users of the machine."""
     file = tmp_path / "guild.jsonl"
-    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=url)
+    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_a_failed_export_leaves_the_last_one(url: str, tmp_path: Path) -> None:
+async def test_export_that_fails_keeps_the_last_file(populated_url: str, tmp_path: Path) -> None:
     """A file is replaced by a complete one or not at all, and nothing else stays behind."""
     file = tmp_path / "guild.jsonl"
-    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=url)
+    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url)
     last = text(file)
 
-    said = await read_error("export", "--guild", OTHER_GUILD, "--output", file, DATABASE_URL=url)
+    said = await read_error(
+        "export", "--guild", OTHER_GUILD, "--output", file, DATABASE_URL=populated_url
+    )
     assert said == f"this database has no data of guild {OTHER_GUILD}"
     assert text(file) == last
 
-    await run_command("grant", "--guild", GUILD, ALICE, 1, DATABASE_URL=url)
-    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=url)
+    await run_command("grant", "--guild", GUILD, ALICE, 1, DATABASE_URL=populated_url)
+    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url)
     assert len(text(file).splitlines()) == len(last.splitlines()) + 1
-    assert [path.name for path in entries(tmp_path)] == [file.name]
+    assert [path.name for path in list_folder(tmp_path)] == [file.name]
 
 
-def entries(folder: Path) -> list[Path]:
-    """What a folder holds."""
-    return list(folder.iterdir())
-
-
-async def test_a_file_that_cannot_be_used_is_told(url: str, tmp_path: Path) -> None:
+async def test_export_and_import_name_an_unusable_file(populated_url: str, tmp_path: Path) -> None:
     """In one line, with the system's own reason."""
     missing = tmp_path / "no" / "such.jsonl"
-    said = await read_error("export", "--guild", GUILD, "--output", missing, DATABASE_URL=url)
+    said = await read_error(
+        "export", "--guild", GUILD, "--output", missing, DATABASE_URL=populated_url
+    )
     assert said == f"cannot write {missing}: No such file or directory"
-    said = await read_error("import", missing, DATABASE_URL=url)
+    said = await read_error("import", missing, DATABASE_URL=populated_url)
     assert said == f"cannot read {missing}: No such file or directory"
 
 
 @on_posix
-async def test_an_archive_that_is_refused_changes_nothing(
-    url: str, target_url: str, tmp_path: Path
+async def test_import_that_is_refused_changes_nothing(
+    populated_url: str, target_url: str, tmp_path: Path
 ) -> None:
     """The line is named, the exit code is 1; the way into a guild that is there is barred."""
     file, broken = tmp_path / "guild.jsonl", tmp_path / "broken.jsonl"
-    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=url)
+    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url)
     lines = text(file).splitlines()
     attempts = {
         "\n".join(lines[:9]): "line 10: the closing line is missing: the archive was cut off",
@@ -159,7 +154,7 @@ async def test_an_archive_that_is_refused_changes_nothing(
     async with open_database(target_url):
         assert not any((await dump()).values())
 
-    said = await read_error("import", file, DATABASE_URL=url)
+    said = await read_error("import", file, DATABASE_URL=populated_url)
     assert said.startswith(f"guild {GUILD} is not empty: it has 3 squads, 4 balances, ")
 
 
@@ -168,7 +163,7 @@ def write(path: Path, content: str) -> None:
     path.write_text(content, "utf-8")
 
 
-async def test_the_import_has_a_database_with_tables(tmp_path: Path, empty_url: str) -> None:
+async def test_import_without_tables_asks_for_upgrade(tmp_path: Path, empty_url: str) -> None:
     """Otherwise it says that `upgrade` comes first."""
     async with open_database(empty_url):
         pass  # a SQLite file is there now
@@ -184,12 +179,12 @@ async def test_the_import_has_a_database_with_tables(tmp_path: Path, empty_url: 
 
 
 @on_posix
-async def test_who_stops_reading_early_gets_no_traceback(url: str) -> None:
+async def test_export_into_a_closed_pipe_has_no_traceback(populated_url: str) -> None:
     """As in `bytes-squads export … | head -1`."""
-    async with open_database(url) as money:
+    async with open_database(populated_url) as money:
         for _ in range(10):  # more than a pipe holds
             await money.grant_many(GUILD, dict.fromkeys(range(1, 60), 1), reason="x" * 200)
-    with start_command("export", "--guild", GUILD, url=url) as process:
+    with start_command("export", "--guild", GUILD, url=populated_url) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b'{"type":"header"')
         process.stdout.close()
@@ -200,12 +195,14 @@ async def test_who_stops_reading_early_gets_no_traceback(url: str) -> None:
 
 @on_posix
 @pytest.mark.parametrize("backend", ["sqlite"])
-async def test_a_terminal_gets_a_progress_bar(url: str, target_url: str, tmp_path: Path) -> None:
+async def test_export_and_import_show_progress_in_a_terminal(
+    populated_url: str, target_url: str, tmp_path: Path
+) -> None:
     """On stderr only, and only where it is one: pipes and files get sentences."""
     pty = pytest.importorskip("pty")
     file = tmp_path / "guild.jsonl"
     for words, database, title in (
-        (("export", "--guild", GUILD, "--output", file), url, b"Exporting"),
+        (("export", "--guild", GUILD, "--output", file), populated_url, b"Exporting"),
         (("import", file), target_url, b"Importing"),
     ):
         reading, writing = pty.openpty()
@@ -225,11 +222,13 @@ async def test_a_terminal_gets_a_progress_bar(url: str, target_url: str, tmp_pat
 
 @on_posix
 @pytest.mark.parametrize("backend", ["sqlite"])
-async def test_a_pipe_with_a_name_is_read_like_any(
-    url: str, target_url: str, tmp_path: Path
+async def test_import_reads_a_named_pipe(
+    populated_url: str, target_url: str, tmp_path: Path
 ) -> None:
     """As in `bytes-squads import <(gunzip < guild.jsonl.gz)`."""
-    archive = (await run_command("export", "--guild", GUILD, DATABASE_URL=url)).stdout_bytes
+    archive = (
+        await run_command("export", "--guild", GUILD, DATABASE_URL=populated_url)
+    ).stdout_bytes
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with start_command("import", pipe, "--json", url=target_url) as process:
@@ -275,7 +274,7 @@ def long_archive() -> bytes:
 @pytest.mark.parametrize(
     ("end", "code", "said"), [(signal.SIGINT, 130, b"interrupted\n"), (signal.SIGKILL, -9, b"")]
 )
-async def test_an_import_that_is_ended_leaves_nothing(
+async def test_import_that_is_terminated_leaves_nothing(
     migrated_url: str, tmp_path: Path, end: signal.Signals, code: int, said: bytes
 ) -> None:
     """Ctrl-C in the middle of it, or an end without a word; the guild can be used at once."""
@@ -296,7 +295,7 @@ async def test_an_import_that_is_ended_leaves_nothing(
 
 
 @on_posix
-async def test_ctrl_c_ends_the_waiting_for_stdin(target_url: str) -> None:
+async def test_import_interrupted_while_it_waits_for_stdin_ends(target_url: str) -> None:
     """Nobody has to send the archive to its end first."""
     with start_command("import", "-", url=target_url, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -341,10 +340,12 @@ async def test_import_command_refuses_a_device_without_end(target_url: str) -> N
     )
 
 
-async def test_an_import_beside_a_running_bot(url: str, migrated_url: str, tmp_path: Path) -> None:
+async def test_import_beside_a_running_bot_works(
+    populated_url: str, migrated_url: str, tmp_path: Path
+) -> None:
     """A bot in another process, in another guild of the same database, only waits a little."""
     file = tmp_path / "guild.jsonl"
-    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=url)
+    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url)
     await empty(migrated_url)
     async with open_database(migrated_url) as money:
         with start_command("import", file, url=migrated_url) as process:
@@ -367,10 +368,12 @@ async def empty(url: str) -> None:
             await model.all().delete()
 
 
-async def test_scripts_see_what_was_imported(url: str, target_url: str, tmp_path: Path) -> None:
+async def test_import_prints_json_for_scripts(
+    populated_url: str, target_url: str, tmp_path: Path
+) -> None:
     """The commands answer the same before the move and after it."""
     file = tmp_path / "guild.jsonl"
-    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=url)
+    await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url)
     await run_command("import", file, DATABASE_URL=target_url)
     for words in (
         ("leaderboard", "--guild", GUILD),
@@ -380,5 +383,5 @@ async def test_scripts_see_what_was_imported(url: str, target_url: str, tmp_path
         ("squads", "--guild", GUILD, "--all"),
         ("verify",),
     ):
-        before = await read_json(*words, DATABASE_URL=url)
+        before = await read_json(*words, DATABASE_URL=populated_url)
         assert await read_json(*words, DATABASE_URL=target_url) == before

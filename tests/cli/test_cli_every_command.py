@@ -16,18 +16,13 @@ pytest.importorskip("asyncclick")
 
 import asyncclick as click
 from helpers.cli_commands import COMMANDS
-from helpers.cli_runner import PASSWORD, UNREACHABLE, read_error, run_command
+from helpers.cli_runner import PASSWORD, UNREACHABLE, list_folder, read_error, run_command
 
 from bytes_squads.cli import commands
 
 MISSPELLED = "sqlite://misspelled.db"
 
 ON_A_DATABASE_THAT_IS_THERE = sorted(COMMANDS.keys() - {"demo", "upgrade"})
-
-
-def entries(folder: Path) -> list[Path]:
-    """What a folder holds."""
-    return list(folder.iterdir())
 
 
 def test_every_command_is_listed() -> None:
@@ -45,7 +40,7 @@ def test_every_command_is_listed() -> None:
 
 
 @pytest.mark.parametrize("name", ON_A_DATABASE_THAT_IS_THERE)
-async def test_no_command_makes_a_database(
+async def test_command_makes_no_database(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A misspelled path is an error, with the option and with the variable."""
@@ -56,11 +51,11 @@ async def test_no_command_makes_a_database(
         ((), {"DATABASE_URL": MISSPELLED}),
     ):
         assert await read_error(*words, *option, **variables) == "there is no file misspelled.db"
-    assert entries(tmp_path) == []
+    assert list_folder(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"demo", "upgrade", "import"}))
-async def test_a_database_without_tables_is_told(name: str, empty_url: str) -> None:
+async def test_command_without_tables_asks_for_upgrade(name: str, empty_url: str) -> None:
     """In one line that says what to do."""
     async with open_database(empty_url):
         pass  # a SQLite file is there now
@@ -71,7 +66,7 @@ async def test_a_database_without_tables_is_told(name: str, empty_url: str) -> N
 
 
 @pytest.mark.parametrize("name", ON_A_DATABASE_THAT_IS_THERE)
-async def test_a_server_that_is_away_is_told_without_the_password(name: str) -> None:
+async def test_command_names_an_unreachable_server_without_the_password(name: str) -> None:
     """In one line, with the exit code of a refusal."""
     said = await read_error(*name.split(), *COMMANDS[name], DATABASE_URL=UNREACHABLE)
     assert said.startswith("cannot open the PostgreSQL database bot on 127.0.0.1:1: ")
@@ -79,7 +74,7 @@ async def test_a_server_that_is_away_is_told_without_the_password(name: str) -> 
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_every_command_helps(name: str) -> None:
+async def test_command_has_help(name: str) -> None:
     """What it does, its options, an example that is one of its own, in 80 columns."""
     result = await run_command(*name.split(), "--help")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -109,7 +104,7 @@ def examples() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("words", examples(), ids=" ".join)
-async def test_the_examples_in_the_help_are_right(
+async def test_help_examples_are_valid(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They get as far as the database, which is not there: none of their words is wrong."""

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from helpers import GUILD, OTHER_GUILD
-from helpers.sample_guild import dump, open_database, populate
+from helpers.sample_guild import dump, open_database
 
 from bytes_squads import SquadOperations
 
 pytest.importorskip("rich")
 pytest.importorskip("asyncclick")
 
-from helpers.cli_runner import read_error, read_json, run_command
+from helpers.cli_runner import read_error, read_json, read_text
 
 DEFAULTS = {
     "guild_id": OTHER_GUILD,
@@ -28,40 +28,27 @@ DEFAULTS = {
 }
 
 
-@pytest.fixture
-async def url(migrated_url: str) -> str:
-    """A database with a guild that has lived."""
-    async with open_database(migrated_url):
-        await populate()
-    return migrated_url
-
-
-async def printed(*arguments: object, url: str) -> str:
-    """What a command that succeeds prints for people, each space as one."""
-    result = await run_command(*arguments, DATABASE_URL=url)
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert all(line.isprintable() for line in result.stdout.splitlines())
-    return " ".join(result.stdout.split())
-
-
-async def test_the_defaults_are_shown_and_not_stored(url: str) -> None:
+async def test_config_show_of_defaults_stores_nothing(populated_url: str) -> None:
     """A guild without settings is told from one that has some."""
-    async with open_database(url):
+    async with open_database(populated_url):
         before = await dump()
 
-    assert await read_json("config", "show", "--guild", OTHER_GUILD, DATABASE_URL=url) == DEFAULTS
-    text = await printed("config", "show", "--guild", OTHER_GUILD, url=url)
+    assert (
+        await read_json("config", "show", "--guild", OTHER_GUILD, DATABASE_URL=populated_url)
+        == DEFAULTS
+    )
+    text = await read_text("config", "show", "--guild", OTHER_GUILD, url=populated_url)
 
     assert text.startswith(f"Settings of guild {OTHER_GUILD} (defaults, not stored)")
-    assert "streak bonuses 8=2,16=4,32=8,64=16" in text
+    assert "streak bonuses 8=2, 16=4, 32=8, 64=16" in text
     assert "role rewards none" in text
-    async with open_database(url):
+    async with open_database(populated_url):
         assert await dump() == before
 
 
-async def test_settings_that_are_given_are_changed(url: str) -> None:
+async def test_config_set_changes_the_given_settings(populated_url: str) -> None:
     """The others stay; what is printed is what `config show` prints then."""
-    before = await read_json("config", "show", "--guild", GUILD, DATABASE_URL=url)
+    before = await read_json("config", "show", "--guild", GUILD, DATABASE_URL=populated_url)
     changes: dict[str, Any] = {
         "--starting-balance": ("0", 0),
         "--daily-amount": ("25", 25),
@@ -71,23 +58,25 @@ async def test_settings_that_are_given_are_changed(url: str) -> None:
         "--role-rewards": ("18446744073709551615=5000", {"18446744073709551615": 5000}),
     }
     for option, (word, value) in changes.items():
-        changed = await read_json("config", "set", "--guild", GUILD, option, word, DATABASE_URL=url)
+        changed = await read_json(
+            "config", "set", "--guild", GUILD, option, word, DATABASE_URL=populated_url
+        )
         name = option.removeprefix("--").replace("-", "_")
         stamp = changed["updated_at"]
         assert stamp > before["updated_at"]
         assert changed == {**before, name: value, "updated_at": stamp}
         before = changed
-    assert await read_json("config", "show", "--guild", GUILD, DATABASE_URL=url) == before
+    assert await read_json("config", "show", "--guild", GUILD, DATABASE_URL=populated_url) == before
 
-    text = await printed(
+    text = await read_text(
         *("config", "set", "--guild", GUILD, "--streak-bonuses", "none", "--daily-amount", 8),
         *("--role-rewards", "31=5,32=6"),
-        url=url,
+        url=populated_url,
     )
     assert text == (
         f"Settings of guild {GUILD} starting balance 0 daily amount 8 streak bonuses none "
         "max transfer 9,223,372,036,854,775,807 transfer cooldown hours 24 "
-        "role rewards 31=5,32=6"
+        "role rewards 31=5, 32=6"
     )
 
 
@@ -111,16 +100,16 @@ async def test_settings_that_are_given_are_changed(url: str) -> None:
         (["--role-rewards", "\x1b=\x1b"], "'\\x1b' is not a whole number"),
     ],
 )
-async def test_a_setting_out_of_range_is_refused(words: list[str], told: str) -> None:
+async def test_config_set_out_of_range_is_refused(words: list[str], told: str) -> None:
     """It exits with 2, and names the option, before any database is looked for."""
     assert told in await read_error("config", "set", "--guild", GUILD, *words, code=2)
 
 
-async def test_the_squads_are_shown_with_what_they_take(url: str) -> None:
+async def test_squads_shows_cost_and_places(populated_url: str) -> None:
     """By name; those that take no members when asked for."""
-    async with open_database(url):
+    async with open_database(populated_url):
         summaries = await SquadOperations().get_guild_squads(GUILD, active_only=False)
-    found = await read_json("squads", "--guild", GUILD, "--all", DATABASE_URL=url)
+    found = await read_json("squads", "--guild", GUILD, "--all", DATABASE_URL=populated_url)
 
     assert [squad["id"] for squad in found] == [str(each.squad.id) for each in summaries]
     blue = dict(next(squad for squad in found if squad["name"] == "Blue"))
@@ -137,11 +126,11 @@ async def test_the_squads_are_shown_with_what_they_take(url: str) -> None:
         "is_active": True,
         "member_count": 1,
     }
-    active = await read_json("squads", "--guild", GUILD, DATABASE_URL=url)
+    active = await read_json("squads", "--guild", GUILD, DATABASE_URL=populated_url)
     assert [squad["name"] for squad in found if squad not in active] == ["Grey"]
-    assert await read_json("squads", "--guild", OTHER_GUILD, DATABASE_URL=url) == []
+    assert await read_json("squads", "--guild", OTHER_GUILD, DATABASE_URL=populated_url) == []
 
-    text = await printed("squads", "--guild", GUILD, "--all", url=url)
-    assert f"Blue 1 0 32 {blue['id']} yes" in text
-    assert "1 of 9 50 31" in text
+    text = await read_text("squads", "--guild", GUILD, "--all", url=populated_url)
+    assert f"Blue 1 0 yes 32 {blue['id']}" in text
+    assert "1 of 9 50 yes 31" in text
     assert "\\x1b[31mDROP" in text

@@ -27,7 +27,7 @@ async def completed(*words: str) -> set[str]:
     return {line.partition(",")[2] for line in result.stdout.split()}
 
 
-async def test_commands_and_options_are_completed() -> None:
+async def test_completion_completes_commands_and_options() -> None:
     """Also those of a command inside a command; nothing is offered for an id."""
     assert await completed("ba") == {"balance"}
     assert await completed("config", "s") == {"set", "show"}
@@ -39,7 +39,7 @@ async def test_commands_and_options_are_completed() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-async def test_each_shell_has_its_script(shell: str) -> None:
+async def test_completion_has_a_script_for_each_shell(shell: str) -> None:
     """Printed when the shell asks for it by the variable."""
     result = await run_command(**{VARIABLE: f"{shell}_source"})
     assert result.exit_code == 0
@@ -47,7 +47,7 @@ async def test_each_shell_has_its_script(shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", COMPLETION_SCRIPTS)
-def test_a_shell_that_is_there_completes(shell: str, tmp_path: Path) -> None:
+def test_completion_works_in_an_installed_shell(shell: str, tmp_path: Path) -> None:
     """With the lines of the reference page, in the shell itself."""
     program = shutil.which(shell)
     folder = Path(sys.executable).parent

@@ -21,7 +21,7 @@ WRITTEN_OUT = {
 
 
 @pytest.mark.parametrize("what", WRITTEN_OUT)
-def test_what_a_terminal_would_obey_is_written_out(what: str) -> None:
+def test_control_characters_are_escaped(what: str) -> None:
     """Whoever reads it sees that it was there."""
     text, expected = WRITTEN_OUT[what]
     assert escape_control_characters(text) == expected
@@ -30,11 +30,11 @@ def test_what_a_terminal_would_obey_is_written_out(what: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "ada", "möwe", "Łukasz", "猫", "שלום", "👩‍🚀 🎲", "[b] :smile: \\"]
 )
-def test_letters_of_the_world_stay(text: str) -> None:
+def test_letters_are_kept(text: str) -> None:
     """Names are names, in whatever script, also with emoji that are put together."""
     assert escape_control_characters(text) == text
 
 
-def test_a_message_is_one_line() -> None:
+def test_message_is_one_line() -> None:
     """However many it had."""
     assert one_line("first\n  second\x1b\n") == "first second\\x1b"

@@ -35,7 +35,7 @@ def privacy() -> Any:
 
 
 @pytest.fixture
-async def populated_url(
+async def populated_guild(
     test_data: TestData, bytes_ops: BytesOperations, squad_ops: SquadOperations, clock: Clock
 ) -> None:
     """Alice has done in the first guild all that a member can do, and ordered things as well."""
@@ -61,7 +61,7 @@ def parties(row: dict[str, Any]) -> set[str]:
     return {row["giver_id"], row["receiver_id"]}
 
 
-@pytest.mark.usefixtures("populated_url")
+@pytest.mark.usefixtures("populated_guild")
 async def test_the_export_has_every_row_of_the_member(
     privacy: Any, bytes_ops: BytesOperations
 ) -> None:
@@ -91,7 +91,7 @@ async def test_the_export_of_nobody_is_empty(privacy: Any) -> None:
     assert told == {"balance": None, "squad": None, "ledger": [], "orders as moderator": 0}
 
 
-@pytest.mark.usefixtures("populated_url")
+@pytest.mark.usefixtures("populated_guild")
 async def test_forgotten_names_are_gone(
     privacy: Any, read_all_rows: ReadRows, assert_ledger_consistent: Check
 ) -> None:
@@ -107,7 +107,7 @@ async def test_forgotten_names_are_gone(
     assert [r for r in after["bytes_transactions"] if ALICE not in parties(r)] == untouched
 
 
-@pytest.mark.usefixtures("populated_url")
+@pytest.mark.usefixtures("populated_guild")
 async def test_an_anonymised_member_leaves_no_trace(
     privacy: Any, read_all_rows: ReadRows, assert_ledger_consistent: Check
 ) -> None:
@@ -124,7 +124,7 @@ async def test_an_anonymised_member_leaves_no_trace(
     assert (left["balance"], left["streak_count"], left["last_daily"]) == (0, 0, None)
 
 
-@pytest.mark.usefixtures("populated_url")
+@pytest.mark.usefixtures("populated_guild")
 async def test_others_keep_their_history(
     privacy: Any, bytes_ops: BytesOperations, ids: Ids
 ) -> None:
@@ -144,7 +144,7 @@ async def test_others_keep_their_history(
     assert (await history(BOB), await history(CAROL), await balances()) == before
 
 
-@pytest.mark.usefixtures("populated_url")
+@pytest.mark.usefixtures("populated_guild")
 async def test_an_anonymised_member_comes_back_as_a_new_one(
     privacy: Any, bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
@@ -165,7 +165,7 @@ async def test_nobody_can_be_anonymised(privacy: Any, read_all_rows: ReadRows) -
     assert traces(await read_all_rows()) == "[]"
 
 
-@pytest.mark.usefixtures("populated_url")
+@pytest.mark.usefixtures("populated_guild")
 async def test_bytes_that_move_meanwhile_are_in_the_books(
     privacy: Any, bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:

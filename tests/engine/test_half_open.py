@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
+from helpers import ALICE, BOB, GUILD, read_rows
 from helpers.engine_settings import set_timeout
+from helpers.operations_table import KNOWN, OPERATIONS, count_changes, create_world
 from helpers.outcomes import DONE, FAILED, open_through_relay, outcome_of, use_whole_pool
 from helpers.postgres_relay import PostgresRelay
 
-from bytes_squads import BytesOperations, BytesTransaction, in_transaction
+from bytes_squads import BytesOperations, BytesTransaction, SquadOperations, in_transaction
 
 pytestmark = pytest.mark.postgres
 
-GUILD, ALICE, BOB = 1, 11, 12
 COMMIT = b"COMMIT;"
 STATEMENT_SECONDS = 1.0
 """The client's timeout for a statement."""
@@ -96,33 +96,24 @@ async def test_block_whose_commit_falls_silent_is_undone(relay: PostgresRelay) -
     assert await BytesTransaction.filter(guild_id=GUILD, amount=1, kind="grant").count() == 2
 
 
-Act = Callable[[], Awaitable[Any]]
-ACTS: dict[str, Act] = {
-    "grant": lambda: ops.grant(GUILD, ALICE, 10),
-    "charge": lambda: ops.charge(GUILD, ALICE, 10),
-    "claim_daily": lambda: ops.claim_daily(GUILD, ALICE),
-    "grant_many": lambda: ops.grant_many(GUILD, {ALICE: 10, BOB: 10}),
-}
-
-
 @pytest.mark.parametrize("lost", ["request", "answer"])
-@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.parametrize(
+    "name", ["create_transaction", "claim_daily", "grant_many", "join_squad", "leave_squad"]
+)
 async def test_operation_on_a_silent_connection_happens_once(
     name: str, lost: str, relay: PostgresRelay
 ) -> None:
     """An operation whose request or answer is lost without a word is found out, and is once."""
-    before = await BytesTransaction.filter(receiver_id=str(ALICE)).count()
+    operation = OPERATIONS[name]
+    world = await create_world(ops, SquadOperations())
+    await operation.get_ready(world, KNOWN[0])
+    before = await read_rows()
     caught = relay.hold_requests() if lost == "request" else relay.hold_answers()
-    task = asyncio.create_task(outcome_of(ACTS[name]()))
+    task = asyncio.create_task(outcome_of(operation.run(world, KNOWN[0])))
     async with asyncio.timeout(LONG):
         (await caught).silence()
         outcome = await task
     await use_whole_pool()
-    member = str(ALICE)
-    rows = (
-        await BytesTransaction.filter(receiver_id=member).count()
-        + await BytesTransaction.filter(giver_id=member).count()
-    )
     assert outcome == DONE
-    assert rows == before + 1
+    assert count_changes(before, await read_rows()) == operation.writes
     assert (await ops.verify(GUILD)).ok

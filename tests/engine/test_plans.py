@@ -204,5 +204,5 @@ async def test_posting_touches_only_the_rows_of_its_parties(populated_url: str, 
         if is_postgres(populated_url):
             await check(populated_url, name, statement.postgres, values, most)
         else:
-            texts = statement.sqlite_judge, *statement.sqlite_writes
+            texts = statement.sqlite_verdict, *statement.sqlite_writes
             assert (name, walks(populated_url, texts, values)) == (name, [])

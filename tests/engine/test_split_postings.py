@@ -1,4 +1,4 @@
-"""Postings as two statements, as a distributed PostgreSQL takes them: judge and change, record."""
+"""Postings as two statements on a distributed PostgreSQL: verdict and changes, then the record."""
 
 from __future__ import annotations
 

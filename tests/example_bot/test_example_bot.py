@@ -292,7 +292,7 @@ async def test_the_commands_of_moderators_are_hidden_and_checked(running_bot: Ru
     ]
 
     assert {answer.text for answer in answers} == {
-        "That is for those who may manage the server and its roles."
+        "You need the permissions to manage the server and its roles."
     }
     assert await running_bot.ledger() == []
     assert (await running_bot.ops.get_config(running_bot.fake.guild.id)).daily_amount == 10
@@ -309,17 +309,22 @@ def refused_uses(running_bot: RunningBot) -> list[tuple[str, Member, dict[str, A
     later = int(datetime(2026, 3, 2, 14, tzinfo=UTC).timestamp())
     no_bots, odd = "Bots have no use for bytes.", "A reward is a role together with the bytes"
     return [
-        ("/bytes send", bo, {"to": ada, "amount": 101}, "That takes 101 bytes, and there are 100."),
+        (
+            "/bytes send",
+            bo,
+            {"to": ada, "amount": 101},
+            "That takes 101 bytes; the balance is 100.",
+        ),
         ("/bytes send", bo, {"to": ada, "amount": 1001}, "At most 1,000 bytes can be sent"),
         ("/bytes send", ada, {"to": bo, "amount": 1}, f"send bytes again <t:{later}:R>."),
         ("/bytes send", ada, {"to": ada, "amount": 1}, "Those bytes are yours already."),
         ("/bytes send", bo, {"to": running_bot.robot, "amount": 1}, no_bots),
         ("/bytes send", bo, {"to": stranger, "amount": 1}, "I cannot find that member here."),
-        ("/bytes send", bo, {"to": ada, "amount": 1, "reason": "a\0"}, "I cannot book that."),
+        ("/bytes send", bo, {"to": ada, "amount": 1, "reason": "a\0"}, "I cannot do that."),
         ("/bytes balance", ada, {"member": running_bot.robot}, no_bots),
         ("/bytes daily", ada, {}, f"You have had today's bytes. More <t:{tomorrow}:R>."),
         ("/economy grant", mo, {"member": running_bot.robot, "amount": 1}, no_bots),
-        ("/economy grant", mo, {"member": bo, "amount": 2**53}, "more than anybody can ever"),
+        ("/economy grant", mo, {"member": bo, "amount": 2**53}, "more than a member can receive"),
         ("/economy charge", mo, {"member": ada, "amount": 200}, "That takes 200 bytes"),
         ("/economy config", mo, {"reward_role": running_bot.owls}, odd),
         ("/economy config", mo, {"reward_from": 5}, odd),
@@ -327,13 +332,13 @@ def refused_uses(running_bot: RunningBot) -> list[tuple[str, Member, dict[str, A
             "/economy config",
             mo,
             {"reward_role": running_bot.mods, "reward_from": 5},
-            "That role does not stand below your own.",
+            "That role is not below your highest role.",
         ),
         (
             "/economy squad",
             mo,
             {"role": running_bot.mods},
-            "That role does not stand below your own.",
+            "That role is not below your highest role.",
         ),
         ("/economy squad", mo, {"role": running_bot.summit}, "I cannot give that role."),
         (
@@ -374,34 +379,34 @@ async def test_a_closed_database_is_a_friendly_answer(running_bot: RunningBot) -
     choices = await running_bot.fake.complete("/squad join", running_bot.ada, "squad")
     await bs.init()
 
-    assert answer.text.startswith("The bank is closed for a moment. Nothing was moved")
+    assert answer.text.startswith("The database is unavailable. Nothing was moved")
     assert choices == {}
     assert await running_bot.balance(running_bot.ada) == 100
 
 
 ERRORS = [
-    (bs.InsufficientBalanceError(3, 5), "That takes 5 bytes, and there are 3."),
+    (bs.InsufficientBalanceError(3, 5), "That takes 5 bytes; the balance is 3."),
     (bs.TransferLimitError(5000, 1000), "At most 1,000 bytes can be sent at a time."),
     (bs.TransferCooldownError(NOON), f"again <t:{int(NOON.timestamp())}:R>."),
     (bs.DailyAlreadyClaimedError(date(2026, 3, 1), NOON), f"<t:{int(NOON.timestamp())}:R>."),
-    (bs.BalanceOverflowError(MAX, 1), "more than anybody can ever receive"),
+    (bs.BalanceOverflowError(MAX, 1), "more than a member can receive"),
     (bs.IdempotencyConflictError("7"), "give it again"),
     (bs.TransactionNotFoundError("x"), "There is no such movement"),
     (bs.AlreadyReversedError(SQUAD, SQUAD), "taken back already"),
     (bs.NotReversibleError(SQUAD, "starting"), "cannot be taken back"),
     (bs.SquadNotFoundError("x"), "There is no such squad."),
-    (bs.SquadInactiveError(SQUAD), "takes nobody at present"),
+    (bs.SquadInactiveError(SQUAD), "is not open at the moment"),
     (bs.SquadFullError(SQUAD, 1_000), "All 1,000 places"),
     (bs.SquadRoleTakenError("42"), "<@&42> has a squad already."),
     (bs.AlreadyInSquadError(SQUAD), "`/squad switch`"),
     (bs.NotInSquadError("1"), "`/squad join`"),
     (bs.StorageUnavailableError("password of the server"), "Nothing was moved"),
     (bs.OutcomeUnknownError(), "Look at `/bytes history`"),
-    (bs.InvalidInputError([]), "I cannot book that."),
-    (bs.InvalidSnowflakeError("x"), "I cannot book that."),
-    (bs.InvalidAmountError(0), "I cannot book that."),
-    (bs.InvalidTextError("reason"), "I cannot book that."),
-    (bs.InvalidPageError(0), "I cannot book that."),
+    (bs.InvalidInputError([]), "I cannot do that."),
+    (bs.InvalidSnowflakeError("x"), "I cannot do that."),
+    (bs.InvalidAmountError(0), "I cannot do that."),
+    (bs.InvalidTextError("reason"), "I cannot do that."),
+    (bs.InvalidPageError(0), "I cannot do that."),
 ]
 
 

@@ -147,12 +147,17 @@ async def test_what_is_refused_costs_nothing_and_brings_no_role(running_bot: Run
     uses = [
         ("/squad join", running_bot.ada, "Owls", "There is no such squad."),
         ("/squad join", running_bot.ada, str(full.id), "All 1 places of that squad are taken."),
-        ("/squad join", running_bot.ada, str(dear.id), "That takes 101 bytes, and there are 100."),
-        ("/squad join", running_bot.ada, str(idle.id), "That squad takes nobody at present."),
+        ("/squad join", running_bot.ada, str(dear.id), "That takes 101 bytes; the balance is 100."),
+        ("/squad join", running_bot.ada, str(idle.id), "That squad is not open at the moment."),
         ("/squad join", running_bot.ada, str(odd.id), role),
         ("/squad join", running_bot.bo, str(dear.id), "You are in a squad already."),
         ("/squad switch", running_bot.ada, str(full.id), "You are in no squad."),
-        ("/squad switch", running_bot.bo, str(dear.id), "That takes 101 bytes, and there are 100."),
+        (
+            "/squad switch",
+            running_bot.bo,
+            str(dear.id),
+            "That takes 101 bytes; the balance is 100.",
+        ),
     ]
     for path, member, squad, words in uses:
         answer = await running_bot.use(path, member, squad=squad)

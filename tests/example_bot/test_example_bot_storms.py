@@ -225,7 +225,7 @@ async def test_a_stop_does_not_wait_for_ever(
     monkeypatch.setenv("DATABASE_URL", copied_url)
     async with FakeDiscord() as fake:
         running_bot = RunningBot(fake, clock)
-        running_bot.module.PATIENCE = 3
+        running_bot.module.SHUTDOWN_TIMEOUT = 3
         async with fake.running(running_bot.bot):
             squad = await running_bot.open_squad(running_bot.owls)
             with fake.hold_roles():

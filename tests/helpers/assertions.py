@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tortoise.models import Model
 
-from bytes_squads import BytesBalance
+from bytes_squads import BytesBalance, SquadMembership
 
 from .sample_data import Ids, Rows
 
@@ -40,3 +40,8 @@ async def balance_and_totals(ids: Ids, user_id: str) -> tuple[int, int, int]:
     """A member's balance, total received and total sent."""
     member = await BytesBalance.get(guild_id=ids.guild, user_id=user_id)
     return member.balance, member.total_received, member.total_sent
+
+
+def membership_values(membership: SquadMembership) -> tuple[Any, ...]:
+    """Return the guild, the member, the squad and the time of joining."""
+    return membership.guild_id, membership.user_id, membership.squad_id, membership.joined_at

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from asyncclick.testing import CliRunner
@@ -70,6 +71,19 @@ async def read_json(*arguments: object, **variables: str) -> Any:
     assert result.stdout.isascii()
     assert result.stdout.count("\n") == 1
     return json.loads(result.stdout)
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return what a folder holds."""
+    return list(folder.iterdir())
+
+
+async def read_text(*arguments: object, url: str) -> str:
+    """Return what a command that succeeds prints for people, each run of spaces as one."""
+    result = await run_command(*arguments, DATABASE_URL=url)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert all(line.isprintable() for line in result.stdout.splitlines())
+    return " ".join(result.stdout.split())
 
 
 async def read_error(*arguments: object, code: int = 1, **variables: str) -> str:

@@ -57,13 +57,13 @@ PROCESS_FIXTURES = {"doc_runner", "pytester", "run"}
 PROCESS_TESTS = {
     "test_a_crash_between_bytes_and_role_costs_nobody_anything",
     "test_a_kill_in_a_burst_leaves_the_books_in_order",
-    "test_a_pipe_with_a_name_is_read_like_any",
+    "test_import_reads_a_named_pipe",
     "test_process_that_exits_leaves_each_operation_whole",
-    "test_a_terminal_gets_a_progress_bar",
-    "test_an_import_beside_a_running_bot",
-    "test_an_import_that_is_ended_leaves_nothing",
-    "test_an_interrupted_demo_says_so_in_one_line",
-    "test_ctrl_c_ends_the_waiting_for_stdin",
+    "test_export_and_import_show_progress_in_a_terminal",
+    "test_import_beside_a_running_bot_works",
+    "test_import_that_is_terminated_leaves_nothing",
+    "test_demo_that_is_interrupted_is_one_line",
+    "test_import_interrupted_while_it_waits_for_stdin_ends",
     "test_import_command_refuses_an_input_without_end",
     "test_create_transaction_in_several_processes_applies_all",
     "test_the_bot_of_the_readme_pays_once",
@@ -74,7 +74,7 @@ PROCESS_TESTS = {
     "test_import_of_an_input_without_end_is_refused",
     "test_the_sdist_has_the_sources_of_the_documentation",
     "test_upgrades_of_several_processes_at_once_succeed",
-    "test_who_stops_reading_early_gets_no_traceback",
+    "test_export_into_a_closed_pipe_has_no_traceback",
 }
 """What starts processes: all tests of a module, those with a fixture, and single tests."""
 

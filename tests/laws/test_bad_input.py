@@ -1,38 +1,29 @@
-"""What is no id, no amount and no page is refused by every operation, and nothing changes."""
+"""Invalid ids, amounts and pages are refused by every operation, and nothing changes."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from helpers import Clock, Database, Ids, TestData
+from helpers import ALICE, GUILD, Clock, Database, Ids
 from helpers.assertions import MAX_BYTES, ReadRows, assert_refused
+from helpers.operations_table import KNOWN, NEW, Parameter, World, list_parameters
 from pydantic import BaseModel
 
 from bytes_squads import (
-    AlreadyInSquadError,
     BytesConfigUpdate,
     BytesOperations,
     BytesTransaction,
     BytesTransactionCreate,
-    DailyAlreadyClaimedError,
-    InsufficientBalanceError,
     InvalidAmountError,
     InvalidInputError,
     InvalidPageError,
     InvalidSnowflakeError,
-    NotInSquadError,
+    RefusedError,
     SquadCreate,
-    SquadNotFoundError,
-    SquadOperations,
     SquadUpdate,
 )
-
-Call = Callable[[BytesOperations, SquadOperations, TestData, Any], Awaitable[Any]]
-
-USER = "200000000000000001"  # Alice
 
 # Ids ----------------------------------------------------------------------------------------------
 
@@ -44,61 +35,7 @@ BAD_IDS: list[Any] = [
 ]
 GOOD_IDS: list[Any] = [1, 2**64 - 1, "1", "18446744073709551615", 2**63, str(2**63)]
 
-# Every parameter that takes a snowflake, by hand.
-ID_PARAMETERS: dict[str, Call] = {
-    "get_balance guild": lambda ops, _, data, bad: ops.get_balance(bad, USER),
-    "get_balance user": lambda ops, _, data, bad: ops.get_balance(data.guild, bad),
-    "claim_daily guild": lambda ops, _, data, bad: ops.claim_daily(bad, USER),
-    "claim_daily user": lambda ops, _, data, bad: ops.claim_daily(data.guild, bad),
-    "grant guild": lambda ops, _, data, bad: ops.grant(bad, USER, 1),
-    "grant user": lambda ops, _, data, bad: ops.grant(data.guild, bad, 1),
-    "grant actor": lambda ops, _, data, bad: ops.grant(data.guild, USER, 1, actor_id=bad),
-    "charge guild": lambda ops, _, data, bad: ops.charge(bad, USER, 1),
-    "charge user": lambda ops, _, data, bad: ops.charge(data.guild, bad, 1),
-    "charge actor": lambda ops, _, data, bad: ops.charge(data.guild, USER, 1, actor_id=bad),
-    "grant_many guild": lambda ops, _, data, bad: ops.grant_many(bad, {USER: 1}),
-    "grant_many user": lambda ops, _, data, bad: ops.grant_many(data.guild, {"7": 1, bad: 1}),
-    "grant_many actor": lambda ops, _, data, bad: ops.grant_many(
-        data.guild, {USER: 1}, actor_id=bad
-    ),
-    "leaderboard guild": lambda ops, _, data, bad: ops.get_leaderboard(bad),
-    "get_rank guild": lambda ops, _, data, bad: ops.get_rank(bad, USER),
-    "get_rank user": lambda ops, _, data, bad: ops.get_rank(data.guild, bad),
-    "history guild": lambda ops, _, data, bad: ops.get_transaction_history(bad),
-    "history user": lambda ops, _, data, bad: ops.get_transaction_history(data.guild, bad),
-    "roles guild": lambda ops, _, data, bad: ops.get_earned_roles(bad, USER),
-    "roles user": lambda ops, _, data, bad: ops.get_earned_roles(data.guild, bad),
-    "verify guild": lambda ops, _, data, bad: ops.verify(bad),
-    "get_config guild": lambda ops, _, data, bad: ops.get_config(bad),
-    "update_config guild": lambda ops, _, data, bad: ops.update_config(
-        bad, BytesConfigUpdate(daily_amount=1)
-    ),
-    "get_squad guild": lambda _, squads, data, bad: squads.get_squad(bad, data.red.id),
-    "update_squad guild": lambda _, squads, data, bad: squads.update_squad(
-        bad, data.red.id, SquadUpdate(name="New")
-    ),
-    "delete_squad guild": lambda _, squads, data, bad: squads.delete_squad(bad, data.red.id),
-    "guild_squads guild": lambda _, squads, data, bad: squads.get_guild_squads(bad),
-    "join guild": lambda _, squads, data, bad: squads.join_squad(bad, "7", data.blue.id),
-    "join user": lambda _, squads, data, bad: squads.join_squad(data.guild, bad, data.blue.id),
-    "switch guild": lambda _, squads, data, bad: squads.switch_squad(bad, USER, data.blue.id),
-    "switch user": lambda _, squads, data, bad: squads.switch_squad(data.guild, bad, data.blue.id),
-    "leave guild": lambda _, squads, data, bad: squads.leave_squad(bad, USER),
-    "leave user": lambda _, squads, data, bad: squads.leave_squad(data.guild, bad),
-    "user_squad guild": lambda _, squads, data, bad: squads.get_user_squad(bad, USER),
-    "user_squad user": lambda _, squads, data, bad: squads.get_user_squad(data.guild, bad),
-    "members guild": lambda _, squads, data, bad: squads.get_squad_members(bad, data.red.id),
-    "standings guild": lambda _, squads, data, bad: squads.get_squad_leaderboard(bad),
-}
-NONE_IS_NO_ID = ID_PARAMETERS.keys() - {
-    *("grant actor", "charge actor", "grant_many actor", "history user", "verify guild")
-}
-
-
-EXPECTED = (
-    *(SquadNotFoundError, NotInSquadError, AlreadyInSquadError),
-    *(DailyAlreadyClaimedError, InsufficientBalanceError),
-)
+ID_PARAMETERS = list_parameters("guild_id", "user_id", "actor_id")
 
 
 def told(error: BaseException) -> str:
@@ -110,36 +47,44 @@ def told(error: BaseException) -> str:
     return str(error)
 
 
-@pytest.mark.parametrize("parameter", ID_PARAMETERS)
+@pytest.mark.parametrize("parameter", ID_PARAMETERS, ids=str)
 async def test_invalid_snowflake_is_refused(
-    bytes_ops: BytesOperations,
-    squad_ops: SquadOperations,
-    test_data: TestData,
-    read_all_rows: ReadRows,
-    parameter: str,
+    parameter: Parameter, world: World, read_all_rows: ReadRows
 ) -> None:
     """Each bad id is InvalidSnowflakeError with the very value, whatever else is right."""
+    await parameter.operation.get_ready(world, KNOWN[0])
     before = await read_all_rows()
-    values = [*BAD_IDS, None] if parameter in NONE_IS_NO_ID else BAD_IDS
-    for bad in values:
-        if isinstance(bad, list) and parameter == "grant_many user":
-            continue  # cannot be a key at all
+    for bad in BAD_IDS if parameter.can_be_none else [*BAD_IDS, None]:
         with pytest.raises(InvalidSnowflakeError) as caught:
-            await ID_PARAMETERS[parameter](bytes_ops, squad_ops, test_data, bad)
+            await parameter.call(world, bad)
         assert bad is caught.value.value
         assert told(caught.value)
     assert before == await read_all_rows()
 
 
-@pytest.mark.parametrize("parameter", ID_PARAMETERS)
+async def test_grant_many_refuses_an_invalid_snowflake(
+    world: World, read_all_rows: ReadRows
+) -> None:
+    """Each bad id of a member is InvalidSnowflakeError, whoever else is paid."""
+    before = await read_all_rows()
+    for bad in [*BAD_IDS, None]:
+        if isinstance(bad, list):
+            continue  # cannot be a key at all
+        with pytest.raises(InvalidSnowflakeError) as caught:
+            await world.bytes.grant_many(GUILD, {"7": 1, bad: 1})
+        assert bad is caught.value.value
+    assert before == await read_all_rows()
+
+
+@pytest.mark.parametrize("parameter", ID_PARAMETERS, ids=str)
 async def test_smallest_and_largest_snowflake_are_accepted(
-    bytes_ops: BytesOperations, squad_ops: SquadOperations, test_data: TestData, parameter: str
+    parameter: Parameter, world: World
 ) -> None:
     """1 and 2⁶⁴−1, as int and as str, may be unknown, but are never refused as ids."""
+    await parameter.operation.get_ready(world, KNOWN[0])
     for good in GOOD_IDS:
-        # Not found, not in a squad: not the point here. A refused id would be a ValueError.
-        with suppress(*EXPECTED):
-            await ID_PARAMETERS[parameter](bytes_ops, squad_ops, test_data, good)
+        with suppress(RefusedError):  # not found, not in a squad; a bad id is InvalidInputError
+            await parameter.call(world, good)
 
 
 TRANSFER: dict[str, Any] = {
@@ -192,27 +137,19 @@ BAD_AMOUNTS: list[Any] = [
     *(0, -1, True, False, 1.0, 0.5, float("nan"), float("inf"), "5", b"5", None, [], {}),
     *(2**63, 2**64, 10**5000, -(2**63), -(10**5000)),
 ]
-AMOUNT_PARAMETERS: dict[str, Call] = {
-    "grant": lambda ops, _, data, bad: ops.grant(data.guild, USER, bad),
-    "grant to a newcomer": lambda ops, _, data, bad: ops.grant(data.guild, "7", bad),
-    "charge": lambda ops, _, data, bad: ops.charge(data.guild, USER, bad),
-    "grant_many": lambda ops, _, data, bad: ops.grant_many(data.guild, {"7": 1, USER: bad}),
-}
 
 
-@pytest.mark.parametrize("parameter", AMOUNT_PARAMETERS)
+@pytest.mark.parametrize("member", [KNOWN[0], NEW[0]], ids=["known", "new"])
+@pytest.mark.parametrize("parameter", list_parameters("amount", "amounts"), ids=str)
 async def test_invalid_amount_is_refused(
-    bytes_ops: BytesOperations,
-    squad_ops: SquadOperations,
-    test_data: TestData,
-    read_all_rows: ReadRows,
-    parameter: str,
+    parameter: Parameter, member: int, world: World, read_all_rows: ReadRows
 ) -> None:
     """Each bad amount is InvalidAmountError with the very value, and nobody is paid."""
     before = await read_all_rows()
     for bad in BAD_AMOUNTS:
+        value = {"7": 1, member: bad} if parameter.name == "amounts" else bad
         with pytest.raises(InvalidAmountError) as caught:
-            await AMOUNT_PARAMETERS[parameter](bytes_ops, squad_ops, test_data, bad)
+            await parameter.call(world, value, member)
         assert bad is caught.value.value
         assert told(caught.value)
     assert before == await read_all_rows()
@@ -263,58 +200,34 @@ def test_create_transaction_input_refuses_an_unknown_field() -> None:
 
 BAD_LIMITS: list[Any] = [0, -1, 10_001, 2**63, 10**5000, True, False, 1.0, "5", None, b"5"]
 BAD_OFFSETS: list[Any] = [-1, True, False, 0.0, "0", None, b"0", -(10**5000)]
-PAGE_PARAMETERS: dict[str, tuple[Call, list[Any]]] = {
-    "leaderboard limit": (
-        lambda ops, _, data, bad: ops.get_leaderboard(data.guild, bad),
-        BAD_LIMITS,
-    ),
-    "leaderboard offset": (
-        lambda ops, _, data, bad: ops.get_leaderboard(data.guild, 10, bad),
-        BAD_OFFSETS,
-    ),
-    "history limit": (
-        lambda ops, _, data, bad: ops.get_transaction_history(data.guild, limit=bad),
-        BAD_LIMITS,
-    ),
-    "history before": (
-        lambda ops, _, data, bad: ops.get_transaction_history(data.guild, before=bad),
-        ["x", "\ud800", 5, 10**5000, {}, USER],
-    ),
-    "standings limit": (
-        lambda _, squads, data, bad: squads.get_squad_leaderboard(data.guild, bad),
-        BAD_LIMITS,
-    ),
+BAD_PAGES: dict[str, list[Any]] = {
+    "limit": BAD_LIMITS,
+    "offset": BAD_OFFSETS,
+    "before": ["x", "\ud800", 5, 10**5000, {}, ALICE],
 }
+each_page_parameter = pytest.mark.parametrize("parameter", list_parameters(*BAD_PAGES), ids=str)
 
 
-@pytest.mark.parametrize("parameter", PAGE_PARAMETERS)
-async def test_invalid_page_is_refused(
-    bytes_ops: BytesOperations,
-    squad_ops: SquadOperations,
-    test_data: TestData,
-    parameter: str,
-) -> None:
+@each_page_parameter
+async def test_invalid_page_is_refused(parameter: Parameter, world: World) -> None:
     """Each bad limit, offset or start is InvalidPageError with the very value."""
-    call, values = PAGE_PARAMETERS[parameter]
-    for bad in values:
+    for bad in BAD_PAGES[parameter.name]:
         with pytest.raises(InvalidPageError) as caught:
-            await call(bytes_ops, squad_ops, test_data, bad)
+            await parameter.call(world, bad)
         assert bad is caught.value.value
         assert told(caught.value)
 
 
-@pytest.mark.parametrize("parameter", PAGE_PARAMETERS)
-async def test_smallest_and_largest_page_are_accepted(
-    bytes_ops: BytesOperations, squad_ops: SquadOperations, test_data: TestData, parameter: str
-) -> None:
+@each_page_parameter
+async def test_smallest_and_largest_page_are_accepted(parameter: Parameter, world: World) -> None:
     """Limits 1 and 10,000, offsets 0 and 2⁶³−1, and a row as the start, or None."""
     good: dict[str, list[Any]] = {
-        "leaderboard offset": [0, MAX_BYTES],
-        "history before": [None, await BytesTransaction.first()],
+        "limit": [1, 10_000],
+        "offset": [0, MAX_BYTES],
+        "before": [None, await BytesTransaction.first()],
     }
-    for value in good.get(parameter, [1, 10_000]):
-        call, _ = PAGE_PARAMETERS[parameter]
-        assert isinstance(await call(bytes_ops, squad_ops, test_data, value), list)
+    for value in good[parameter.name]:
+        assert isinstance(await parameter.call(world, value), list)
 
 
 # Clocks -------------------------------------------------------------------------------------------

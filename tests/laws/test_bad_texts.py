@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from helpers import TestData
 from helpers.assertions import ReadRows
+from helpers.operations_table import KNOWN, Case, Parameter, World, each_key_case, list_parameters
+from helpers.operations_table import NEW as UNKNOWN
 
 from bytes_squads import (
     BytesOperations,
@@ -18,7 +19,6 @@ from bytes_squads import (
     SquadOperations,
 )
 
-Call = Callable[[BytesOperations, SquadOperations, TestData, Any], Awaitable[Any]]
 USER = "200000000000000001"  # Alice
 NEW = "7"
 
@@ -36,106 +36,20 @@ GOOD: dict[str, list[str]] = {
     "idempotency_key": ["x", " ", "x" * 100, "🦊" * 100, SQL, "\uffff", "0"],
 }
 
-# every parameter that takes a text: what it is called, and a call that passes it
-TEXT_PARAMETERS: dict[str, tuple[str, Call]] = {
-    "get_balance username": (
-        "username",
-        lambda ops, _, data, text: ops.get_balance(data.guild, NEW, text),
-    ),
-    "get_balance known username": (
-        "username",
-        lambda ops, _, data, text: ops.get_balance(data.guild, USER, text),
-    ),
-    "claim_daily username": (
-        "username",
-        lambda ops, _, data, text: ops.claim_daily(data.guild, NEW, text),
-    ),
-    "claim_daily key": (
-        "idempotency_key",
-        lambda ops, _, data, text: ops.claim_daily(data.guild, NEW, idempotency_key=text),
-    ),
-    "grant username": (
-        "username",
-        lambda ops, _, data, text: ops.grant(data.guild, NEW, 1, username=text),
-    ),
-    "grant reason": (
-        "reason",
-        lambda ops, _, data, text: ops.grant(data.guild, NEW, 1, reason=text),
-    ),
-    "grant key": (
-        "idempotency_key",
-        lambda ops, _, data, text: ops.grant(data.guild, NEW, 1, idempotency_key=text),
-    ),
-    "charge username": (
-        "username",
-        lambda ops, _, data, text: ops.charge(data.guild, USER, 1, username=text),
-    ),
-    "charge reason": (
-        "reason",
-        lambda ops, _, data, text: ops.charge(data.guild, USER, 1, reason=text),
-    ),
-    "charge key": (
-        "idempotency_key",
-        lambda ops, _, data, text: ops.charge(data.guild, USER, 1, idempotency_key=text),
-    ),
-    "grant_many reason": (
-        "reason",
-        lambda ops, _, data, text: ops.grant_many(data.guild, {NEW: 1}, reason=text),
-    ),
-    "grant_many key": (
-        "idempotency_key",
-        lambda ops, _, data, text: ops.grant_many(data.guild, {NEW: 1}, idempotency_key=text),
-    ),
-    "join username": (
-        "username",
-        lambda _, squads, data, text: squads.join_squad(
-            data.guild, NEW, data.red.id, username=text
-        ),
-    ),
-    "join key": (
-        "idempotency_key",
-        lambda _, squads, data, text: squads.join_squad(
-            data.guild, NEW, data.red.id, idempotency_key=text
-        ),
-    ),
-    "free join key": (
-        "idempotency_key",
-        lambda _, squads, data, text: squads.join_squad(
-            data.guild, NEW, data.blue.id, idempotency_key=text
-        ),
-    ),
-    "switch username": (
-        "username",
-        lambda _, squads, data, text: squads.switch_squad(
-            data.guild, USER, data.blue.id, username=text
-        ),
-    ),
-    "switch key": (
-        "idempotency_key",
-        lambda _, squads, data, text: squads.switch_squad(
-            data.guild, USER, data.blue.id, idempotency_key=text
-        ),
-    ),
-}
 
-
-@pytest.mark.parametrize("parameter", TEXT_PARAMETERS)
+@pytest.mark.parametrize("member", [KNOWN[0], UNKNOWN[0]], ids=["known", "new"])
+@pytest.mark.parametrize("parameter", list_parameters(*BAD), ids=str)
 async def test_invalid_text_is_refused(
-    bytes_ops: BytesOperations,
-    squad_ops: SquadOperations,
-    test_data: TestData,
-    read_all_rows: ReadRows,
-    parameter: str,
+    parameter: Parameter, member: int, world: World, read_all_rows: ReadRows
 ) -> None:
     """Each bad text is InvalidTextError with the parameter's name, and nothing changes."""
     before = await read_all_rows()
-    field, call = TEXT_PARAMETERS[parameter]
-    for bad in BAD[field]:
+    for bad in BAD[parameter.name]:
         with pytest.raises(InvalidTextError) as caught:
-            await call(bytes_ops, squad_ops, test_data, bad)
+            await parameter.call(world, bad, member)
         assert isinstance(caught.value, ValueError)
-        assert field == caught.value.field
-        assert field in str(caught.value)
+        assert parameter.name == caught.value.field
+        assert parameter.name in str(caught.value)
     assert before == await read_all_rows()
 
 
@@ -210,21 +124,16 @@ async def test_reasons_are_kept_verbatim(
     assert [(text,)] * 4 == reasons
 
 
-@pytest.mark.parametrize("parameter", [name for name in TEXT_PARAMETERS if name.endswith("key")])
+@each_key_case
 @pytest.mark.parametrize("text", GOOD["idempotency_key"], ids=lambda text: ascii(text)[:16])
 async def test_keys_are_kept_verbatim(
-    bytes_ops: BytesOperations,
-    squad_ops: SquadOperations,
-    test_data: TestData,
-    read_all_rows: ReadRows,
-    parameter: str,
-    text: str,
+    case: Case, text: str, world: World, read_all_rows: ReadRows
 ) -> None:
-    """Whatever the key looks like, a repeated order finds it and moves nothing."""
-    _, call = TEXT_PARAMETERS[parameter]
-    before = await read_all_rows()
-    await call(bytes_ops, squad_ops, test_data, text)
+    """Whatever the key looks like, a repeated operation finds it and moves nothing."""
+    member = case.members[0]
+    await case.operation.get_ready(world, member)
+    await case.operation.run(world, member, text)
     after = await read_all_rows()
-    assert before != after
-    await call(bytes_ops, squad_ops, test_data, text)
+    await case.operation.run(world, member, text)
     assert after == await read_all_rows()
+    assert text in {row["idempotency_key"] for row in after["bytes_transactions"]}

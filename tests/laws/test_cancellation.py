@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from helpers import ALICE, BOB, GUILD, Database, make_transfer
+from helpers.assertions import Check, ReadRows
+from helpers.operations_table import Case, World, count_changes, each_case
 from tortoise.backends.asyncpg.client import TransactionWrapper as AsyncpgTransaction
 from tortoise.backends.sqlite.client import SqliteTransactionWrapper as SqliteTransaction
 
@@ -28,7 +30,6 @@ from bytes_squads import (
 from bytes_squads.engine.connections import current_client
 from bytes_squads.engine.tasks import running_tasks as running
 
-Check = Callable[[], Awaitable[None]]
 ROUNDS = 2_000
 AT_ONCE = 20
 
@@ -140,17 +141,25 @@ async def test_operations_interrupted_two_thousand_times_leak_nothing(
     await assert_ledger_consistent()
 
 
-async def test_create_transaction_cancelled_at_every_step_is_whole_or_nothing(
-    db: Database, bytes_ops: BytesOperations, assert_ledger_consistent: Check
+@each_case
+async def test_operation_cancelled_at_every_step_is_whole_or_nothing(
+    case: Case,
+    db: Database,
+    world: World,
+    read_all_rows: ReadRows,
+    assert_ledger_consistent: Check,
 ) -> None:
-    """A transfer cancelled after each number of turns of the loop happens as a whole or not."""
-    await bytes_ops.get_balance(GUILD, ALICE)
-    for steps in range(60):
-        await cancelled_after(steps, bytes_ops.create_transaction(make_transfer()))
-    await assert_nothing_leaked(db)
+    """An operation cancelled after some turns of the loop happens as a whole or not at all."""
+    ends = []
+    for steps, member in zip(range(0, 60, 4), case.members, strict=False):
+        await case.operation.get_ready(world, member)
+        before = await read_all_rows()
+        await cancelled_after(steps, case.operation.run(world, member))
+        await assert_nothing_leaked(db)
+        ends.append(count_changes(before, await read_all_rows()))
     await assert_ledger_consistent()
-    moved = await BytesTransaction.filter(kind="transfer").count()
-    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 100 - moved
+    assert all(end in ({}, case.writes) for end in ends)
+    assert case.writes in ends
 
 
 async def test_block_cancelled_at_every_step_is_undone_or_committed(

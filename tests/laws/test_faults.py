@@ -8,20 +8,18 @@ from typing import Any
 
 import asyncpg
 import pytest
-from helpers import ALICE, BOB, GUILD, Database
+from helpers import ALICE, GUILD, Database
+from helpers.assertions import Check, ReadRows
+from helpers.operations_table import Case, World, count_changes, each_case
 from helpers.postgres_process import start_private_server, terminate_backends
 from tortoise.backends.asyncpg.client import TransactionWrapper
 
 import bytes_squads
 from bytes_squads import (
-    BytesConfigUpdate,
     BytesOperations,
     BytesTransaction,
     OutcomeUnknownError,
-    SquadCreate,
     SquadMembership,
-    SquadOperations,
-    SquadUpdate,
     StorageUnavailableError,
 )
 from bytes_squads.engine import operation as engine_operation
@@ -82,89 +80,37 @@ def backend() -> str:
     return "postgres"
 
 
-Act = Callable[[BytesOperations, SquadOperations, Any], Awaitable[Any]]
-ACTS: dict[str, Act] = {
-    "grant": lambda b, s, squad: b.grant(GUILD, ALICE, 1),
-    "charge": lambda b, s, squad: b.charge(GUILD, BOB, 1),
-    "get_balance": lambda b, s, squad: b.get_balance(GUILD, "7"),
-    "claim_daily": lambda b, s, squad: b.claim_daily(GUILD, ALICE),
-    "claim_daily, unpaid": lambda b, s, squad: b.claim_daily("3", ALICE),
-    "grant_many": lambda b, s, squad: b.grant_many(GUILD, {ALICE: 1, BOB: 2, "8": 3}),
-    "update_config": lambda b, s, squad: b.update_config(GUILD, BytesConfigUpdate(daily_amount=3)),
-    "create_squad": lambda b, s, squad: s.create_squad(
-        SquadCreate(guild_id=GUILD, role_id=99, name="Late")
-    ),
-    "update_squad": lambda b, s, squad: s.update_squad(GUILD, squad.id, SquadUpdate(name="Other")),
-    "delete_squad": lambda b, s, squad: s.delete_squad(GUILD, squad.id),
-    "join_squad": lambda b, s, squad: s.join_squad(GUILD, ALICE, squad.id),
-    "switch_squad, free": lambda b, s, squad: s.switch_squad(GUILD, BOB, squad.id),
-    "leave_squad": lambda b, s, squad: s.leave_squad(GUILD, BOB),
-}
-
-
 UNKNOWN = {
     ("update_config", "before"),
     ("create_squad", "before"),
     ("update_squad", "before"),
     ("delete_squad", "after"),
 }
-"""Acts without a ledger row: what is not there may have been changed again by somebody else."""
+"""Operations without a ledger row: what is not there may have been changed again by others."""
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("name", ACTS)
+@each_case
 async def test_operation_whose_commit_breaks_happens_once(
-    name: str,
+    case: Case,
     when: str,
     broken_commit: Callable[[str], None],
-    bytes_ops: BytesOperations,
-    squad_ops: SquadOperations,
-    read_all_rows: Callable[[], Awaitable[Any]],
-    assert_ledger_consistent: Callable[[], Awaitable[None]],
+    world: World,
+    read_all_rows: ReadRows,
+    assert_ledger_consistent: Check,
 ) -> None:
     """Whether the COMMIT came through or not, an operation happens once and answers as always."""
-    await bytes_ops.grant(GUILD, BOB, 1)
-    await bytes_ops.get_balance(GUILD, ALICE)
-    await bytes_ops.update_config("3", BytesConfigUpdate(daily_amount=0))
-    first = await squad_ops.create_squad(
-        SquadCreate(guild_id=GUILD, role_id=1, name="First", switch_cost=0)
-    )
-    second = await squad_ops.create_squad(
-        SquadCreate(
-            guild_id=GUILD, role_id=2, name="Second", switch_cost=0 if "free" in name else 5
-        )
-    )
-    await squad_ops.join_squad(GUILD, BOB, first.id)
+    member = case.members[0]
+    await case.operation.get_ready(world, member)
     before = await read_all_rows()
     broken_commit(when)
-    if (name, when) in UNKNOWN:
+    if (case.operation.name, when) in UNKNOWN:
         with pytest.raises(OutcomeUnknownError):
-            await ACTS[name](bytes_ops, squad_ops, second)
+            await case.operation.run(world, member)
         return
-    await ACTS[name](bytes_ops, squad_ops, second)
+    await case.operation.run(world, member)
     await assert_ledger_consistent()
-    after = await read_all_rows()
-    changed = {
-        table: len(after[table]) - len(before[table])
-        for table in after
-        if after[table] != before[table]
-    }
-    expected: dict[str, dict[str, int]] = {
-        "grant": {"bytes_balances": 0, "bytes_transactions": 1},
-        "charge": {"bytes_balances": 0, "bytes_transactions": 1},
-        "get_balance": {"bytes_balances": 1, "bytes_transactions": 1},
-        "claim_daily": {"bytes_balances": 0, "bytes_transactions": 1},
-        "claim_daily, unpaid": {"bytes_balances": 1, "bytes_transactions": 2},
-        "grant_many": {"bytes_balances": 1, "bytes_transactions": 4},
-        "update_config": {"bytes_configs": 1},
-        "create_squad": {"squads": 1},
-        "update_squad": {"squads": 0},
-        "delete_squad": {"squads": -1},
-        "join_squad": {"bytes_balances": 0, "bytes_transactions": 1, "squad_memberships": 1},
-        "switch_squad, free": {"bytes_transactions": 1, "squad_memberships": 0},
-        "leave_squad": {"bytes_transactions": 1, "squad_memberships": -1},
-    }
-    assert changed == expected[name]
+    assert count_changes(before, await read_all_rows()) == case.writes
 
 
 @pytest.mark.parametrize(("when", "happened"), [("before", 0), ("after", 1)])

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from helpers import Clock, Ids, MakeConfig, MakeMember
 from helpers.assertions import Check, ReadRows, as_dict, assert_refused
+from helpers.operations_table import Case, World, each_key_case
+from tortoise.models import Model
 
 from bytes_squads import (
     BytesConfigUpdate,
@@ -73,25 +75,26 @@ def orders(ops: BytesOperations, ids: Ids) -> dict[str, Order]:
 
 
 def compared(answer: Any) -> Any:
-    """A ledger row by its values; a number as it is."""
-    return as_dict(answer) if isinstance(answer, BytesTransaction) else answer
+    """Return the values of a row; any other answer as it is."""
+    return as_dict(answer) if isinstance(answer, Model) else answer
 
 
 KINDS = ["transfer", "grant", "charge", "grant_many"]
 by_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-@by_kind
-async def test_repeated_key_returns_the_first_row_and_moves_nothing(
-    bytes_ops: BytesOperations, ids: Ids, clock: Clock, read_all_rows: ReadRows, kind: str
+@each_key_case
+async def test_repeated_key_returns_the_first_answer_and_moves_nothing(
+    case: Case, world: World, clock: Clock, read_all_rows: ReadRows
 ) -> None:
     """Twice, thrice, a day later: the answer is the first one, and every table stays."""
-    order = orders(bytes_ops, ids)[kind]
-    first = await order()
+    member = case.members[0]
+    await case.operation.get_ready(world, member)
+    first = await case.operation.run(world, member, "k")
     before = await read_all_rows()
     for _ in range(2):
         clock.advance(days=1)
-        assert compared(first) == compared(await order())
+        assert compared(first) == compared(await case.operation.run(world, member, "k"))
     assert before == await read_all_rows()
 
 

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
-from helpers import ALICE, BOB, GUILD, make_transfer
+from helpers import ALICE, BOB, GUILD, make_transfer, read_rows
+from helpers.operations_table import Case, count_changes, create_world, each_key_case
 from tortoise.context import TortoiseContext
 
 import bytes_squads
@@ -153,26 +154,16 @@ async def test_claim_daily_pays_once(known: bool) -> None:
     assert outcomes == {"done": 1, "DailyAlreadyClaimedError": 49}
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["known", "new"])
-async def test_grant_with_one_key_happens_once(known: bool) -> None:
-    """Fifty grants at once with one key are one grant, and all get its row."""
-    if known:
-        await bytes_ops.get_balance(GUILD, ALICE)
-    async with asyncio.timeout(LONG):
-        rows = await asyncio.gather(
-            *(bytes_ops.grant(GUILD, ALICE, 5, idempotency_key="click") for _ in range(50))
-        )
-    assert len({row.id for row in rows}) == 1
-    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 105
-
-
-async def test_create_transaction_with_one_key_happens_once() -> None:
-    """Fifty transfers at once with one key are one transfer."""
-    outcomes = await race(
-        bytes_ops.create_transaction(make_transfer(idempotency_key="click")) for _ in range(50)
-    )
-    assert (await bytes_ops.get_balance(GUILD, BOB)).balance == 101
-    assert outcomes == {"done": 50}
+@each_key_case
+async def test_operation_with_one_key_happens_once(case: Case) -> None:
+    """Twenty calls at once with one key are one operation, and all get the same answer."""
+    world = await create_world(bytes_ops, squad_ops)
+    member = case.members[0]
+    await case.operation.get_ready(world, member)
+    before = await read_rows()
+    outcomes = await race(case.operation.run(world, member, "click") for _ in range(20))
+    assert count_changes(before, await read_rows()) == case.writes
+    assert outcomes == {"done": 20}
 
 
 async def test_create_transaction_in_both_directions_all_happen() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from helpers import Clock, Ids, MakeMember, MakeSquad
-from helpers.assertions import Check, ReadRows, as_dict, assert_refused
+from helpers.assertions import Check, ReadRows, as_dict, assert_refused, membership_values
 
 from bytes_squads import (
     BytesOperations,
@@ -21,11 +21,6 @@ from bytes_squads import (
 Enter = Callable[..., Awaitable[SquadMembership]]
 by_cost = pytest.mark.parametrize("cost", [50, 0], ids=["paid", "free"])
 by_method = pytest.mark.parametrize("method", ["join_squad", "switch_squad"])
-
-
-def seat(membership: SquadMembership) -> tuple[Any, ...]:
-    """Who is where since when."""
-    return membership.guild_id, membership.user_id, membership.squad_id, membership.joined_at
 
 
 class Stage:
@@ -136,7 +131,7 @@ async def test_join_squad_and_switch_squad_repeated_later_return_the_first_membe
     before = await read_all_rows()
     again = await squad_scenario.enter()
     assert before == await read_all_rows()
-    assert seat(first) == seat(again)
+    assert membership_values(first) == membership_values(again)
 
 
 @by_method
@@ -212,7 +207,7 @@ async def test_join_squad_and_switch_squad_refused_leave_the_key_free(
     async with assert_refused(InsufficientBalanceError, read_all_rows, balance=500, required=501):
         await squad_scenario.enter()
     await bytes_ops.grant(ids.guild, ids.alice, 1)
-    assert (ids.guild, ids.alice, squad_scenario.red.id, clock.now) == seat(
+    assert (ids.guild, ids.alice, squad_scenario.red.id, clock.now) == membership_values(
         await squad_scenario.enter()
     )
 

@@ -9,164 +9,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from helpers import ALICE, BOB, CAROL, GUILD, Rows, TestData, make_transfer
+from helpers import ALICE, BOB, GUILD, make_transfer
+from helpers.assertions import Check, ReadRows, assert_refused
+from helpers.operations_table import (
+    BALANCE,
+    KNOWN,
+    Case,
+    Refusal,
+    World,
+    count_changes,
+    each_case,
+    each_refusal,
+)
 from tortoise import transactions
 
 import bytes_squads
 from bytes_squads import (
-    AlreadyInSquadError,
-    BalanceOverflowError,
     BytesBalance,
-    BytesConfigUpdate,
-    BytesOperations,
-    BytesSquadsError,
-    DailyAlreadyClaimedError,
-    IdempotencyConflictError,
     InsufficientBalanceError,
-    InvalidSnowflakeError,
-    InvalidTextError,
-    NotInSquadError,
-    SquadCreate,
     SquadNotFoundError,
-    SquadOperations,
-    SquadRoleTakenError,
-    SquadUpdate,
     StorageUnavailableError,
 )
 from bytes_squads.domain.ids import uuid7
 
 NEWCOMER = "200000000000000009"
-MAX = 2**63 - 1
+MEMBER = KNOWN[0]
 
-
-@dataclass(frozen=True)
-class World:
-    """What an entry of the table acts on."""
-
-    bytes: BytesOperations
-    squads: SquadOperations
-    data: TestData
-
-
-@dataclass(frozen=True)
-class Write:
-    """An operation that writes: once as it succeeds, once as it is refused."""
-
-    name: str
-    succeed: Callable[[World], Awaitable[Any]]
-    refused: Callable[[World], Awaitable[Any]]
-    error: type[BytesSquadsError]
-
-
-async def conflicting_key(world: World) -> None:
-    await world.bytes.grant(GUILD, NEWCOMER, 1, idempotency_key="used for the squad")
-
-
-WRITES = [
-    Write(
-        "get_balance",
-        lambda w: w.bytes.get_balance(GUILD, NEWCOMER, "new"),
-        lambda w: w.bytes.get_balance(GUILD, NEWCOMER, "\0"),
-        InvalidTextError,
-    ),
-    Write(
-        "update_config",
-        lambda w: w.bytes.update_config(GUILD, BytesConfigUpdate(daily_amount=11)),
-        lambda w: w.bytes.update_config(-1, BytesConfigUpdate(daily_amount=11)),
-        InvalidSnowflakeError,
-    ),
-    Write(
-        "create_transaction",
-        lambda w: w.bytes.create_transaction(make_transfer(ALICE, NEWCOMER, 120)),
-        lambda w: w.bytes.create_transaction(make_transfer(BOB, NEWCOMER, 201)),
-        InsufficientBalanceError,
-    ),
-    Write(
-        "claim_daily",
-        lambda w: w.bytes.claim_daily(GUILD, NEWCOMER),
-        lambda w: w.bytes.claim_daily(GUILD, CAROL),
-        DailyAlreadyClaimedError,
-    ),
-    Write(
-        "grant",
-        lambda w: w.bytes.grant(GUILD, NEWCOMER, 5),
-        lambda w: w.bytes.grant(GUILD, NEWCOMER, MAX),
-        BalanceOverflowError,
-    ),
-    Write(
-        "charge",
-        lambda w: w.bytes.charge(GUILD, ALICE, 500),
-        lambda w: w.bytes.charge(GUILD, NEWCOMER, 101),
-        InsufficientBalanceError,
-    ),
-    Write(
-        "grant_many",
-        lambda w: w.bytes.grant_many(GUILD, {ALICE: 1, NEWCOMER: 2}, idempotency_key="event"),
-        lambda w: w.bytes.grant_many(GUILD, {ALICE: MAX, NEWCOMER: 2}),
-        BalanceOverflowError,
-    ),
-    Write(
-        "create_squad",
-        lambda w: w.squads.create_squad(SquadCreate(guild_id=GUILD, role_id=9, name="New")),
-        lambda w: w.squads.create_squad(
-            SquadCreate(guild_id=GUILD, role_id=w.data.red.role_id, name="New")
-        ),
-        SquadRoleTakenError,
-    ),
-    Write(
-        "update_squad",
-        lambda w: w.squads.update_squad(GUILD, w.data.red.id, SquadUpdate(name="Crimson")),
-        lambda w: w.squads.update_squad(
-            GUILD, w.data.red.id, SquadUpdate(name="Crimson", role_id=w.data.blue.role_id)
-        ),
-        SquadRoleTakenError,
-    ),
-    Write(
-        "delete_squad",
-        lambda w: w.squads.delete_squad(GUILD, w.data.red.id),
-        lambda w: w.squads.delete_squad(GUILD, w.data.other_squad.id),
-        SquadNotFoundError,
-    ),
-    Write(
-        "join_squad",
-        lambda w: w.squads.join_squad(GUILD, NEWCOMER, w.data.red.id),
-        lambda w: w.squads.join_squad(GUILD, CAROL, w.data.red.id),
-        InsufficientBalanceError,
-    ),
-    Write(
-        "join_squad, free",
-        lambda w: w.squads.join_squad(GUILD, NEWCOMER, w.data.blue.id),
-        lambda w: w.squads.join_squad(GUILD, BOB, w.data.blue.id),
-        AlreadyInSquadError,
-    ),
-    Write(
-        "switch_squad",
-        lambda w: w.squads.switch_squad(GUILD, BOB, w.data.red.id),
-        lambda w: w.squads.switch_squad(GUILD, CAROL, w.data.red.id),
-        NotInSquadError,
-    ),
-    Write(
-        "leave_squad",
-        lambda w: w.squads.leave_squad(GUILD, ALICE),
-        lambda w: w.squads.leave_squad(GUILD, CAROL),
-        NotInSquadError,
-    ),
-    Write(
-        "an order with a used key",
-        lambda w: w.bytes.grant(GUILD, NEWCOMER, 5, idempotency_key="fresh"),
-        conflicting_key,
-        IdempotencyConflictError,
-    ),
-]
-TABLE = pytest.mark.parametrize("write", WRITES, ids=lambda write: write.name)
-
-OUTER = pytest.mark.parametrize(
+each_block = pytest.mark.parametrize(
     "outer",
     [bytes_squads.in_transaction, transactions.in_transaction],
     ids=["ours", "tortoise's"],
@@ -178,78 +52,53 @@ class Undo(Exception):
     """Ends a caller's transaction."""
 
 
-@pytest.fixture
-async def world(
-    bytes_ops: BytesOperations, squad_ops: SquadOperations, test_data: TestData
-) -> World:
-    """Operations on the test data; Carol has claimed, and one key is used."""
-    await bytes_ops.claim_daily(GUILD, CAROL)
-    await bytes_ops.charge(GUILD, BOB, 1, idempotency_key="used for the squad")
-    await bytes_ops.grant(GUILD, BOB, 1)
-    return World(bytes_ops, squad_ops, test_data)
-
-
-ReadRows = Callable[[], Awaitable[Rows]]
-Check = Callable[[], Awaitable[None]]
-
-
-@TABLE
-async def test_operation_alone_commits(
-    write: Write, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
-) -> None:
-    """An operation's change is there when it returns, and the books balance."""
-    before = await read_all_rows()
-    await write.succeed(world)
-    await assert_ledger_consistent()
-    assert await read_all_rows() != before
-
-
-@TABLE
+@each_refusal
 async def test_refused_operation_alone_changes_nothing(
-    write: Write, world: World, read_all_rows: ReadRows
+    refusal: Refusal, world: World, read_all_rows: ReadRows
 ) -> None:
     """A refused operation leaves every row of every table as it was."""
-    before = await read_all_rows()
-    with pytest.raises(write.error):
-        await write.refused(world)
-    assert await read_all_rows() == before
+    await refusal.get_ready(world, MEMBER)
+    async with assert_refused(refusal.error, read_all_rows):
+        await refusal.run(world, MEMBER)
 
 
-@TABLE
-@OUTER
+@each_case
+@each_block
 async def test_operation_in_a_block_commits_with_the_block(
-    write: Write,
+    case: Case,
     outer: OpenOuter,
     world: World,
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
     """An operation inside a caller's transaction is there after the caller's commit."""
+    await case.operation.get_ready(world, case.members[0])
     before = await read_all_rows()
     async with outer():
-        await write.succeed(world)
+        await case.operation.run(world, case.members[0])
     await assert_ledger_consistent()
-    assert await read_all_rows() != before
+    assert count_changes(before, await read_all_rows()) == case.writes
 
 
-@TABLE
-@OUTER
+@each_case
+@each_block
 async def test_operation_in_a_block_rolls_back_with_the_block(
-    write: Write, outer: OpenOuter, world: World, read_all_rows: ReadRows
+    case: Case, outer: OpenOuter, world: World, read_all_rows: ReadRows
 ) -> None:
     """An operation inside a caller's transaction is gone after the caller's rollback."""
+    await case.operation.get_ready(world, case.members[0])
     before = await read_all_rows()
     with pytest.raises(Undo):
         async with outer():
-            await write.succeed(world)
+            await case.operation.run(world, case.members[0])
             raise Undo
     assert await read_all_rows() == before
 
 
-@TABLE
-@OUTER
+@each_refusal
+@each_block
 async def test_refused_operation_leaves_the_block_usable(
-    write: Write,
+    refusal: Refusal,
     outer: OpenOuter,
     world: World,
     read_all_rows: ReadRows,
@@ -258,52 +107,57 @@ async def test_refused_operation_leaves_the_block_usable(
     """After a refusal the caller's transaction goes on, and holds nothing of what was refused."""
     async with outer():
         await world.bytes.grant(GUILD, ALICE, 7)
+    await refusal.get_ready(world, MEMBER)
     before = await read_all_rows()
     with pytest.raises(Undo):
         async with outer():
-            with pytest.raises(write.error):
-                await write.refused(world)
-            assert (await world.bytes.get_balance(GUILD, ALICE)).balance == 507
+            with pytest.raises(refusal.error):
+                await refusal.run(world, MEMBER)
+            assert (await world.bytes.get_balance(GUILD, ALICE)).balance == BALANCE + 7
             await world.bytes.grant(GUILD, ALICE, 1)
-            assert (await world.bytes.get_balance(GUILD, ALICE)).balance == 508
+            assert (await world.bytes.get_balance(GUILD, ALICE)).balance == BALANCE + 8
             raise Undo
     await assert_ledger_consistent()
     assert await read_all_rows() == before
 
 
-@TABLE
+@each_case
 async def test_nested_block_undoes_only_itself(
-    write: Write, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
+    case: Case, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
 ) -> None:
     """A failed block inside a block takes its operations with it and leaves the outer one's."""
+    await case.operation.get_ready(world, case.members[0])
     async with bytes_squads.in_transaction():
         await world.bytes.grant(GUILD, BOB, 3)
         between = await read_all_rows()
         with pytest.raises(Undo):
             async with bytes_squads.in_transaction():
-                await write.succeed(world)
+                await case.operation.run(world, case.members[0])
                 raise Undo
     await assert_ledger_consistent()
     assert await read_all_rows() == between
 
 
-@OUTER
+@each_block
 async def test_operations_gathered_in_a_block_run_one_after_another(
     outer: OpenOuter, world: World, assert_ledger_consistent: Check
 ) -> None:
     """Operations and reads gathered inside one transaction all happen, those refused excepted."""
     async with outer():
         answers = await asyncio.gather(
-            *(world.bytes.create_transaction(make_transfer(BOB, NEWCOMER, 30)) for _ in range(10)),
+            *(
+                world.bytes.create_transaction(make_transfer(BOB, NEWCOMER, 1_500))
+                for _ in range(10)
+            ),
             *(world.bytes.get_balance(GUILD, BOB) for _ in range(5)),
             *(world.bytes.get_leaderboard(GUILD) for _ in range(5)),
             return_exceptions=True,
         )
     await assert_ledger_consistent()
     refused = [answer for answer in answers if isinstance(answer, Exception)]
-    # 200 bytes are six transfers of 30, and 20 over.
+    # 10,000 bytes are six transfers of 1,500, and 1,000 over.
     assert [type(error) for error in refused] == [InsufficientBalanceError] * 4
-    assert (await world.bytes.get_balance(GUILD, BOB)).balance == 20
+    assert (await world.bytes.get_balance(GUILD, BOB)).balance == 1_000
 
 
 async def test_blocks_gathered_in_a_block_do_not_mix(
@@ -367,7 +221,7 @@ async def test_operation_in_a_task_that_outlives_its_block_commits_alone(world: 
             raise Undo
     ended.set()
     await task
-    assert (await world.bytes.get_balance(GUILD, ALICE)).balance == 501
+    assert (await world.bytes.get_balance(GUILD, ALICE)).balance == BALANCE + 1
 
 
 async def test_block_commits_and_undoes_the_callers_own_writes(

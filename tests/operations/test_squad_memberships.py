@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from helpers import Clock, Ids, MakeConfig, MakeMember, MakeSquad, TestData
-from helpers.assertions import Check, ReadRows, as_dict, assert_refused
+from helpers.assertions import Check, ReadRows, as_dict, assert_refused, membership_values
 
 from bytes_squads import (
     AlreadyInSquadError,
@@ -25,16 +23,6 @@ from bytes_squads import (
 async def balance(ids: Ids, user_id: str) -> int:
     """What a member has."""
     return (await BytesBalance.get(guild_id=ids.guild, user_id=user_id)).balance
-
-
-def seat(membership: SquadMembership) -> tuple[Any, ...]:
-    """Who is where since when."""
-    return (
-        membership.guild_id,
-        membership.user_id,
-        membership.squad_id,
-        membership.joined_at,
-    )
 
 
 # Joining ------------------------------------------------------------------------------------------
@@ -57,7 +45,7 @@ async def test_join_squad_charges_the_switch_cost(
     squad = await make_squad(switch_cost=cost)
     clock.advance(hours=1)
     answer = await squad_ops.join_squad(ids.guild, ids.alice, squad.id, username="alice")
-    assert (ids.guild, ids.alice, squad.id, clock.now) == seat(answer)
+    assert (ids.guild, ids.alice, squad.id, clock.now) == membership_values(answer)
     assert as_dict(answer) == as_dict(await SquadMembership.get())
     row = await BytesTransaction.get(kind="squad")
     assert (ids.alice, "alice", "SYSTEM", "SYSTEM", cost, clock.now) == (
@@ -89,7 +77,7 @@ async def test_join_squad_for_free_makes_the_member_known(
     assert (starting["kind"], starting["amount"]) == ("starting", 100)
     assert (joining["kind"], joining["amount"]) == ("squad", 0)
     assert {"action": "join", "squad_id": str(squad.id)} == joining["details"]
-    assert (ids.guild, ids.alice, squad.id, clock.now) == seat(answer)
+    assert (ids.guild, ids.alice, squad.id, clock.now) == membership_values(answer)
 
 
 async def test_join_squad_charges_a_new_member_after_the_starting_balance(
@@ -238,7 +226,7 @@ async def test_switch_squad_charges_the_cost_of_the_new_squad(
     """Bob goes from Blue (free) to Red (50): 200 − 50 = 150, in Red since now, in Blue no more."""
     clock.advance(hours=1)
     answer = await squad_ops.switch_squad(ids.guild, ids.bob, test_data.red.id, username="bob")
-    assert (ids.guild, ids.bob, test_data.red.id, clock.now) == seat(answer)
+    assert (ids.guild, ids.bob, test_data.red.id, clock.now) == membership_values(answer)
     assert as_dict(answer) == as_dict(await SquadMembership.get(user_id=ids.bob))
     row = await BytesTransaction.get(kind="squad")
     assert (ids.bob, "bob", "SYSTEM", 50) == (
@@ -267,7 +255,7 @@ async def test_switch_squad_to_a_free_squad_moves_no_bytes(
     assert len(before["bytes_transactions"]) + 1 == len(after["bytes_transactions"])
     assert ("squad", 0, ids.alice) == (entry["kind"], entry["amount"], entry["giver_id"])
     assert {"action": "switch", "squad_id": str(test_data.blue.id)} == entry["details"]
-    assert (ids.guild, ids.alice, test_data.blue.id, clock.now) == seat(answer)
+    assert (ids.guild, ids.alice, test_data.blue.id, clock.now) == membership_values(answer)
     assert len(before["squad_memberships"]) == len(after["squad_memberships"])
 
 

@@ -20,7 +20,7 @@ def tool_aerich(path: Path) -> Any:
     return tomllib.loads(path.read_text())["tool"]["aerich"]
 
 
-def test_the_two_configs_of_aerich_agree() -> None:
+def test_aerich_configs_agree() -> None:
     """`aerich -c aerich.ini` and plain `aerich` read the same settings."""
     assert tool_aerich(ROOT / "aerich.ini") == tool_aerich(ROOT / "pyproject.toml")
 
@@ -54,7 +54,7 @@ def aerich(checkout: Path, url: str, *arguments: str) -> list[str]:
     return result.stdout.splitlines()
 
 
-async def test_the_aerich_command_goes_up_and_down(empty_url: str, checkout: Path) -> None:
+async def test_aerich_command_upgrades_and_downgrades(empty_url: str, checkout: Path) -> None:
     """upgrade, history, migrate and downgrade work in a checkout, on either database."""
     made = [f"Success upgrading to {version}" for version in VERSIONS]
     assert aerich(checkout, empty_url, "upgrade") == made
@@ -72,7 +72,7 @@ async def test_the_aerich_command_goes_up_and_down(empty_url: str, checkout: Pat
     assert await applied_versions(empty_url) == VERSIONS[:-1]
 
 
-async def test_the_aerich_command_and_upgrade_share_one_history(
+async def test_aerich_command_and_upgrade_share_one_history(
     migrated_url: str, checkout: Path
 ) -> None:
     """What the package applied, the command knows, and it finds no change to the models."""

@@ -98,7 +98,7 @@ by_each_way = pytest.mark.parametrize(
 
 
 @by_each_way
-async def test_a_final_column_cannot_be_changed(
+async def test_update_of_a_final_column_is_refused(
     row: BytesTransaction, read_all_rows: ReadRows, column: str, change: Change
 ) -> None:
     """Another value is refused under the rule's name, and the row is as it was."""
@@ -109,7 +109,7 @@ async def test_a_final_column_cannot_be_changed(
 
 
 @pytest.mark.parametrize("column", OTHER_VALUES)
-async def test_a_final_column_cannot_be_emptied(
+async def test_update_of_a_final_column_to_null_is_refused(
     row: BytesTransaction, read_all_rows: ReadRows, column: str
 ) -> None:
     """Null is a change like any other, refused before anything asks whether a null may stand."""
@@ -120,7 +120,7 @@ async def test_a_final_column_cannot_be_emptied(
 
 
 @by_each_way
-async def test_the_value_that_a_column_has_is_no_change(
+async def test_update_to_the_same_value_is_allowed(
     row: BytesTransaction, read_all_rows: ReadRows, column: str, change: Change
 ) -> None:
     """A row can be written again as it is: an ORM writes all columns, whatever has changed."""
@@ -140,7 +140,7 @@ async def test_the_value_that_a_column_has_is_no_change(
         ("reason", None),
     ],
 )
-async def test_names_and_reasons_can_be_removed(
+async def test_update_of_usernames_and_reasons_is_allowed(
     row: BytesTransaction, read_all_rows: ReadRows, column: str, value: str | None, change: Change
 ) -> None:
     """What a member may ask to have forgotten changes, and nothing else of the row."""
@@ -151,7 +151,7 @@ async def test_names_and_reasons_can_be_removed(
 
 
 @pytest.mark.parametrize("column", OTHER_VALUES)
-async def test_what_may_change_does_not_carry_what_may_not(
+async def test_update_of_username_cannot_smuggle_a_final_column(
     row: BytesTransaction, read_all_rows: ReadRows, column: str
 ) -> None:
     """An update of a reason that touches a final column as well is refused as a whole."""
@@ -170,7 +170,7 @@ async def test_what_may_change_does_not_carry_what_may_not(
         pytest.param(lambda _: execute("DELETE FROM bytes_transactions"), id="by SQL"),
     ],
 )
-async def test_a_row_can_be_deleted(
+async def test_delete_of_a_ledger_row_is_allowed(
     row: BytesTransaction, delete: Callable[[BytesTransaction], Awaitable[Any]]
 ) -> None:
     """A guild that leaves can take its rows with it."""
@@ -195,7 +195,7 @@ async def all_in_bulk() -> None:
 
 @pytest.mark.parametrize("change", [all_by_query, all_in_bulk])
 @pytest.mark.parametrize("amounts", [(6, 5, 5), (5, 6, 5), (5, 5, 6), (7, 8, 9)])
-async def test_one_final_row_refuses_an_update_of_many(
+async def test_update_of_many_rows_is_refused_for_one(
     db: Database,
     read_all_rows: ReadRows,
     amounts: tuple[int, ...],
@@ -211,7 +211,7 @@ async def test_one_final_row_refuses_an_update_of_many(
     assert constraint_of(caught.value) == RULE
 
 
-async def test_an_upsert_does_not_rewrite_a_row(
+async def test_upsert_of_a_ledger_row_is_refused(
     db: Database, row: BytesTransaction, read_all_rows: ReadRows
 ) -> None:
     """An insert that turns into an update where the row is there already is refused."""
@@ -223,7 +223,7 @@ async def test_an_upsert_does_not_rewrite_a_row(
     assert constraint_of(caught.value) == RULE
 
 
-async def test_a_transaction_goes_on_after_a_refused_change(
+async def test_block_goes_on_after_a_refused_update(
     row: BytesTransaction, bytes_ops: BytesOperations
 ) -> None:
     """The refusal undoes its own statement: what came before and comes after is committed."""
@@ -238,7 +238,7 @@ async def test_a_transaction_goes_on_after_a_refused_change(
     assert await rows.values_list("amount") == [(1,), (2,), (5,)]
 
 
-async def test_a_member_can_be_forgotten(
+async def test_ledger_rows_of_a_member_can_be_anonymized(
     bytes_ops: BytesOperations, ids: Ids, assert_ledger_consistent: Check
 ) -> None:
     """Without a member's names and reasons the books still balance."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers import GUILD, OTHER_GUILD, make_transfer
 from helpers.migrations import VERSIONS, copy_migrations, run_aerich
+from helpers.sample_guild import open_database
 from helpers.schema_introspection import (
     Schema,
     applied_versions,
@@ -22,7 +21,6 @@ from tortoise.exceptions import IntegrityError
 
 import bytes_squads
 from bytes_squads import (
-    BytesOperations,
     BytesTransactionCreate,
     SquadCreate,
     SquadOperations,
@@ -35,16 +33,6 @@ RULE = "tr_bytes_transactions_final"
 MEMBERS = [str(400_000_000_000_000_000 + number) for number in range(60)]
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[BytesOperations]:
-    """Operations on the database, which is closed afterwards."""
-    await bytes_squads.init(url)
-    try:
-        yield BytesOperations()
-    finally:
-        await bytes_squads.close()
-
-
 def click(guild_id: str, number: int) -> BytesTransactionCreate:
     """A transfer with a key of its own."""
     return make_transfer(amount=1 + number, guild_id=guild_id, idempotency_key=f"click {number}")
@@ -52,7 +40,7 @@ def click(guild_id: str, number: int) -> BytesTransactionCreate:
 
 async def fill(url: str) -> None:
     """Two guilds that have lived: hundreds of ledger rows of every kind, squads with members."""
-    async with opened(url) as money:
+    async with open_database(url) as money:
         squads = SquadOperations()
         for guild in (GUILD, OTHER_GUILD):
             await money.grant_many(guild, dict.fromkeys(MEMBERS, 7), reason="welcome")
@@ -93,7 +81,7 @@ async def contents(url: str, tables: Schema) -> dict[str, list[tuple[Any, ...]]]
 
 async def what_refuses_to_rewrite(url: str) -> str | None:
     """The rule that stops an update of every amount, or None; what it changed is undone."""
-    async with opened(url):
+    async with open_database(url):
         try:
             async with in_transaction():
                 await current_client().execute_query(
@@ -106,7 +94,7 @@ async def what_refuses_to_rewrite(url: str) -> str | None:
             return None
 
 
-async def test_a_ledger_in_use_becomes_final_as_it_is(used_url: str, finality: Path) -> None:
+async def test_upgrade_of_a_ledger_in_use_changes_no_row(used_url: str, finality: Path) -> None:
     """The migration leaves every row of every table alone, and the ledger's can change no more."""
     tables = await read_schema(used_url)
     before = await contents(used_url, tables)
@@ -118,13 +106,13 @@ async def test_a_ledger_in_use_becomes_final_as_it_is(used_url: str, finality: P
     assert await what_refuses_to_rewrite(used_url) == RULE
 
 
-async def test_a_bot_goes_on_when_its_ledger_has_become_final(used_url: str) -> None:
+async def test_operations_go_on_after_the_upgrade(used_url: str) -> None:
     """Every movement works on, an old click repeated is the old click, and the books balance."""
     ledger = {"bytes_transactions": (await read_schema(used_url))["bytes_transactions"]}
     del ledger["bytes_transactions"].columns["details"]  # a later migration renames some
     before = set((await contents(used_url, ledger))["bytes_transactions"])
     await bytes_squads.upgrade(used_url)
-    async with opened(used_url) as money:
+    async with open_database(used_url) as money:
         squads = SquadOperations()
         for guild in (GUILD, OTHER_GUILD):
             old = await money.create_transaction(click(guild, 0))
@@ -147,7 +135,7 @@ async def test_a_bot_goes_on_when_its_ledger_has_become_final(used_url: str) -> 
     assert len(after - before) == 2 * 7
 
 
-async def test_a_ledger_in_use_can_be_made_final_once_more(used_url: str, finality: Path) -> None:
+async def test_upgrade_works_again_after_downgrade(used_url: str, finality: Path) -> None:
     """Down and up again with the tables full: the trigger goes and comes, every row stays."""
     tables = await read_schema(used_url)
     rows, objects = await contents(used_url, tables), await list_objects(used_url)

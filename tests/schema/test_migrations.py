@@ -18,7 +18,7 @@ from bytes_squads import SquadCreate, SquadOperations
 from bytes_squads.database import APP_LABEL
 
 
-async def test_upgrade_downgrade_upgrade(empty_url: str) -> None:
+async def test_upgrade_after_downgrade_makes_the_same_schema(empty_url: str) -> None:
     """Down leaves only Aerich's own table, and up again makes the very same schema."""
     assert await run_aerich(empty_url, "upgrade") == VERSIONS
     first = await list_objects(empty_url)
@@ -32,7 +32,7 @@ async def test_upgrade_downgrade_upgrade(empty_url: str) -> None:
     assert [name for name in map(str, left.get("functions", [])) if "bytes_" in name] == []
 
 
-async def test_each_migration_can_be_taken_back(empty_url: str, tmp_path: Path) -> None:
+async def test_downgrade_undoes_each_migration(empty_url: str, tmp_path: Path) -> None:
     """Downgrading one migration leaves the database as it was before that one."""
     states = []
     for number in range(len(VERSIONS)):
@@ -51,7 +51,7 @@ async def test_each_migration_can_be_taken_back(empty_url: str, tmp_path: Path) 
     assert await table_names(empty_url) == ["aerich"]
 
 
-async def test_a_downgrade_works_on_a_database_in_use(migrated_url: str, ids: Ids) -> None:
+async def test_downgrade_works_on_a_database_in_use(migrated_url: str, ids: Ids) -> None:
     """Tables with rows in them are dropped like empty ones."""
     await bytes_squads.init(migrated_url)
     squad = await SquadOperations().create_squad(
@@ -77,7 +77,7 @@ async def {direction}(db: BaseDBAsyncClient) -> str:
 
 
 @pytest.mark.parametrize("number", range(len(VERSIONS)), ids=VERSIONS)
-async def test_an_upgrade_that_fails_leaves_nothing_behind(
+async def test_upgrade_that_fails_leaves_nothing_behind(
     empty_url: str, tmp_path: Path, number: int
 ) -> None:
     """A migration whose last statement fails is undone as a whole, and can be tried again."""
@@ -94,7 +94,7 @@ async def test_an_upgrade_that_fails_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("number", range(len(VERSIONS)), ids=VERSIONS)
-async def test_a_downgrade_that_fails_leaves_everything(
+async def test_downgrade_that_fails_leaves_everything(
     empty_url: str, tmp_path: Path, number: int
 ) -> None:
     """A downgrade whose last statement fails changes nothing."""

@@ -14,7 +14,7 @@ import bytes_squads
 from bytes_squads import BytesBalance, BytesOperations
 
 
-async def test_upgrade_tells_what_it_applied_and_can_be_repeated(empty_url: str) -> None:
+async def test_upgrade_returns_what_it_applied_and_can_be_repeated(empty_url: str) -> None:
     """The first call returns every version, the next ones nothing, and change nothing."""
     assert await bytes_squads.upgrade(empty_url) == VERSIONS
     first = await list_objects(empty_url)
@@ -68,7 +68,9 @@ async def test_upgrade_of_another_database_leaves_the_open_one_working(
     assert await query(migrated_url, "SELECT balance FROM bytes_balances") == [(110,)]
 
 
-async def test_one_process_can_upgrade_both_databases(empty_url: str, tmp_path: Path) -> None:
+async def test_upgrade_works_for_both_databases_in_one_process(
+    empty_url: str, tmp_path: Path
+) -> None:
     """What was prepared for one database's dialect is not sent to the other one."""
     urls = [f"sqlite://{tmp_path / 'first.db'}", empty_url, f"sqlite://{tmp_path / 'last.db'}"]
     applied = [await bytes_squads.upgrade(url) for url in urls]
@@ -117,7 +119,7 @@ async def test_upgrade_without_a_url_works_in_memory(ids: Ids) -> None:
     assert balance.balance == 105
 
 
-async def test_upgrade_without_a_url_asks_the_environment(
+async def test_upgrade_without_a_url_reads_the_environment(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With nothing open it is the database of DATABASE_URL, as it is for init()."""

@@ -59,9 +59,12 @@ REFUSED = {
     ),
     "a disk that is full": (
         of_sqlite(sqlite3.OperationalError, sqlite3.SQLITE_FULL),
-        "refused a statement",
+        "rejected a statement",
     ),
-    "a value that the driver cannot encode": (asyncpg.DataError("too long"), "refused a statement"),
+    "a value that the driver cannot encode": (
+        asyncpg.DataError("too long"),
+        "rejected a statement",
+    ),
     "aiosqlite after closing": (ValueError("no active connection"), "is closed"),
 }
 

@@ -24,7 +24,7 @@ def statements() -> Iterator[tuple[str, str]]:
                 yield f"{module.name}.{name}", value.postgres
             elif isinstance(value, PostingStatement):
                 yield f"{module.name}.{name}", value.postgres
-                yield f"{module.name}.{name}, split", value.judge_and_change
+                yield f"{module.name}.{name}, split", value.verdict_and_changes
 
 
 TEXTS = dict(statements())

@@ -72,11 +72,12 @@ def new_guild_id() -> str:
     return str(milliseconds << 22 | secrets.randbits(22))
 
 
-async def run_demo(console: Console) -> bool:
-    """Simulate two weeks in a new guild of the open database and show the result.
+async def run_demo(console: Console, guild_id: str) -> bool:
+    """Simulate two weeks in a guild of the open database and show the result.
 
     Args:
         console: The output; the progress bar appears only on a terminal.
+        guild_id: The guild (snowflake), a new one.
 
     Returns:
         Whether every balance agrees with the ledger.
@@ -85,7 +86,6 @@ async def run_demo(console: Console) -> bool:
         StorageUnavailableError: The database is unavailable.
         OutcomeUnknownError: The connection was lost during a COMMIT.
     """
-    guild_id = new_guild_id()
     squad_ops = SquadOperations(clock=lambda: FIRST_DAY)
     await BytesOperations(clock=lambda: FIRST_DAY).update_config(guild_id, CONFIG)
     created = {squad.name: await squad_ops.create_squad(squad) for squad in squads(guild_id)}
