@@ -14,7 +14,7 @@ from tortoise.models import Model
 
 
 def column_type(field: Field[Any]) -> str:
-    """The type of a field's values as one writes it."""
+    """Return the type of a field's values as source code."""
     if isinstance(field, JSONField):
         # Written as JSONField[…](…), or as a class of its own that derives from JSONField[…].
         generic = getattr(field, "__orig_class__", None) or type(field).__orig_bases__[0]
@@ -41,7 +41,7 @@ def add_fields(
 def plain_signature(
     app: Sphinx, what: str, name: str, model: Any, options: Any, signature: str, returned: str
 ) -> tuple[str, None] | None:
-    """An input's fields as keyword arguments, with the types that a caller gives."""
+    """Return an input's fields as keyword arguments, with the types that a caller passes."""
     if not (isinstance(model, type) and issubclass(model, (BaseModel, Model))):
         return None
     if issubclass(model, Model):
