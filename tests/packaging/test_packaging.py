@@ -182,7 +182,7 @@ def test_the_installed_wheel_plays_the_demo(python: Path, tmp_path: Path) -> Non
     )
 
     assert found.endswith("all agree.\n")
-    assert played.splitlines()[-1] == found.splitlines()[-1]
+    assert found.splitlines()[-1] in played.splitlines()
 
 
 BEHIND = """
