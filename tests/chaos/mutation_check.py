@@ -165,7 +165,7 @@ MUTATIONS = (
         "bytes_squads/engine/tasks.py",
         " or (current and current.cancelling())",
         "",
-        "tests/engine/test_close.py",
+        "tests/engine/test_cancelled_waiters.py",
     ),
     Mutation(
         "Operations gathered in a block take turns",
