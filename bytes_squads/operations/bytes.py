@@ -536,6 +536,11 @@ class BytesOperations:
             given.get("transfer_cooldown_hours"),
             _to_json(given.get("role_rewards")),
             _to_json(defaults.streak_bonuses()),
+            given.get("timezone"),
+            given.get("streak_grace_days"),
+            given.get("currency_name"),
+            "currency_emoji" in given,
+            given.get("currency_emoji"),
             check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at)),
         )
         return from_row(BytesConfig, rows[0])

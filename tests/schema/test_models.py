@@ -73,6 +73,9 @@ GOOD: dict[str, Row] = {
         "max_transfer": 1000,
         "transfer_cooldown_hours": 0,
         "role_rewards": "{}",
+        "timezone": "UTC",
+        "streak_grace_days": 0,
+        "currency_name": "bytes",
     },
     "squads": {
         "guild_id": GUILD,

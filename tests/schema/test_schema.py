@@ -41,6 +41,7 @@ CHECKS = {
         "ck_bytes_configs_daily_amount",
         "ck_bytes_configs_max_transfer",
         "ck_bytes_configs_transfer_cooldown_hours",
+        "ck_bytes_configs_streak_grace_days",
     },
     "bytes_transactions": {
         "ck_bytes_transactions_amount",
@@ -300,7 +301,7 @@ async def test_indexes_compare_bytes(migrated_url: str) -> None:
 
 @on_postgres
 async def test_only_what_is_looked_up_is_in_an_index(migrated_url: str) -> None:
-    """Neither party's index has SYSTEM's rows, and that of keys has no rows without one."""
+    """Indexes leave out those who left, SYSTEM as a party, and rows without a key or reversal."""
     conditions = await query(
         migrated_url,
         "SELECT indexrelid::regclass::text, pg_get_expr(indpred, indrelid) FROM pg_index "
@@ -309,9 +310,11 @@ async def test_only_what_is_looked_up_is_in_an_index(migrated_url: str) -> None:
     )
 
     assert conditions == [
+        ("ix_bytes_balances_leaderboard", "(left_at IS NULL)"),
         ("ix_bytes_transactions_giver_id", "((giver_id)::text <> 'SYSTEM'::text)"),
         ("ix_bytes_transactions_receiver_id", "((receiver_id)::text <> 'SYSTEM'::text)"),
         ("uq_bytes_transactions_guild_id_idempotency_key", "(idempotency_key IS NOT NULL)"),
+        ("uq_bytes_transactions_guild_id_reverses_id", "(reverses_id IS NOT NULL)"),
     ]
 
 
