@@ -90,15 +90,18 @@ LIST_SQUADS = Statement("""
 """)
 """List a guild's squads with member counts. $1 guild, $2 whether only active squads."""
 
-SQUAD_LEADERBOARD = Statement("""
+_LOW_HALVES = """coalesce(
+                sum(owner.balance & 4294967295) FILTER (WHERE owner.left_at IS NULL), 0
+            )::bigint"""
+
+SQUAD_LEADERBOARD = Statement(f"""
     SELECT squads.*, standing.member_count, standing.total_high, standing.total_low
     FROM squads JOIN (
         SELECT squad.id,
-            count(member.user_id) AS member_count,
-            (coalesce(sum(owner.balance >> 32), 0)
-                + (coalesce(sum(owner.balance & 4294967295), 0)::bigint >> 32))::bigint
-                AS total_high,
-            coalesce(sum(owner.balance & 4294967295), 0)::bigint & 4294967295 AS total_low
+            count(member.user_id) FILTER (WHERE owner.left_at IS NULL) AS member_count,
+            (coalesce(sum(owner.balance >> 32) FILTER (WHERE owner.left_at IS NULL), 0)
+                + ({_LOW_HALVES} >> 32))::bigint AS total_high,
+            {_LOW_HALVES} & 4294967295 AS total_low
         FROM squads AS squad
         LEFT JOIN squad_memberships AS member
             ON member.guild_id = $1::text AND member.squad_id = squad.id
@@ -111,7 +114,10 @@ SQUAD_LEADERBOARD = Statement("""
     ORDER BY total_high DESC, total_low DESC, name COLLATE "C", squads.id
     LIMIT $2::int
 """)
-"""List the active squads by the total balance of their members. $1 guild, $2 limit."""
+"""List the active squads by the total balance of their members, without those who left.
+
+$1 guild, $2 limit.
+"""
 
 _MEMBERSHIP = "FROM squad_memberships WHERE guild_id = $2::text AND user_id = $3::text"
 
