@@ -225,7 +225,7 @@ def _first(kind: str, /, **changes: Any) -> Callable[[list[Record]], None]:
 
 SQUAD = "00000000-0000-7000-8000-000000000000"
 WRONG_LINES = {
-    "header.version": (_first("header", version=3), "has version 3; supported are 1 and 2"),
+    "header.version": (_first("header", version=4), "has version 4; supported are 1 to 3"),
     "header.format": (_first("header", format="csv"), "format"),
     "header.guild_id": (_first("header", guild_id="007"), "not a Discord id"),
     "no header": (lambda lines: lines.pop(0), "does not begin with a header"),
