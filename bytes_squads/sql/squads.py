@@ -90,23 +90,26 @@ LIST_SQUADS = Statement("""
 """)
 """List a guild's squads with member counts. $1 guild, $2 whether only active squads."""
 
-_LOW_HALVES = """coalesce(
-                sum(owner.balance & 4294967295) FILTER (WHERE owner.left_at IS NULL), 0
-            )::bigint"""
-
-SQUAD_LEADERBOARD = Statement(f"""
+SQUAD_LEADERBOARD = Statement("""
     SELECT squads.*, standing.member_count, standing.total_high, standing.total_low
     FROM squads JOIN (
         SELECT squad.id,
-            count(member.user_id) FILTER (WHERE owner.left_at IS NULL) AS member_count,
-            (coalesce(sum(owner.balance >> 32) FILTER (WHERE owner.left_at IS NULL), 0)
-                + ({_LOW_HALVES} >> 32))::bigint AS total_high,
-            {_LOW_HALVES} & 4294967295 AS total_low
+            count(member.user_id) FILTER (
+                WHERE owner.user_id IS NOT NULL OR (
+                    SELECT gone.left_at FROM bytes_balances AS gone
+                    WHERE gone.guild_id = $1::text AND gone.user_id = member.user_id
+                ) IS NULL
+            ) AS member_count,
+            (coalesce(sum(owner.balance >> 32), 0)
+                + (coalesce(sum(owner.balance & 4294967295), 0)::bigint >> 32))::bigint
+                AS total_high,
+            coalesce(sum(owner.balance & 4294967295), 0)::bigint & 4294967295 AS total_low
         FROM squads AS squad
         LEFT JOIN squad_memberships AS member
             ON member.guild_id = $1::text AND member.squad_id = squad.id
         LEFT JOIN bytes_balances AS owner
             ON owner.guild_id = $1::text AND owner.user_id = member.user_id
+            AND owner.left_at IS NULL
         WHERE squad.guild_id = $1::text AND squad.is_active
         GROUP BY squad.id
     ) AS standing ON standing.id = squads.id
