@@ -26,6 +26,10 @@ DEFAULTS = {
     "max_transfer": 1000,
     "transfer_cooldown_hours": 0,
     "role_rewards": {},
+    "timezone": "UTC",
+    "streak_grace_days": 0,
+    "currency_name": "bytes",
+    "currency_emoji": None,
 }
 
 
@@ -74,8 +78,8 @@ class ReferenceModel:
         config = self.get_config()
         for user in sorted(names.keys() - self.members.keys()):
             money = {"balance": 0, "total_received": 0, "total_sent": 0}
-            times = {"last_daily": None, "streak_count": 0, "last_transfer_at": None}
-            self.members[user] = {"user_id": user} | money | times
+            times = {"last_daily": None, "last_transfer_at": None, "left_at": None}
+            self.members[user] = {"user_id": user, "streak_count": 0} | money | times
             self.move("starting", SYSTEM, user, config["starting_balance"], names)
         return config
 
@@ -94,7 +98,8 @@ class ReferenceModel:
         row: Row = {"id": len(self.ledger), "kind": kind, "amount": amount, "created_at": self.now}
         row |= {"giver_id": giver, "giver_username": names.get(giver, SYSTEM)}
         row |= {"receiver_id": receiver, "receiver_username": names.get(receiver, SYSTEM)}
-        row |= {"reason": None, "actor_id": None, "idempotency_key": None} | more
+        row |= {"reason": None, "actor_id": None, "idempotency_key": None, "reverses_id": None}
+        row |= more
         self.ledger.append(row)
         return row
 

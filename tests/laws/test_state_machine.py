@@ -121,6 +121,8 @@ config_changes = st.fixed_dictionaries(
         "max_transfer": st.sampled_from((0, 60, 1000, 1001, MAX)),
         "transfer_cooldown_hours": st.sampled_from((0, 1, 1, 30)),
         "role_rewards": st.sampled_from(({}, {"51": 100, "52": 101, "53": 150, "54": MAX})),
+        "currency_name": st.sampled_from(("bytes", "gems")),
+        "currency_emoji": st.sampled_from((None, "\N{COIN}")),
     },
 ).map(lambda fields: BytesConfigUpdate(**fields))
 squad_changes = st.fixed_dictionaries(
