@@ -272,8 +272,8 @@ class DailyClaim:
     Attributes:
         amount: Whole bytes paid, the guild's ``daily_amount`` times the multiplier.
         multiplier: The streak's multiplier.
-        streak: Claims in a row, in days, this one included.
-        claimed_on: The UTC date of the claim.
+        streak: Number of claims in the streak, this one included.
+        claimed_on: The date of the claim, in the guild's time zone.
         balance: The member's balance after it, in whole bytes.
         transaction_id: The ledger row's id; a claim that pays nothing is a row of 0 bytes.
     """

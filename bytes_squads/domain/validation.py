@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -143,8 +143,10 @@ def timezone(value: str) -> str:
     return name
 
 
-def find_timezone(name: str) -> ZoneInfo | None:
+def find_timezone(name: str) -> tzinfo | None:
     """Return the time zone of this name, or None if this machine does not know it."""
+    if name == "UTC":  # known without time zone data as well
+        return UTC
     # zoneinfo looks for a file of this name. The folders and files that are excluded depend on the
     # machine, or count leap seconds.
     if not _ZONE_NAME.fullmatch(name) or name.partition("/")[0] in _NOT_IANA:

@@ -54,7 +54,7 @@ class BytesOperations:
     `OutcomeUnknownError`.
 
     Args:
-        clock: Returns the time of operations, timezone-aware. Its UTC date decides on daily claims.
+        clock: Returns the time of operations, timezone-aware.
     """
 
     def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -135,11 +135,11 @@ class BytesOperations:
         *,
         idempotency_key: str | int | None = None,
     ) -> DailyClaim:
-        """Pay the daily reward, once per UTC date of the clock.
+        """Pay the daily reward, once per date of the clock in the guild's ``timezone``.
 
-        A claim on the day after the last one extends the streak by a day; any other claim starts a
-        new streak. The amount is the guild's ``daily_amount`` times the multiplier of the highest
-        threshold in ``streak_bonuses`` that the streak has reached.
+        A claim 1 … 1 + ``streak_grace_days`` days after the last one extends the streak by 1; any
+        other claim starts a new streak. The amount is the guild's ``daily_amount`` times the
+        multiplier of the highest threshold in ``streak_bonuses`` that the streak has reached.
 
         Args:
             guild_id: The guild.
@@ -151,7 +151,9 @@ class BytesOperations:
             The claim; with a repeated idempotency key the first result.
 
         Raises:
-            DailyAlreadyClaimedError: Claimed on this date, or on a later one.
+            DailyAlreadyClaimedError: Claimed on this date, or on a later one (the clock or the
+                time zone has changed).
+            StorageError: This machine does not know the guild's time zone; nothing was changed.
             BalanceOverflowError: The member's total would exceed 2⁶³−1.
             IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake.

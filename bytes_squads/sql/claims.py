@@ -28,7 +28,9 @@ GET_CLAIM_STATE = Statement(f"""
         (SELECT streak_count {_MEMBER}) AS streak_count,
         (SELECT starting_balance {_CONFIG}) AS starting_balance,
         (SELECT daily_amount {_CONFIG}) AS daily_amount,
-        (SELECT streak_bonuses {_CONFIG}) AS streak_bonuses
+        (SELECT streak_bonuses {_CONFIG}) AS streak_bonuses,
+        (SELECT timezone {_CONFIG}) AS timezone,
+        (SELECT streak_grace_days {_CONFIG}) AS streak_grace_days
 """)
 """Get the state that a claim depends on, in one row; null without such a member or config.
 
