@@ -8,8 +8,9 @@ the order of writing: on paper an id is the row's number.
 from __future__ import annotations
 
 from copy import copy
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import bytes_squads as b
 
@@ -132,13 +133,17 @@ class ReferenceModel:
     def claim_daily(self, user: str, username: str) -> Any:
         if (first := self.first("daily", user)) is not NOTHING:
             return first
-        config, today = self.welcome({user: username}), self.now.date()
+        config = self.welcome({user: username})
+        zone = ZoneInfo(config["timezone"])
+        today = self.now.astimezone(zone).date()
         last, streak, multiplier = self.members[user]["last_daily"], 1, 1
         if last is not None:
-            tomorrow = last + timedelta(days=1)
-            if today < tomorrow:
-                raise b.DailyAlreadyClaimedError(last, datetime.combine(tomorrow, time(), UTC))
-            if today == tomorrow:
+            if today <= last:
+                next_claim = self.now
+                while next_claim.astimezone(zone).date() <= last:  # a date begins on the minute
+                    next_claim = next_claim.replace(second=0, microsecond=0) + timedelta(minutes=1)
+                raise b.DailyAlreadyClaimedError(last, next_claim)
+            if today - last <= timedelta(days=1 + config["streak_grace_days"]):
                 streak = self.members[user]["streak_count"] + 1
         for days, times in sorted(config["streak_bonuses"].items()):
             multiplier = times if days <= streak else multiplier
