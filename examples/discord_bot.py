@@ -463,6 +463,8 @@ class EconomyCommands(
         daily_amount: ZeroOrMore | None = None,
         max_transfer: ZeroOrMore | None = None,
         transfer_cooldown_hours: app_commands.Range[int, 0, 1_000_000] | None = None,
+        streak_grace_days: app_commands.Range[int, 0, 365] | None = None,
+        timezone: app_commands.Range[str, 1, 64] | None = None,
         reward_role: Role | None = None,
         reward_from: Amount | None = None,
     ) -> None:
@@ -474,8 +476,10 @@ class EconomyCommands(
             "daily_amount": daily_amount,
             "max_transfer": max_transfer,
             "transfer_cooldown_hours": transfer_cooldown_hours,
+            "streak_grace_days": streak_grace_days,
         }
-        changes: dict[str, object] = {k: v for k, v in numbers.items() if v is not None}
+        given = numbers | {"timezone": timezone}
+        changes: dict[str, object] = {k: v for k, v in given.items() if v is not None}
         async with one_at_a_time(guild_id, 0):  # rewards are read, changed, written
             rewards = dict((await ops.get_config(guild_id)).role_rewards)
             if reward_role and reward_from:
@@ -484,6 +488,7 @@ class EconomyCommands(
             update = bs.BytesConfigUpdate.model_validate(changes)
             config = await ops.update_config(guild_id, update)
         lines = [f"{name}: {getattr(config, name):,}" for name in numbers]
+        lines += [f"timezone: {config.timezone}"]
         lines += [f"<@&{role}>: from {n:,} bytes" for role, n in config.role_rewards.items()]
         await say(interaction, embed=listing("Settings", lines))
 

@@ -15,7 +15,7 @@ IMAGES = ROOT / "docs" / "images"
 DIAGRAMS = sorted(IMAGES.glob("*.svg"))
 SVG = "{http://www.w3.org/2000/svg}"
 
-FINAL = {"id", "guild_id", "giver_id", "receiver_id", "amount", "kind", "created_at"}
+FINAL = {"id", "guild_id", "giver_id", "receiver_id", "amount", "kind", "created_at", "reverses_id"}
 
 
 def columns_drawn(table: str) -> dict[str, str]:
