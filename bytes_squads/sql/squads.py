@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from .postings import (
-    BALANCE_CASES,
-    EARLIER_ENTRY,
-    MEMBER_FACTS,
+    BALANCES,
+    KEY_IS_USED,
     MEMBER_IS_UNKNOWN,
     MEMBERS_CHANGED,
+    ONE_ROW,
+    PARTIES,
     RECORD_ENTRY,
-    build_verdict,
+    balance_cases,
     lock_members,
     update_balances,
 )
-from .statement import PostingStatement, Statement
+from .statement import PostingStatement, Statement, row_changed
 
 INSERT_SQUAD = Statement("""
     INSERT INTO squads
@@ -137,13 +138,12 @@ _LOCK_MEMBERSHIP = f"""
         FOR UPDATE
     )"""
 
-_MEMBERSHIP_CHANGED = (
-    f"(SELECT version FROM membership) IS DISTINCT FROM (SELECT ctid {_MEMBERSHIP})"
-)
+_MEMBERSHIP_CHANGED = row_changed("membership", "squad_memberships")
 
-_SQUAD_CHANGED = """
-    (SELECT version FROM squad) IS DISTINCT FROM (
-        SELECT ctid FROM squads WHERE guild_id = $2::text AND id = $12::uuid)"""
+_SEATS_TAKEN = """(
+            SELECT count(*) FROM squad_memberships
+            WHERE guild_id = $2::text AND squad_id = $12::uuid
+        )"""
 
 
 def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
@@ -160,30 +160,27 @@ def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
     """
     return PostingStatement(
         locks=f"{_LOCK_SQUAD}, {lock_members(after='squad')}, {_LOCK_MEMBERSHIP}",
-        verdict=build_verdict(
-            facts=f"""
-            (SELECT switch_cost FROM squad) AS amount,
-            (SELECT name FROM squad) AS reason,
-            '{{"action":"{action}","squad_id":"' || $12::uuid::text || '"}}' AS details,
-            $12::uuid::text AS squad_id, $3::text AS user_id,
-            (SELECT is_active FROM squad) AS is_active,
-            (SELECT max_members FROM squad) AS max_members,
-            CASE WHEN (SELECT max_members FROM squad) IS NOT NULL THEN (
-                SELECT count(*) FROM squad_memberships
-                WHERE guild_id = $2::text AND squad_id = $12::uuid
-            ) END AS seats_taken,
-            (SELECT squad_id::text FROM membership) AS current_squad_id,
-            {EARLIER_ENTRY}, {MEMBER_FACTS}""",
-            cases=f"""
-            WHEN is_active IS NULL THEN 'squad_not_found'
-            WHEN NOT is_active THEN 'squad_inactive'
-            {cases}
-            WHEN seats_taken >= max_members THEN 'squad_full'
-            {MEMBER_IS_UNKNOWN}
-            {BALANCE_CASES}""",
-            stale=f"{_SQUAD_CHANGED} OR {_MEMBERSHIP_CHANGED} OR {MEMBERS_CHANGED}",
-            conclusive="'unknown_member'",
-        ),
+        source=f"{ONE_ROW} LEFT JOIN squad ON true LEFT JOIN membership ON true {PARTIES}",
+        repeated=KEY_IS_USED,
+        cases=f"""
+        WHEN squad.is_active IS NULL THEN 'squad_not_found'
+        WHEN NOT squad.is_active THEN 'squad_inactive'
+        {cases}
+        WHEN squad.max_members IS NOT NULL AND {row_changed("squad", "squads")} THEN 'stale'
+        WHEN squad.max_members IS NOT NULL AND {_SEATS_TAKEN} >= squad.max_members
+            THEN 'squad_full'
+        {MEMBER_IS_UNKNOWN}
+        {balance_cases("squad.switch_cost")}""",
+        amount="squad.switch_cost",
+        reason="squad.name",
+        details=f"""'{{"action":"{action}","squad_id":"' || $12::uuid::text || '"}}'""",
+        numbers={
+            **BALANCES,
+            "squad_id": "$12::uuid::text",
+            "user_id": "$3::text",
+            "max_members": "squad.max_members",
+            "current_squad_id": "membership.squad_id::text",
+        },
         changes={
             "balances_updated": update_balances(only="AND verdict.amount > 0"),
             "membership_saved": save,
@@ -193,13 +190,14 @@ def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
           AND squads.max_members IS NOT NULL AND verdict.outcome = 'done'""",
         },
         record=RECORD_ENTRY,
+        changed=f"({row_changed('squad', 'squads')} OR {_MEMBERSHIP_CHANGED} OR {MEMBERS_CHANGED})",
         answer=", (SELECT membership_id FROM membership_saved) AS membership_id",
     )
 
 
 JOIN_SQUAD = _change_squad(
     "join",
-    "WHEN current_squad_id IS NOT NULL THEN 'already_in_squad'",
+    "WHEN membership.squad_id IS NOT NULL THEN 'already_in_squad'",
     """
         INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at)
         SELECT $2::text, $3::text, $12::uuid, $7::timestamptz
@@ -215,8 +213,8 @@ unknown_member, insufficient_balance.
 SWITCH_SQUAD = _change_squad(
     "switch",
     """
-            WHEN current_squad_id IS NULL THEN 'not_in_squad'
-            WHEN current_squad_id = $12::uuid::text THEN 'already_in_squad'""",
+        WHEN membership.squad_id IS NULL THEN 'not_in_squad'
+        WHEN membership.squad_id = $12::uuid THEN 'already_in_squad'""",
     """
         UPDATE squad_memberships AS target SET squad_id = $12::uuid, joined_at = $7::timestamptz
         FROM verdict
@@ -228,16 +226,13 @@ not_in_squad."""
 
 LEAVE_SQUAD = PostingStatement(
     locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
-    verdict=build_verdict(
-        facts=f"""
-            0::bigint AS amount, NULL::text AS reason,
-            '{{"action":"leave","squad_id":"' || (SELECT squad_id::text FROM membership) || '"}}'
-                AS details,
-            $3::text AS user_id, {EARLIER_ENTRY}, {MEMBER_FACTS}""",
-        cases=f"WHEN details IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}",
-        stale=_MEMBERSHIP_CHANGED,
-        conclusive="'unknown_member'",
-    ),
+    source=f"{ONE_ROW} LEFT JOIN membership ON true {PARTIES}",
+    repeated=KEY_IS_USED,
+    cases=f"WHEN membership.squad_id IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}",
+    amount="0::bigint",
+    reason="NULL::text",
+    details="""'{"action":"leave","squad_id":"' || membership.squad_id::text || '"}'""",
+    numbers={"user_id": "$3::text"},
     changes={
         "membership_deleted": """
         DELETE FROM squad_memberships
@@ -245,6 +240,7 @@ LEAVE_SQUAD = PostingStatement(
           AND (SELECT outcome FROM verdict) = 'done'"""
     },
     record=RECORD_ENTRY,
+    changed=_MEMBERSHIP_CHANGED,
 )
 """Leave the current squad. $1 … $10 as in `postings.POST_ENTRY`.
 

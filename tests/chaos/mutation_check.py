@@ -64,22 +64,22 @@ MUTATIONS = (
     Mutation(
         "A giver with too few bytes is refused",
         "bytes_squads/sql/postings.py",
-        "WHEN giver_balance < amount THEN",
-        "WHEN giver_balance < 0 THEN",
+        "WHEN giver.balance < {amount} THEN",
+        "WHEN giver.balance < 0 THEN",
         "tests/laws/test_concurrency.py tests/operations/test_transfers.py",
     ),
     Mutation(
         "A receiver without room is refused",
         "bytes_squads/sql/postings.py",
-        "WHEN receiver_total > {MAX_BYTES} - amount THEN",
-        "WHEN receiver_total > {MAX_BYTES} THEN",
+        "WHEN receiver.total_received > {MAX_BYTES} - {amount} THEN",
+        "WHEN receiver.total_received > {MAX_BYTES} THEN",
         "tests/operations/test_bytes_operations.py tests/operations/test_transfers.py",
     ),
     Mutation(
         "A transfer beyond the guild's limit is refused",
         "bytes_squads/sql/postings.py",
-        "AND amount > max_transfer THEN",
-        "AND amount > max_transfer + 1 THEN",
+        "AND $12::bigint > max_transfer THEN",
+        "AND $12::bigint > max_transfer + 1 THEN",
         "tests/operations/test_transfers.py",
     ),
     Mutation(
@@ -91,8 +91,8 @@ MUTATIONS = (
     ),
     Mutation(
         "A refusal is believed only if the locked rows are the snapshot's",
-        "bytes_squads/sql/postings.py",
-        "AND ({stale}) THEN 'stale'",
+        "bytes_squads/sql/statement.py",
+        "AND {changed} THEN 'stale'",
         "AND false THEN 'stale'",
         "tests/laws/test_concurrency.py",
     ),
@@ -120,9 +120,9 @@ MUTATIONS = (
     ),
     Mutation(
         "An idempotency key is looked up first",
-        "bytes_squads/sql/postings.py",
-        "WHEN earlier_id IS NOT NULL THEN 'repeated' {cases}",
-        "WHEN false THEN 'repeated' {cases}",
+        "bytes_squads/sql/statement.py",
+        "CASE WHEN {repeated} THEN 'repeated'",
+        "CASE WHEN false AND {repeated} THEN 'repeated'",
         "tests/laws/test_idempotency.py",
     ),
     Mutation(
@@ -135,8 +135,8 @@ MUTATIONS = (
     Mutation(
         "The seats of a squad are counted",
         "bytes_squads/sql/squads.py",
-        "WHEN seats_taken >= max_members THEN",
-        "WHEN false THEN",
+        "AND {_SEATS_TAKEN} >= squad.max_members",
+        "AND {_SEATS_TAKEN} >= 2147483647",
         "tests/laws/test_concurrency.py tests/operations/test_squad_memberships.py",
     ),
     Mutation(
