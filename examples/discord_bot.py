@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from weakref import WeakValueDictionary
@@ -511,4 +512,6 @@ async def book(
 
 
 if __name__ == "__main__":
-    EconomyBot().run(os.environ["DISCORD_TOKEN"])
+    EconomyBot().run(
+        os.environ.get("DISCORD_TOKEN") or sys.exit("Set DISCORD_TOKEN to the token of the bot.")
+    )

@@ -23,10 +23,16 @@ IN_A_CHECKOUT = {"CONTRIBUTING.md", "docs/how-to/migrations.md"}
 
 ELSEWHERE = {
     "CONTRIBUTING.md py": "tests/docs/test_contributing.py",
+    "docs/how-to/disnake.md": "tests/docs/test_clients.py",
+    "docs/how-to/fastapi.md": "tests/docs/test_web_apps.py",
+    "docs/how-to/hikari.md": "tests/docs/test_clients.py",
+    "docs/how-to/litestar.md": "tests/docs/test_web_apps.py",
     "docs/how-to/migrations.md sql": "tests/docs/test_sql_in_documents.py",
     "docs/how-to/move-a-guild.md": "tests/docs/test_command_line_documents.py",
+    "docs/how-to/nextcord.md": "tests/docs/test_clients.py",
     "docs/how-to/own-models.md": "tests/docs/test_own_models.py",
     "docs/how-to/pool-sizes.md sql": "tests/docs/test_sql_in_documents.py",
+    "docs/how-to/py-cord.md": "tests/docs/test_clients.py",
     "docs/reference/command-line.md": "tests/docs/test_command_line_documents.py",
     "docs/tutorial.md": "tests/docs/test_tutorial.py",
 }

@@ -44,6 +44,7 @@ PROCESS_MODULES = {
     "test_aerich",
     "test_archive_size",
     "test_cli_interrupt",
+    "test_clients",
     "test_command_line_documents",
     "test_completion",
     "test_contributing",
@@ -52,6 +53,7 @@ PROCESS_MODULES = {
     "test_packaging",
     "test_tutorial",
     "test_types",
+    "test_web_apps",
 }
 PROCESS_FIXTURES = {"doc_runner", "pytester", "run"}
 PROCESS_TESTS = {
