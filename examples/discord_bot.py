@@ -3,7 +3,7 @@
     pip install 'bytes_squads[examples]'
     DISCORD_TOKEN=… DATABASE_URL=postgres://… python discord_bot.py
 
-Without ``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no
+In PowerShell a variable is set by ``$env:DISCORD_TOKEN = '…'``, before the last line. Without ``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no
 privileged intent. To assign roles it needs Manage Roles, and a role above them.
 
 Members get ``/bytes balance|send|daily|leaderboard|history`` and
