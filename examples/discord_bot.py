@@ -3,8 +3,9 @@
     pip install 'bytes_squads[examples]'
     DISCORD_TOKEN=… DATABASE_URL=postgres://… python discord_bot.py
 
-In PowerShell a variable is set by ``$env:DISCORD_TOKEN = '…'``, before the last line. Without ``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no
-privileged intent. To assign roles it needs Manage Roles, and a role above them.
+In PowerShell a variable is set in a line before that: ``$env:DISCORD_TOKEN = '…'``. Without
+``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no privileged
+intent. To assign roles it needs Manage Roles, and a role above them.
 
 Members get ``/bytes balance|send|daily|leaderboard|history`` and
 ``/squad list|join|switch|leave|standings``, moderators ``/economy grant|charge|config|squad``.
