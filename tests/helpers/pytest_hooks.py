@@ -20,12 +20,14 @@ from .postgres import POSTGRES_URL_VARIABLE, WORKER_INPUT, find_server, postgres
 REQUIRE_VARIABLE = "BYTES_SQUADS_REQUIRE_POSTGRES"
 UVLOOP_VARIABLE = "BYTES_SQUADS_TEST_UVLOOP"
 EXPENSIVE_MODULES = (
+    "test_clients",
     "test_own_models",
     "test_archive_size",
     "test_packaging",
     "test_cli",
     "test_example_bot_storms",
     "test_documents",
+    "test_web_apps",
     "test_state_machine",
     "test_faults",
     "test_chaos",
