@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from helpers.doc_blocks import DOCUMENTS, read_blocks
-from helpers.doc_runner import DocRunner, find_missing_library
+from helpers.doc_runner import DocRunner, find_missing_library, translate_to_powershell
 from helpers.paths import ROOT
 
 import bytes_squads
@@ -23,10 +24,16 @@ IN_A_CHECKOUT = {"CONTRIBUTING.md", "docs/how-to/migrations.md"}
 
 ELSEWHERE = {
     "CONTRIBUTING.md py": "tests/docs/test_contributing.py",
+    "docs/how-to/disnake.md": "tests/docs/test_clients.py",
+    "docs/how-to/fastapi.md": "tests/docs/test_web_apps.py",
+    "docs/how-to/hikari.md": "tests/docs/test_clients.py",
+    "docs/how-to/litestar.md": "tests/docs/test_web_apps.py",
     "docs/how-to/migrations.md sql": "tests/docs/test_sql_in_documents.py",
     "docs/how-to/move-a-guild.md": "tests/docs/test_command_line_documents.py",
+    "docs/how-to/nextcord.md": "tests/docs/test_clients.py",
     "docs/how-to/own-models.md": "tests/docs/test_own_models.py",
     "docs/how-to/pool-sizes.md sql": "tests/docs/test_sql_in_documents.py",
+    "docs/how-to/py-cord.md": "tests/docs/test_clients.py",
     "docs/reference/command-line.md": "tests/docs/test_command_line_documents.py",
     "docs/tutorial.md": "tests/docs/test_tutorial.py",
 }
@@ -71,6 +78,19 @@ def test_what_is_followed_elsewhere_is() -> None:
         document, _, language = what.partition(" ")
         assert [b for b in read_blocks(ROOT / document) if b.language == language or not language]
         assert Path(document).name in (ROOT / where).read_text(encoding="utf-8")
+
+
+def test_commands_for_windows_are_those_for_other_shells() -> None:
+    """Each block for PowerShell follows one of `sh` and says the same."""
+    pairs = [
+        (before.code, block.code)
+        for path in DOCUMENTS
+        for before, block in pairwise(read_blocks(path))
+        if block.language == "powershell"
+    ]
+
+    assert len(pairs) >= 2
+    assert [block for _, block in pairs] == [translate_to_powershell(code) for code, _ in pairs]
 
 
 def test_few_blocks_are_not_run() -> None:

@@ -128,6 +128,9 @@ class DocRunner:
     def _sh(self, block: Block) -> None:
         """The shell says itself what it does not understand."""
 
+    def _powershell(self, block: Block) -> None:
+        """A test compares it with the block for other shells, see `translate_to_powershell`."""
+
     def _text(self, block: Block) -> None:
         """Something to look at."""
 
@@ -142,6 +145,17 @@ class DocRunner:
 
     def _unknown(self, block: Block) -> None:
         raise AssertionError(f"{block}: nobody knows how to run {block.language or 'this'}")
+
+
+def translate_to_powershell(code: str) -> str:
+    """Return the commands of a block of `sh` as they are typed into PowerShell on Windows."""
+    for pattern, replacement in (
+        (r"(?m)^python3 -m venv ", "py -m venv "),
+        (r"(?m)^\. (\S+)/bin/activate$", r"\1\\Scripts\\Activate.ps1"),
+        (r"(?m)^export (\w+)=", r"$env:\1 = "),
+    ):
+        code = re.sub(pattern, replacement, code)
+    return code
 
 
 def find_missing_library(block: Block) -> str | None:

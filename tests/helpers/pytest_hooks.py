@@ -20,12 +20,14 @@ from .postgres import POSTGRES_URL_VARIABLE, WORKER_INPUT, find_server, postgres
 REQUIRE_VARIABLE = "BYTES_SQUADS_REQUIRE_POSTGRES"
 UVLOOP_VARIABLE = "BYTES_SQUADS_TEST_UVLOOP"
 EXPENSIVE_MODULES = (
+    "test_clients",
     "test_own_models",
     "test_archive_size",
     "test_packaging",
     "test_cli",
     "test_example_bot_storms",
     "test_documents",
+    "test_web_apps",
     "test_state_machine",
     "test_faults",
     "test_chaos",
@@ -44,6 +46,7 @@ PROCESS_MODULES = {
     "test_aerich",
     "test_archive_size",
     "test_cli_interrupt",
+    "test_clients",
     "test_command_line_documents",
     "test_completion",
     "test_contributing",
@@ -52,6 +55,7 @@ PROCESS_MODULES = {
     "test_packaging",
     "test_tutorial",
     "test_types",
+    "test_web_apps",
 }
 PROCESS_FIXTURES = {"doc_runner", "pytester", "run"}
 PROCESS_TESTS = {
