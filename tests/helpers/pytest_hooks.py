@@ -50,6 +50,7 @@ PROCESS_MODULES = {
     "test_host",
     "test_own_models",
     "test_packaging",
+    "test_read_only_files",
     "test_tutorial",
     "test_types",
 }
