@@ -172,8 +172,8 @@ def find_missing_library(block: Block) -> str | None:
 def is_installed(requirement: str) -> bool:
     """Whether something can be imported, or is installed, by what one would ask pip for."""
     match = re.match(r"[\w.-]+", requirement)
-    if match is None or requirement.startswith("-"):
-        return True  # an option
+    if match is None or requirement.startswith(("-", ".")):
+        return True  # an option, or a checkout's folder
     if any(metadata.distributions(name=match[0])):
         return True
     return match[0].isidentifier() and importlib.util.find_spec(match[0]) is not None
