@@ -55,7 +55,7 @@ def test_the_first_lines_of_the_readme_say_what_how_and_why() -> None:
     )
     assert "\npip install ." in head
     assert "pip install bytes_squads" in head
-    assert "sells 20 hats of 80 bytes to a member with 100 bytes who clicks 20 times at once" in (
+    assert "sells 20 hats of 80 bytes to a member with 100 who clicks 20 times at once" in (
         head.replace("\n", " ")
     )
     for call in ("claim_daily", "create_transaction", "get_leaderboard"):
