@@ -18,7 +18,7 @@ UVLOOP_TESTS := tests/operations tests/laws tests/chaos/test_byte_sweep.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-fast test-clients test-lowest test-uvloop check lint lock docs chaos mutation-check bench clean
+.PHONY: help demo test test-fast test-clients test-lowest test-uvloop check lint lock docs picture chaos mutation-check bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 13
@@ -63,6 +63,9 @@ docs: $(VENV)/installed-docs  ## Make the documentation, build/docs/index.html; 
 	@$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet \
 		--doctree-dir $(DOCS).doctrees docs $(DOCS)
 	@echo "The documentation is $(DOCS)/index.html"
+
+picture: $(VENV)/installed  ## Draw the demo's picture in README.md and on the index page again
+	$(BIN)/python docs/draw_demo.py
 
 chaos: $(VENV)/installed-test  ## Kill, cancel and cut off for MINUTES=5 on a PostgreSQL of its own; print a report
 	PYTHONPATH=tests $(BIN)/python tests/chaos/chaos.py --minutes $(MINUTES)

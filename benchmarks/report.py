@@ -85,7 +85,7 @@ def write(benchmarks: list[Benchmark], description: str) -> None:
     for section, table in tables(benchmarks):
         chart = f"charts/{section.split()[0].lower()}.svg"
         _draw([one for one in benchmarks if one.section == section], DOCUMENT.parent / chart)
-        parts.append(f"### {section}\n\n{table}\n\n![{section}]({chart})")
+        parts.append(f"### {section}\n\n![{section}]({chart})\n\n{table}")
     text, figures = DOCUMENT.read_text("utf-8"), "\n\n".join(parts)
     text = _FIGURES.sub(lambda found: f"{found[1]}\n{figures}\n\n{found[2]}", text)
     DOCUMENT.write_text(text, "utf-8")

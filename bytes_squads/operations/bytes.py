@@ -398,7 +398,7 @@ class BytesOperations:
     async def get_rank(
         self, run: Operation, guild_id: str | int, user_id: str | int
     ) -> LeaderboardEntry | None:
-        """Return a member's rank in the order of `get_leaderboard`; None for an unknown member.
+        """Return a member's place on the leaderboard, counted from 1; None for an unknown member.
 
         Costs O(rank): the members above are counted through an index. The last member of a million
         took 58 ms (``docs/performance.md``).

@@ -23,6 +23,7 @@ IN_A_CHECKOUT = {"CONTRIBUTING.md", "docs/how-to/migrations.md"}
 """Documents that are followed in a checkout, not in an empty folder."""
 
 ELSEWHERE = {
+    "README.md sh": "tests/docs/test_readme.py",
     "CONTRIBUTING.md py": "tests/docs/test_contributing.py",
     "docs/how-to/disnake.md": "tests/docs/test_clients.py",
     "docs/how-to/fastapi.md": "tests/docs/test_web_apps.py",
@@ -133,15 +134,6 @@ def test_the_bot_of_the_readme_pays_once(tmp_path: Path) -> None:
 
     assert first == "10 bytes, day 1!"
     assert re.fullmatch(r"You have had today's. More <t:\d+:R>.", second)
-
-
-def test_a_transfer_and_a_claim_stand_in_the_first_thirty_lines() -> None:
-    """Whoever opens the README sees running code before anything else."""
-    head = "".join(README.read_text(encoding="utf-8").splitlines(keepends=True)[:30])
-    assert "\nmake demo\nmake test\n" in head
-    assert head.count("create_transaction(") == 1
-    assert head.count("claim_daily(") == 1
-    assert re.search(r"^```python\n.*?^```\n", head, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)

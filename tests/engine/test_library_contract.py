@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from aerich.models import Aerich
 from helpers import Database
 from helpers.backends import on_postgres
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import ConnectionHandler
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import OperationalError
 
 import bytes_squads
 from bytes_squads import BytesOperations, BytesTransaction, StorageUnavailableError
@@ -96,6 +99,25 @@ async def test_aerich_keeps_its_connection_in_its_models_class() -> None:
 
     require(changed == "other", "Tortoise", "where a model keeps its connection's name")
     assert {name: getattr(Aerich._meta, name) for name in before} == before
+
+
+async def test_tortoise_uses_a_sqlite_connection_that_it_did_not_open(tmp_path: Path) -> None:
+    """The client's pragmas are set, its rows have names, and it may not write."""
+    file = tmp_path / "bot.db"
+    sqlite3.connect(file).close()
+    context = TortoiseContext()
+    with context:
+        await context.init(config=config(connection_config(f"sqlite://{file}?cache_size=-77")))
+    (client,) = _tortoise.open_clients(context)
+    require(hasattr(client, "pragmas"), "Tortoise", "SqliteClient.pragmas")
+    require(hasattr(client, "_post_connect"), "Tortoise", "SqliteClient._post_connect")
+    await _tortoise.open_read_only(cast("SqliteClient", client), f"{file.as_uri()}?mode=ro")
+    rows = await client.execute_query_dict("PRAGMA cache_size")
+
+    require(rows == [{"cache_size": -77}], "Tortoise", "how a SQLite client is opened")
+    with pytest.raises(OperationalError, match="readonly"):
+        await client.execute_script("CREATE TABLE t (a)")
+    await context.close_connections()
 
 
 async def test_aiosqlite_runs_a_function_on_its_thread() -> None:

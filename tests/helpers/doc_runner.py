@@ -36,6 +36,9 @@ if [ "$1 $2" = "-m venv" ]; then
 fi
 exec "$PYTHON" "$@"
 """
+OTHER_PROGRAMS = ("createdb", "journalctl", "pg_dump", "pg_restore", "podman", "sudo")
+"""Programs that are not Python packages; only the shell looks at their commands."""
+
 SHIMS = {
     "python": VENV,
     "python3": VENV,
@@ -45,8 +48,12 @@ SHIMS = {
     "aerich": 'exec "$PYTHON" -m aerich "$@"',
     "pytest": 'exec "$PYTHON" -m pytest "$@"',
     "make": 'exec "$MAKE" --dry-run --directory="$CHECKOUT" "$@"',
+    **dict.fromkeys(OTHER_PROGRAMS, "exit 0"),
 }
 """What stands in for a command, so that it is this checkout's, or harmless."""
+
+INSTRUCTIONS = {"FROM", "WORKDIR", "RUN", "COPY", "USER", "ENV", "VOLUME", "STOPSIGNAL", "CMD"}
+"""Those of a container's file that the documents use."""
 
 NEEDED = {"bytes-squads ": "rich", "aerich migrate": "tomli_w"}
 """What a command needs beside the libraries that a bot has."""
@@ -140,6 +147,12 @@ class DocRunner:
     def _ini(self, block: Block) -> None:
         configparser.ConfigParser(interpolation=None).read_string(block.code)
 
+    def _docker(self, block: Block) -> None:
+        """Each line is an instruction, and the last one is a list."""
+        lines = block.code.splitlines()
+        assert {line.split()[0] for line in lines} <= INSTRUCTIONS, str(block)
+        assert json.loads(lines[-1].partition("CMD ")[2]), str(block)
+
     def _json(self, block: Block) -> None:
         json.loads(block.code)
 
@@ -173,8 +186,8 @@ def find_missing_library(block: Block) -> str | None:
 def is_installed(requirement: str) -> bool:
     """Whether something can be imported, or is installed, by what one would ask pip for."""
     match = re.match(r"[\w.-]+", requirement)
-    if match is None or requirement.startswith("-"):
-        return True  # an option
+    if match is None or requirement.startswith(("-", ".")):
+        return True  # an option, or a checkout's folder
     if any(metadata.distributions(name=match[0])):
         return True
     return match[0].isidentifier() and importlib.util.find_spec(match[0]) is not None
