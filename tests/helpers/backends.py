@@ -7,17 +7,12 @@ import threading
 from dataclasses import dataclass
 
 import asyncpg
-import pytest
 
 import bytes_squads
 from bytes_squads import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
 
 LONG = 15.0
 """Seconds after which something hangs; what is waited for takes a fraction of one."""
-
-on_postgres = pytest.mark.parametrize(
-    "backend", [pytest.param("postgres", marks=pytest.mark.postgres)]
-)
 
 MODELS = (BytesBalance, BytesTransaction, BytesConfig, Squad, SquadMembership)
 
