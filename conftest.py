@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,7 +39,7 @@ from helpers import (
     run_in_thread,
     shared_server,
 )
-from helpers.backends import close_and_join_threads
+from helpers.backends import close_and_join_threads, copy_sqlite
 from helpers.operations_table import World, create_world
 from helpers.postgres import POSTGRES_URL_VARIABLE, postgres_folder
 from helpers.sample_guild import open_database, populate
@@ -127,14 +126,14 @@ def empty_url(
 
 
 @pytest.fixture
-async def migrated_url(
+def migrated_url(
     backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[str]:
-    """Return the URL of a new, migrated database."""
+) -> Iterator[str]:
+    """Return the URL of a new, migrated database, a copy of one that the migrations made."""
     if backend == "sqlite":
-        url = f"sqlite://{tmp_path_factory.mktemp('migrated') / 'migrated.db'}"
-        await bytes_squads.upgrade(url)
-        yield url
+        path = tmp_path_factory.mktemp("migrated") / "migrated.db"
+        copy_sqlite(request.getfixturevalue("sqlite_migrated"), path)
+        yield f"sqlite://{path}"
     else:
         server: PostgresServer = request.getfixturevalue("postgres_server")
         with server.database(request.getfixturevalue("postgres_template")) as url:
@@ -168,11 +167,9 @@ async def populated_url(migrated_url: str) -> str:
 async def copied_url(
     backend: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[str]:
-    """Return the URL of a migrated, empty database that processes can share; quickly made."""
+    """Return the URL of a migrated, empty database; on PostgreSQL the worker's, quickly emptied."""
     if backend == "sqlite":
-        template: sqlite3.Connection = request.getfixturevalue("sqlite_migrated")
-        with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
-            template.backup(copy)
+        copy_sqlite(request.getfixturevalue("sqlite_migrated"), tmp_path / "copy.db")
         yield f"sqlite://{tmp_path / 'copy.db'}"
     else:
         yield request.getfixturevalue("postgres_migrated")

@@ -175,7 +175,8 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
             return "You need the permissions to manage the server and its roles."
         case app_commands.TransformerError():
             return "I cannot find that member here."
-    return None
+        case _:
+            return None
 
 
 def member_of(interaction: Interaction) -> Member:

@@ -13,7 +13,6 @@ from typing import Any, cast
 import pytest
 from aerich.models import Aerich
 from helpers import Database
-from helpers.backends import on_postgres
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import ConnectionHandler
@@ -135,7 +134,7 @@ async def test_aiosqlite_runs_a_function_on_its_thread() -> None:
     assert [tuple(row) for row in rows] == [(1,)]
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_asyncpg_knows_its_socket(copied_url: str) -> None:
     """The socket of a connection is found, for TCP's keepalives."""
     await bytes_squads.init(copied_url)
@@ -148,7 +147,7 @@ async def test_asyncpg_knows_its_socket(copied_url: str) -> None:
     require(found is not None and found.fileno() > 0, "asyncpg", "Connection._transport")
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_asyncpg_terminates_a_pool(copied_url: str) -> None:
     """A terminated client has no pool any more, and makes another when it is asked."""
     await bytes_squads.init(copied_url)
@@ -187,7 +186,6 @@ async def test_tortoise_has_a_pool_or_a_lock(db: Database, bytes_ops: BytesOpera
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_asyncpg_ends_a_transaction_that_we_began(db: Database) -> None:
     """Asyncpg commits it, and makes savepoints in it, as one of its own."""
     async with acquire_connection(current_client()) as connection:

@@ -26,12 +26,6 @@ pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def backend() -> str:
-    """Only PostgreSQL can be distributed."""
-    return "postgres"
-
-
-@pytest.fixture
 def split(monkeypatch: pytest.MonkeyPatch) -> list[PostingStatement]:
     """Execute each posting of one entry as two statements in a transaction; return which."""
     executed: list[PostingStatement] = []

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
-import pytest
 
 import bytes_squads
 from bytes_squads import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
 
 LONG = 15.0
 """Seconds after which something hangs; what is waited for takes a fraction of one."""
-
-on_postgres = pytest.mark.parametrize(
-    "backend", [pytest.param("postgres", marks=pytest.mark.postgres)]
-)
 
 MODELS = (BytesBalance, BytesTransaction, BytesConfig, Squad, SquadMembership)
 
@@ -52,6 +50,12 @@ async def empty_tables(url: str) -> None:
         await connection.execute(f"SET session_replication_role = replica; {deletes}")
     finally:
         await connection.close()
+
+
+def copy_sqlite(template: sqlite3.Connection, path: Path) -> None:
+    """Copy an open SQLite database to a new file."""
+    with closing(sqlite3.connect(path)) as copy:
+        template.backup(copy)
 
 
 async def delete_all_rows() -> None:

@@ -99,6 +99,13 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with the marker ``postgres`` on PostgreSQL only."""
+    if "backend" in metafunc.fixturenames and metafunc.definition.get_closest_marker("postgres"):
+        metafunc.definition.add_marker(pytest.mark.parametrize("backend", ["postgres"]))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Set the markers that depend on what a test uses, and put expensive modules first."""
     for item in items:

@@ -28,10 +28,6 @@ from bytes_squads import (
 )
 from bytes_squads.engine.connections import current_client
 
-only_postgres = pytest.mark.parametrize(
-    "backend", [pytest.param("postgres", marks=pytest.mark.postgres)]
-)
-
 
 @pytest.fixture
 def after_commit(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Any], Awaitable[None]]]:
@@ -71,7 +67,7 @@ async def count_grants() -> int:
     return await BytesTransaction.filter(kind="grant").count()
 
 
-@only_postgres
+@pytest.mark.postgres
 @pytest.mark.parametrize("how", ["cancelled", "refused by the server"])
 async def test_a_block_survives_a_read_that_fails_in_it(
     how: str, db: Database, bytes_ops: BytesOperations, squad_ops: SquadOperations
@@ -112,7 +108,7 @@ async def test_a_block_that_ends_without_an_error_is_committed(
     assert (await count_grants() == 1) is told
 
 
-@only_postgres
+@pytest.mark.postgres
 async def test_a_committed_block_does_not_raise_when_its_connection_ends(
     db: Database, bytes_ops: BytesOperations, after_commit: list[Any]
 ) -> None:
@@ -131,7 +127,7 @@ async def test_a_committed_block_does_not_raise_when_its_connection_ends(
     assert await count_grants() == 5
 
 
-@only_postgres
+@pytest.mark.postgres
 @pytest.mark.parametrize("name", ["grant", "claim_daily", "join_squad"])
 async def test_an_operation_of_a_new_member_whose_connection_breaks_after_its_commit_is_done(
     name: str,
@@ -159,7 +155,7 @@ async def test_an_operation_of_a_new_member_whose_connection_breaks_after_its_co
         await squad_ops.join_squad(GUILD, ALICE, squad.id)
 
 
-@only_postgres
+@pytest.mark.postgres
 async def test_a_savepoint_of_the_orm_that_is_undone_does_not_decide_the_outcome(
     db: Database, bytes_ops: BytesOperations, after_commit: list[Any]
 ) -> None:
@@ -180,7 +176,7 @@ async def test_a_savepoint_of_the_orm_that_is_undone_does_not_decide_the_outcome
     assert told is not False
 
 
-@only_postgres
+@pytest.mark.postgres
 @pytest.mark.parametrize("name", ["get_balance", "update_config twice"])
 async def test_a_block_whose_outcome_can_be_found_out_is_not_unknown(
     name: str, db: Database, bytes_ops: BytesOperations, after_commit: list[Any]
@@ -198,7 +194,7 @@ async def test_a_block_whose_outcome_can_be_found_out_is_not_unknown(
     assert await committed(block) is True
 
 
-@only_postgres
+@pytest.mark.postgres
 async def test_claims_of_a_busy_member_are_paid(
     db: Database, bytes_ops: BytesOperations, clock: Clock
 ) -> None:
@@ -225,7 +221,7 @@ async def test_claims_of_a_busy_member_are_paid(
             paid.set()
 
 
-@only_postgres
+@pytest.mark.postgres
 async def test_joins_of_a_limited_squad_do_not_starve(
     db: Database, bytes_ops: BytesOperations, squad_ops: SquadOperations
 ) -> None:

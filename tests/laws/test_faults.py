@@ -74,12 +74,6 @@ async def broken_commit(
     return mode.append
 
 
-@pytest.fixture
-def backend() -> str:
-    """These faults are PostgreSQL's."""
-    return "postgres"
-
-
 UNKNOWN = {
     ("update_config", "before"),
     ("create_squad", "before"),
