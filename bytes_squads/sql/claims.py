@@ -65,7 +65,7 @@ POST_DAILY_CLAIM = PostingStatement(
             assignments="last_daily = $17::date, streak_count = $18::int,"
         )
     },
-    record=RECORD_ENTRY,
+    inserts=RECORD_ENTRY,
 )
 """Post a daily claim if the member's row is unchanged since it was read.
 

@@ -13,7 +13,7 @@ from .postings import (
     lock_members,
     update_balances,
 )
-from .statement import PostingStatement, Statement
+from .statement import Insert, PostingStatement, Statement
 
 INSERT_SQUAD = Statement("""
     INSERT INTO squads
@@ -146,7 +146,13 @@ _SQUAD_CHANGED = """
         SELECT ctid FROM squads WHERE guild_id = $2::text AND id = $12::uuid)"""
 
 
-def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
+def _change_squad(
+    action: str,
+    cases: str,
+    *,
+    update: str | None = None,
+    insert: Insert | None = None,
+) -> PostingStatement:
     """Return the statement that pays for a membership and saves it.
 
     Members are counted in the statement's snapshot. Each new member of a squad with limited size
@@ -156,7 +162,8 @@ def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
     Args:
         action: ``join`` or ``switch``.
         cases: The refusals that depend on the member's current squad.
-        save: The statement that saves the membership.
+        update: The statement that updates the membership.
+        insert: The statement that inserts the membership.
     """
     return PostingStatement(
         locks=f"{_LOCK_SQUAD}, {lock_members(after='squad')}, {_LOCK_MEMBERSHIP}",
@@ -186,25 +193,27 @@ def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
         ),
         changes={
             "balances_updated": update_balances(only="AND verdict.amount > 0"),
-            "membership_saved": save,
+            **({"membership_updated": update} if update else {}),
             "squad_touched": """
         UPDATE squads SET max_members = squads.max_members FROM verdict
         WHERE squads.guild_id = $2::text AND squads.id = $12::uuid
           AND squads.max_members IS NOT NULL AND verdict.outcome = 'done'""",
         },
-        record=RECORD_ENTRY,
-        answer=", (SELECT membership_id FROM membership_saved) AS membership_id",
+        inserts={**({"membership_inserted": insert} if insert else {}), **RECORD_ENTRY},
+        answer=", (SELECT membership_id FROM membership_updated) AS membership_id"
+        if update
+        else "",
     )
 
 
 JOIN_SQUAD = _change_squad(
     "join",
     "WHEN current_squad_id IS NOT NULL THEN 'already_in_squad'",
-    """
-        INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at)
-        SELECT $2::text, $3::text, $12::uuid, $7::timestamptz
-        FROM verdict WHERE verdict.outcome = 'done'
-        RETURNING id AS membership_id""",
+    insert=Insert(
+        "squad_memberships (guild_id, user_id, squad_id, joined_at)",
+        "$2::text, $3::text, $12::uuid, $7::timestamptz",
+        returning="RETURNING id AS membership_id",
+    ),
 )
 """Join a squad for its switch cost. $1 … $11 as in `postings.POST_ENTRY`, $12 squad.
 
@@ -217,7 +226,7 @@ SWITCH_SQUAD = _change_squad(
     """
             WHEN current_squad_id IS NULL THEN 'not_in_squad'
             WHEN current_squad_id = $12::uuid::text THEN 'already_in_squad'""",
-    """
+    update="""
         UPDATE squad_memberships AS target SET squad_id = $12::uuid, joined_at = $7::timestamptz
         FROM verdict
         WHERE target.guild_id = $2::text AND target.user_id = $3::text AND verdict.outcome = 'done'
@@ -244,7 +253,7 @@ LEAVE_SQUAD = PostingStatement(
         WHERE guild_id = $2::text AND user_id = $3::text
           AND (SELECT outcome FROM verdict) = 'done'"""
     },
-    record=RECORD_ENTRY,
+    inserts=RECORD_ENTRY,
 )
 """Leave the current squad. $1 … $10 as in `postings.POST_ENTRY`.
 

@@ -24,7 +24,8 @@ def statements() -> Iterator[tuple[str, str]]:
                 yield f"{module.name}.{name}", value.postgres
             elif isinstance(value, PostingStatement):
                 yield f"{module.name}.{name}", value.postgres
-                yield f"{module.name}.{name}, split", value.verdict_and_changes
+                for number, (text, _) in enumerate(value.split, 1):
+                    yield f"{module.name}.{name}, split {number}", text
 
 
 TEXTS = dict(statements())
