@@ -9,11 +9,13 @@ import asyncio
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from helpers import ALICE, BOB, GUILD, Database, PostgresServer, make_transfer
+from helpers.migrations import VERSIONS, copy_migrations, run_aerich
 from helpers.postgres import CITUS_URL_VARIABLE
 from helpers.sample_guild import dump, open_database, populate
 from helpers.statement_texts import distributed_texts
@@ -21,6 +23,7 @@ from helpers.statement_texts import distributed_texts
 import bytes_squads
 from bytes_squads import BytesOperations, StorageUnavailableError
 from bytes_squads.engine import distribution
+from bytes_squads.engine._tortoise import bound_connection
 from bytes_squads.engine.connections import current_client
 from bytes_squads.sql.distribution import TABLES
 
@@ -28,6 +31,9 @@ pytestmark = pytest.mark.postgres
 on_citus = pytest.mark.skipif(
     not os.environ.get(CITUS_URL_VARIABLE), reason="without Citus: BYTES_SQUADS_TEST_CITUS"
 )
+
+FIRST_DISTRIBUTABLE = 3
+"""Number of migrations after which every key includes the guild, so that tables are distributable."""
 
 SAMPLES = {
     "int8": "1",
@@ -99,17 +105,20 @@ async def test_a_statement_goes_to_one_shard(name: str, db: Database) -> None:
 async def test_writes_commit_in_one_phase(db: Database, bytes_ops: BytesOperations) -> None:
     """A grant to new members, a transfer and a claim prepare nothing on the workers."""
     commands: list[str] = []
-    await bytes_ops.get_balance(GUILD, ALICE)
-    client: Any = current_client()
-    async with client.acquire_connection() as connection:
-        await connection.execute("SET citus.log_remote_commands = on")
-        connection.add_log_listener(lambda _, message: commands.append(message.message))
-    async with bytes_squads.in_transaction():
-        await bytes_ops.grant_many(GUILD, {ALICE: 1, BOB: 2, 3: 3})
-        await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 1))
-        await bytes_ops.claim_daily(GUILD, ALICE)
 
-    assert any(re.search("issuing COMMIT$", command) for command in commands)
+    def listen(_: object, message: Any) -> None:
+        commands.append(message.message)
+
+    with pytest.warns(asyncpg.InterfaceWarning, match="active log listener"):
+        async with bytes_squads.in_transaction() as db:
+            connection = bound_connection(db)
+            await connection.execute("SET LOCAL citus.log_remote_commands = on")
+            connection.add_log_listener(listen)
+            await bytes_ops.grant_many(GUILD, {ALICE: 1, BOB: 2, 3: 3})
+            await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 1))
+            await bytes_ops.claim_daily(GUILD, ALICE)
+
+    assert "issuing COMMIT" in commands
     assert not any("PREPARE" in command for command in commands)
 
 
@@ -218,6 +227,30 @@ async def test_distribute_beside_a_bot_that_writes(
     assert found
     assert report.ok
     assert balances == [100 + count for count in counts]
+
+
+@on_citus
+@pytest.mark.parametrize("number", range(FIRST_DISTRIBUTABLE, len(VERSIONS)))
+async def test_upgrade_of_a_distributed_database(
+    number: int, empty_url: str, tmp_path: Path, close_after_test: None
+) -> None:
+    """Each later migration can be applied after the tables were distributed, and taken back."""
+    folder = copy_migrations(tmp_path / "migrations", VERSIONS[:number])
+    await run_aerich(empty_url, "upgrade", folder)
+    await bytes_squads.init(empty_url)
+    client = current_client()
+    await distribution.distribute_tables(client, [], shards=4, on_progress=None)
+    await bytes_squads.close()
+    applied = await bytes_squads.upgrade(empty_url)
+    async with open_database(empty_url):
+        await populate()
+        report = await BytesOperations().verify()
+    await run_aerich(empty_url, "downgrade", version=number, delete=False)
+    again = await bytes_squads.upgrade(empty_url)
+
+    assert applied == VERSIONS[number:]
+    assert again == VERSIONS[number + 1 :]
+    assert report.ok
 
 
 @on_citus
