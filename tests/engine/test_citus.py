@@ -296,6 +296,14 @@ async def test_distribute_refuses_sqlite(tmp_path: Any) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_distribute_names_an_unreachable_server_without_the_password() -> None:
+    """In one line, as `upgrade` does."""
+    with pytest.raises(StorageUnavailableError, match=r"cannot distribute .* 127\.0\.0\.1:1") as caught:
+        await bytes_squads.distribute("postgres://bot:secret@127.0.0.1:1/bot")
+
+    assert "secret" not in str(caught.value)
+
+
 async def test_distribute_refuses_to_run_in_a_transaction(db: Database) -> None:
     """A block would wait for itself."""
     async with bytes_squads.in_transaction():

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.skipif(
         not os.environ.get(CONTROL_VARIABLE),
-        reason=f"{CONTROL_VARIABLE} does not say how to crash a node",
+        reason=f"without Citus: {CONTROL_VARIABLE} does not say how to crash a node",
     ),
 ]
 

@@ -122,7 +122,7 @@ async def test_a_committed_block_does_not_raise_when_its_connection_ends(
 
     async def end(connection: Any) -> None:
         other = await asyncpg.connect(db.url)
-        await other.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+        await other.execute("SELECT pg_terminate_backend($1::int)", connection.get_server_pid())
         await other.close()
 
     for _ in range(5):
@@ -219,7 +219,7 @@ async def test_claims_of_a_busy_member_are_paid(
         await asyncio.sleep(0.3)
         try:
             for _ in range(6):
-                async with asyncio.timeout(4):
+                async with asyncio.timeout(30 if ON_CITUS else 4):
                     await bytes_ops.claim_daily(GUILD, ALICE)
                 clock.now += timedelta(days=1)
         finally:

@@ -168,7 +168,8 @@ async def test_operations_happen_once_while_connections_are_ended(
     assert_ledger_consistent: Callable[[], Awaitable[None]],
 ) -> None:
     """Operations under way while every connection is ended by an administrator all happen once."""
-    work = [asyncio.create_task(bytes_ops.grant(GUILD, ALICE, 1)) for _ in range(200)]
+    count = 40 if ON_CITUS else 200
+    work = [asyncio.create_task(bytes_ops.grant(GUILD, ALICE, 1)) for _ in range(count)]
     ended = 0
     while not all(task.done() for task in work):
         ended += await terminate_backends(db.url)
@@ -177,7 +178,7 @@ async def test_operations_happen_once_while_connections_are_ended(
     await assert_ledger_consistent()
     client: Any = current_client()
     assert ended > 0
-    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 300
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 100 + count
     assert client._pool.get_idle_size() == client._pool.get_size()
 
 
