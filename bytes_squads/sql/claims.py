@@ -62,7 +62,7 @@ POST_DAILY_CLAIM = PostingStatement(
             assignments="last_daily = $17::date, streak_count = $18::int,"
         )
     },
-    record=RECORD_ENTRY,
+    inserts=RECORD_ENTRY,
     changed=MEMBERS_CHANGED,
 )
 """Post a daily claim if the member's row is unchanged since it was read.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ..domain.defaults import MAX_TRANSFER, TRANSFER_COOLDOWN_HOURS
 from ..domain.rules import MAX_BYTES
-from .statement import PostingStatement, Statement, row_changed
+from .statement import Insert, PostingStatement, Statement, row_changed
 
 ENTRY_COLUMNS = (
     "id, guild_id, giver_id, giver_username, receiver_id, receiver_username, created_at, kind,"
@@ -99,16 +99,13 @@ def update_balances(*, assignments: str = "", only: str = "") -> str:
           AND verdict.outcome = 'done' {only}"""
 
 
-RECORD_ENTRY = f"""
-    INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
-    SELECT {_ENTRY_VALUES}, verdict.amount, verdict.reason, verdict.details::jsonb
-    FROM verdict WHERE verdict.outcome = 'done'"""
-
-INSERT_ENTRY = Statement(f"""
-    INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
-    VALUES ({_ENTRY_VALUES}, $11::bigint, $12::text, $13::jsonb)
-""")
-"""Insert an entry in a separate statement. $11 amount, $12 reason, $13 details."""
+RECORD_ENTRY = {
+    "entry_inserted": Insert(
+        f"bytes_transactions ({ENTRY_COLUMNS})",
+        f"{_ENTRY_VALUES}, verdict.amount, verdict.reason, verdict.details::jsonb",
+    )
+}
+"""Insert the entry, with what the verdict has computed."""
 
 _CONFIG = f"""(
         SELECT coalesce(max(max_transfer), {MAX_TRANSFER}) AS max_transfer,
@@ -157,7 +154,7 @@ POST_ENTRY = PostingStatement(
             END,"""
         )
     },
-    record=RECORD_ENTRY,
+    inserts=RECORD_ENTRY,
     changed=MEMBERS_CHANGED,
     pieces={
         _COOLDOWN: f"{_microseconds('$7')} - {_microseconds('giver.last_transfer_at')}"

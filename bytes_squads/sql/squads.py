@@ -14,7 +14,7 @@ from .postings import (
     lock_members,
     update_balances,
 )
-from .statement import PostingStatement, Statement, row_changed
+from .statement import Insert, PostingStatement, Statement, row_changed
 
 INSERT_SQUAD = Statement("""
     INSERT INTO squads
@@ -146,7 +146,13 @@ _SEATS_TAKEN = """(
         )"""
 
 
-def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
+def _change_squad(
+    action: str,
+    cases: str,
+    *,
+    update: str | None = None,
+    insert: Insert | None = None,
+) -> PostingStatement:
     """Return the statement that pays for a membership and saves it.
 
     Members are counted in the statement's snapshot. Each new member of a squad with limited size
@@ -156,7 +162,8 @@ def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
     Args:
         action: ``join`` or ``switch``.
         cases: The refusals that depend on the member's current squad.
-        save: The statement that saves the membership.
+        update: The statement that updates the membership.
+        insert: The statement that inserts the membership.
     """
     return PostingStatement(
         locks=f"{_LOCK_SQUAD}, {lock_members(after='squad')}, {_LOCK_MEMBERSHIP}",
@@ -183,26 +190,28 @@ def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
         },
         changes={
             "balances_updated": update_balances(only="AND verdict.amount > 0"),
-            "membership_saved": save,
+            **({"membership_updated": update} if update else {}),
             "squad_touched": """
         UPDATE squads SET max_members = squads.max_members FROM verdict
         WHERE squads.guild_id = $2::text AND squads.id = $12::uuid
           AND squads.max_members IS NOT NULL AND verdict.outcome = 'done'""",
         },
-        record=RECORD_ENTRY,
+        inserts={**({"membership_inserted": insert} if insert else {}), **RECORD_ENTRY},
         changed=f"({row_changed('squad', 'squads')} OR {_MEMBERSHIP_CHANGED} OR {MEMBERS_CHANGED})",
-        answer=", (SELECT membership_id FROM membership_saved) AS membership_id",
+        answer=", (SELECT membership_id FROM membership_updated) AS membership_id"
+        if update
+        else "",
     )
 
 
 JOIN_SQUAD = _change_squad(
     "join",
     "WHEN membership.squad_id IS NOT NULL THEN 'already_in_squad'",
-    """
-        INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at)
-        SELECT $2::text, $3::text, $12::uuid, $7::timestamptz
-        FROM verdict WHERE verdict.outcome = 'done'
-        RETURNING id AS membership_id""",
+    insert=Insert(
+        "squad_memberships (guild_id, user_id, squad_id, joined_at)",
+        "$2::text, $3::text, $12::uuid, $7::timestamptz",
+        returning="RETURNING id AS membership_id",
+    ),
 )
 """Join a squad for its switch cost. $1 … $11 as in `postings.POST_ENTRY`, $12 squad.
 
@@ -215,7 +224,7 @@ SWITCH_SQUAD = _change_squad(
     """
         WHEN membership.squad_id IS NULL THEN 'not_in_squad'
         WHEN membership.squad_id = $12::uuid THEN 'already_in_squad'""",
-    """
+    update="""
         UPDATE squad_memberships AS target SET squad_id = $12::uuid, joined_at = $7::timestamptz
         FROM verdict
         WHERE target.guild_id = $2::text AND target.user_id = $3::text AND verdict.outcome = 'done'
@@ -239,7 +248,7 @@ LEAVE_SQUAD = PostingStatement(
         WHERE guild_id = $2::text AND user_id = $3::text
           AND (SELECT outcome FROM verdict) = 'done'"""
     },
-    record=RECORD_ENTRY,
+    inserts=RECORD_ENTRY,
     changed=_MEMBERSHIP_CHANGED,
 )
 """Leave the current squad. $1 … $10 as in `postings.POST_ENTRY`.

@@ -47,7 +47,11 @@ async def empty_tables(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         deletes = "; ".join(f"DELETE FROM {model._meta.db_table}" for model in MODELS)
-        await connection.execute(f"SET session_replication_role = replica; {deletes}")
+        # On Citus, without a new connection for each shard.
+        settings = (
+            "session_replication_role = replica; SET citus.max_adaptive_executor_pool_size = 1"
+        )
+        await connection.execute(f"SET {settings}; {deletes}")
     finally:
         await connection.close()
 

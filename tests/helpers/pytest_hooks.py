@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from .postgres import POSTGRES_URL_VARIABLE, WORKER_INPUT, find_server, postgres_folder
+from .postgres import (
+    CITUS_URL_VARIABLE,
+    POSTGRES_URL_VARIABLE,
+    WORKER_INPUT,
+    find_server,
+    postgres_folder,
+)
 
 REQUIRE_VARIABLE = "BYTES_SQUADS_REQUIRE_POSTGRES"
 UVLOOP_VARIABLE = "BYTES_SQUADS_TEST_UVLOOP"
@@ -186,7 +192,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 _MISSING = (
     re.compile(r"could not import '([^']+)'"),
     re.compile(r"'?([\w.\[\]-]+)'? is not installed"),
-    re.compile(r"without (PostgreSQL)"),
+    re.compile(r"without (PostgreSQL|Citus)"),
     re.compile(r"(PgBouncer) is no package"),
     re.compile(r"there is no (bash|fish|zsh)"),
 )
@@ -205,6 +211,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for report in terminalreporter.stats.get("skipped", [])
         if (name := find_missing(str(report.longrepr[-1])))
     )
+    if citus := counts.pop("Citus", 0):
+        terminalreporter.write_line(
+            f"!!! NOT RUN: {citus} x without Citus. {CITUS_URL_VARIABLE} is the URL of one. !!!",
+            red=True,
+            bold=True,
+        )
     if counts:
         parts = ", ".join(f"{count} x without {name}" for name, count in counts.items())
         terminalreporter.write_line(

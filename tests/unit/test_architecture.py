@@ -90,7 +90,15 @@ FACE = {
         "TransferCooldownError",
         "TransferLimitError",
     },
-    "the rest": {"SYSTEM_ID", "TORTOISE_ORM", "close", "in_transaction", "init", "upgrade"},
+    "the rest": {
+        "SYSTEM_ID",
+        "TORTOISE_ORM",
+        "close",
+        "distribute",
+        "in_transaction",
+        "init",
+        "upgrade",
+    },
 }
 
 
