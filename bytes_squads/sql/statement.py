@@ -78,22 +78,6 @@ class Statement:
         self.distributed = distributed
 
 
-def row_changed(locked: str, table: str, guild: str = "$2::text") -> str:
-    """Return the condition that a locked row is newer than the statement's snapshot.
-
-    Args:
-        locked: The CTE that locks rows; its column ``version`` is their ``ctid``.
-        table: The table of the rows.
-        guild: The parameter of the guild.
-    """
-    return f"""EXISTS (
-            SELECT 1 FROM {locked} WHERE NOT EXISTS (
-                SELECT 1 FROM {table} AS seen
-                WHERE seen.guild_id = {guild} AND seen.ctid = {locked}.version
-            )
-        )"""
-
-
 @dataclass(frozen=True)
 class Insert:
     """An INSERT of a posting.
@@ -131,6 +115,22 @@ class Insert:
         for column, parameter in parameters.items():
             values = values.replace(f"verdict.{column}", parameter)
         return self.distributed or f"INSERT INTO {self.into} VALUES ({values}) {self.returning}"
+
+
+def row_changed(locked: str, table: str, guild: str = "$2::text") -> str:
+    """Return the condition that a locked row is newer than the statement's snapshot.
+
+    Args:
+        locked: The CTE that locks rows; its column ``version`` is their ``ctid``.
+        table: The table of the rows.
+        guild: The parameter of the guild.
+    """
+    return f"""EXISTS (
+            SELECT 1 FROM {locked} WHERE NOT EXISTS (
+                SELECT 1 FROM {table} AS seen
+                WHERE seen.guild_id = {guild} AND seen.ctid = {locked}.version
+            )
+        )"""
 
 
 class PostingStatement:
@@ -192,28 +192,33 @@ class PostingStatement:
         outcome = f"CASE WHEN {repeated} THEN 'repeated' {cases} ELSE 'done' END"
         verdict = f"SELECT {outcome} AS outcome, {values} FROM {source}"
         with_verdict = f"WITH {locks}, verdict AS MATERIALIZED ({verdict})"
-        answer = f"""
-            CASE
-                WHEN outcome NOT IN ({CONCLUSIVE}) AND {changed} THEN 'stale' ELSE outcome
-            END AS outcome, {", ".join(columns)}{answer}"""
         writes = dict(changes)
-        judge = self._select(with_verdict, writes, answer)
-        writes |= {name: insert.after_verdict for name, insert in inserts.items()}
+
+        def select(answer: str) -> str:
+            parts = (with_verdict, *(f"{name} AS ({text})" for name, text in writes.items()))
+            return f"""{", ".join(parts)}
+            SELECT CASE
+                WHEN outcome NOT IN ({CONCLUSIVE}) AND {changed} THEN 'stale' ELSE outcome
+            END AS outcome, {", ".join(columns)}{answer}
+            FROM verdict"""
+
+        without_inserts = select(answer)
         for name, insert in inserts.items():
+            writes[name] = insert.after_verdict
             if insert.returning:
                 column = insert.returning.rpartition(" ")[2]
                 answer += f", (SELECT {column} FROM {name}) AS {column}"
-        self.postgres = self._select(with_verdict, writes, answer)
-        self._count = max(map(int, _PARAMETER.findall(self.postgres)))
+        self.postgres = select(answer)
+        count = max(map(int, _PARAMETER.findall(self.postgres)))
         computed = {
-            column: f"${self._count + number}::{type_name}"
+            column: f"${count + number}::{type_name}"
             for number, (column, type_name) in enumerate(
                 zip(self.COMPUTED, self._COMPUTED_TYPES, strict=True), 1
             )
         }
         self.split = tuple(
             _renumber(text)
-            for text in (judge, *(insert.alone(computed) for insert in inserts.values()))
+            for text in (without_inserts, *(insert.alone(computed) for insert in inserts.values()))
         )
         """The statements for a distributed PostgreSQL, and the numbers of their parameters."""
         constants = ", ".join(f":{name} AS {name}" for name in self.COMPUTED)
@@ -224,11 +229,6 @@ class PostingStatement:
             )
             for text in writes.values()
         )
-
-    @staticmethod
-    def _select(with_verdict: str, writes: Mapping[str, str], answer: str) -> str:
-        parts = (with_verdict, *(f"{name} AS ({text})" for name, text in writes.items()))
-        return f"{', '.join(parts)} SELECT {answer} FROM verdict"
 
     async def distributed(self, fetch: Fetch, *parameters: Any) -> Rows:
         """Execute the posting on a distributed PostgreSQL, in the current transaction.

@@ -298,11 +298,10 @@ async def test_distribute_refuses_sqlite(tmp_path: Any) -> None:
 
 async def test_distribute_names_an_unreachable_server_without_the_password() -> None:
     """In one line, as `upgrade` does."""
-    with pytest.raises(
-        StorageUnavailableError, match=r"cannot distribute .* 127\.0\.0\.1:1"
-    ) as caught:
+    with pytest.raises(StorageUnavailableError, match="cannot distribute") as caught:
         await bytes_squads.distribute("postgres://bot:secret@127.0.0.1:1/bot")
 
+    assert "127.0.0.1:1" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 

@@ -166,7 +166,7 @@ async def test_operations_happen_once_while_connections_are_ended(
     work = [asyncio.create_task(bytes_ops.grant(GUILD, ALICE, 1)) for _ in range(count)]
     ended = 0
     while not all(task.done() for task in work):
-        ended += await terminate_backends(db.url)
+        ended += await terminate_backends(db.url, 1 if ON_CITUS else 1_000)
         await asyncio.sleep(2 if ON_CITUS else 0.1)
     await asyncio.gather(*work)
     await assert_ledger_consistent()

@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 from helpers import ALICE, BOB, GUILD
+from helpers.citus import ON_CITUS
 from helpers.engine_settings import set_timeout
 from helpers.operations_table import KNOWN, OPERATIONS, Member, World, create_world
 from helpers.outcomes import DONE, FAILED, UNKNOWN, open_through_relay, outcome_of
@@ -32,7 +33,7 @@ ARRIVAL = 0.3
 """Seconds in which a server executes a packet that has been delivered."""
 COMMIT = b"COMMIT;"
 """What a packet with a COMMIT contains; BEGIN names READ COMMITTED."""
-LONG = 20.0
+LONG = 60.0 if ON_CITUS else 20.0
 """Seconds after which an operation hangs."""
 
 
@@ -63,8 +64,8 @@ async def wire(
     copied_url: str, hides_pids: bool, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Wire]:
     """Open the database through a relay, with the guild of the table of operations."""
-    set_timeout(monkeypatch, "retry_deadline", 1.0)
-    options = "&command_timeout=0.5"
+    set_timeout(monkeypatch, "retry_deadline", 12.0 if ON_CITUS else 1.0)
+    options = f"&command_timeout={8 if ON_CITUS else 0.5}"
     async with open_through_relay(copied_url, options, hides_pids=hides_pids) as relay:
         direct = await asyncpg.connect(copied_url)
         guild = await create_world(BytesOperations(), SquadOperations())
