@@ -10,7 +10,7 @@ or int before it is checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -62,6 +62,18 @@ def optional_snowflake(value: str | int | None) -> str | None:
         InvalidSnowflakeError: It is neither.
     """
     return None if value is None else snowflake(value)
+
+
+def snowflakes(values: Iterable[str | int]) -> set[str]:
+    """Return several Discord ids in their stored form.
+
+    Raises:
+        InvalidSnowflakeError: One is not valid, or the value is not a collection of them.
+    """
+    # The digits of a single id would be taken for ids.
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InvalidSnowflakeError(values)
+    return {snowflake(value) for value in values}
 
 
 def amount(value: int) -> int:

@@ -25,7 +25,7 @@ from helpers.schema_introspection import is_postgres
 import bytes_squads
 from bytes_squads.domain.rules import wall_time
 from bytes_squads.engine.execution import bind_sqlite
-from bytes_squads.sql import claims, configs, members, postings, queries, squads
+from bytes_squads.sql import claims, configs, guilds, members, postings, queries, squads
 from bytes_squads.sql.statement import PostingStatement, Statement
 
 MEMBERS = 3_000
@@ -57,6 +57,7 @@ READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
     "a commit check": (postings.FIND_POSTED_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
     "a key that was used": (postings.GET_ENTRY_BY_KEY, (GUILD, "key 1"), 1),
     "a key that was not": (postings.GET_ENTRY_BY_KEY, (GUILD, "none"), 0),
+    "role changes": (guilds.GET_ROLES, (GUILD, ALICE), 1 + 1),
     "a member's squad": (squads.GET_MEMBER_SQUAD, (GUILD, ALICE), 1),
     "squads": (squads.LIST_SQUADS, (GUILD, True), MEMBERS),
     "standings": (squads.SQUAD_LEADERBOARD, (GUILD, 10), MEMBERS + MEMBERS),

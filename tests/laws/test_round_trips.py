@@ -33,6 +33,7 @@ import bytes_squads
 from bytes_squads import (
     BytesConfigUpdate,
     BytesOperations,
+    GuildOperations,
     InvalidInputError,
     RefusedError,
     SquadOperations,
@@ -194,7 +195,11 @@ async def counted(
     backend: str, copied_url: str, clock: Clock, request: pytest.FixtureRequest
 ) -> AsyncIterator[Counted]:
     """Open a guild; on PostgreSQL with a relay in between."""
-    operations = BytesOperations(clock=clock), SquadOperations(clock=clock)
+    operations = (
+        BytesOperations(clock=clock),
+        SquadOperations(clock=clock),
+        GuildOperations(clock=clock),
+    )
     if backend == "sqlite":
         await bytes_squads.init(copied_url)
         yield Counted(await create_world(*operations), clock, None)
