@@ -226,26 +226,38 @@ SWITCH_SQUAD = _change_squad(
 """Switch to another squad for its switch cost. Parameters and outcomes as in `JOIN_SQUAD`, and
 not_in_squad."""
 
-LEAVE_SQUAD = PostingStatement(
-    locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
-    verdict=build_verdict(
-        facts=f"""
+
+def leave_squad(*, cases: str, **changes: str) -> PostingStatement:
+    """Return the statement that gives up a member's seat.
+
+    Args:
+        cases: The refusals.
+        changes: Further statements that write, by CTE name.
+    """
+    return PostingStatement(
+        locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
+        verdict=build_verdict(
+            facts=f"""
             0::bigint AS amount, NULL::text AS reason,
             '{{"action":"leave","squad_id":"' || (SELECT squad_id::text FROM membership) || '"}}'
                 AS details,
             $3::text AS user_id, {EARLIER_ENTRY}, {MEMBER_FACTS}""",
-        cases=f"WHEN details IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}",
-        stale=_MEMBERSHIP_CHANGED,
-        conclusive="'unknown_member'",
-    ),
-    changes={
-        "membership_deleted": """
+            cases=cases,
+            stale=_MEMBERSHIP_CHANGED,
+            conclusive="'unknown_member'",
+        ),
+        changes={
+            "membership_deleted": """
         DELETE FROM squad_memberships
         WHERE guild_id = $2::text AND user_id = $3::text
-          AND (SELECT outcome FROM verdict) = 'done'"""
-    },
-    record=RECORD_ENTRY,
-)
+          AND (SELECT outcome FROM verdict) = 'done'""",
+            **changes,
+        },
+        record=RECORD_ENTRY,
+    )
+
+
+LEAVE_SQUAD = leave_squad(cases=f"WHEN details IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}")
 """Leave the current squad. $1 … $10 as in `postings.POST_ENTRY`.
 
 Outcomes: done, repeated, stale, not_in_squad, unknown_member.

@@ -145,6 +145,9 @@ COSTS: dict[str, tuple[int | None, ...]] = {
     "switch_squad": (1, None, 1, 3, 1, 2),
     "switch_squad, free": (1, None, 1, 3, 1, 2),
     "leave_squad": (1, None, 1, 2, 1, 2),
+    "set_member_left": (2, None, None, None, 0, None),
+    "set_member_left, in a squad": (1, None, None, None, None, None),
+    "set_member_left, back": (1, None, None, None, None, None),
 }
 """Round trips of each operation that writes, by kind of call."""
 OTHER_COSTS = {
