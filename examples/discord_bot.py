@@ -3,8 +3,9 @@
     pip install 'bytes_squads[examples]'
     DISCORD_TOKEN=… DATABASE_URL=postgres://… python discord_bot.py
 
-Without ``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no
-privileged intent. To assign roles it needs Manage Roles, and a role above them.
+In PowerShell a variable is set in a line before that: ``$env:DISCORD_TOKEN = '…'``. Without
+``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no privileged
+intent. To assign roles it needs Manage Roles, and a role above them.
 
 Members get ``/bytes balance|send|daily|leaderboard|history`` and
 ``/squad list|join|switch|leave|standings``, moderators ``/economy grant|charge|config|squad``.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from weakref import WeakValueDictionary
@@ -173,7 +175,8 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
             return "You need the permissions to manage the server and its roles."
         case app_commands.TransformerError():
             return "I cannot find that member here."
-    return None
+        case _:
+            return None
 
 
 def member_of(interaction: Interaction) -> Member:
@@ -516,4 +519,6 @@ async def book(
 
 
 if __name__ == "__main__":
-    EconomyBot().run(os.environ["DISCORD_TOKEN"])
+    EconomyBot().run(
+        os.environ.get("DISCORD_TOKEN") or sys.exit("Set DISCORD_TOKEN to the token of the bot.")
+    )

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
@@ -41,7 +40,7 @@ from ..sql.bulk_grants import POST_GRANTS
 from ..sql.claims import GET_CLAIM_STATE, POST_DAILY_CLAIM
 from ..sql.configs import GET_CONFIG, GET_SAVED_CONFIG, SAVE_CONFIG
 from ..sql.members import GET_BALANCE, INSERT_MEMBERS
-from ..sql.postings import GET_ENTRY
+from ..sql.postings import GET_ENTRY, GET_ENTRY_BY_KEY
 from . import claims, ledger
 
 
@@ -390,7 +389,7 @@ class BytesOperations:
         check = CommitCheck.of_entry(guild, keyed_entry_id)
         verdict = await ledger.execute_posting(run, POST_GRANTS, parameters, check, create_members)
         if verdict["outcome"] == "repeated":
-            rows = await run.fetch(GET_ENTRY, guild, UUID(verdict["earlier_id"]))
+            rows = await run.fetch(GET_ENTRY_BY_KEY, guild, key)
             if not rows or from_row(BytesTransaction, rows[0]).details != details:
                 raise IdempotencyConflictError(str(key))
         elif verdict["outcome"] != "done":
@@ -467,7 +466,7 @@ class BytesOperations:
     async def get_rank(
         self, run: Operation, guild_id: str | int, user_id: str | int
     ) -> LeaderboardEntry | None:
-        """Return a member's rank in the order of `get_leaderboard`; None for an unknown member.
+        """Return a member's place on the leaderboard, counted from 1; None for an unknown member.
 
         Costs O(rank): the members above are counted through an index. The last member of a million
         took 58 ms (``docs/performance.md``).

@@ -69,7 +69,7 @@ GET_MARKED_MEMBER = Statement("""
 """Find out whether a member was last changed at this wall time. $1 guild, $2 user, $3 wall time."""
 
 LEAVE_GUILD = leave_squad(
-    cases="WHEN details IS NULL OR members_found < members_needed THEN 'not_in_squad'",
+    cases="WHEN membership.squad_id IS NULL OR giver.id IS NULL THEN 'not_in_squad'",
     member_marked="""
         UPDATE bytes_balances AS member SET
             left_at = $7::timestamptz, updated_at = $11::timestamptz
