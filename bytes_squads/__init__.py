@@ -33,13 +33,16 @@ from .domain.rules import SYSTEM_ID
 from .engine.transaction import in_transaction
 from .models import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
 from .operations.bytes import BytesOperations
+from .operations.guilds import GuildOperations
 from .operations.squads import SquadOperations
 from .schemas import (
     BytesConfigUpdate,
     BytesTransactionCreate,
     DailyClaim,
+    EconomyStatistics,
     LeaderboardEntry,
     LedgerReport,
+    RoleChanges,
     SquadCreate,
     SquadStanding,
     SquadSummary,
@@ -61,6 +64,8 @@ __all__ = [
     "BytesTransactionCreate",
     "DailyAlreadyClaimedError",
     "DailyClaim",
+    "EconomyStatistics",
+    "GuildOperations",
     "IdempotencyConflictError",
     "InsufficientBalanceError",
     "InvalidAmountError",
@@ -74,6 +79,7 @@ __all__ = [
     "NotReversibleError",
     "OutcomeUnknownError",
     "RefusedError",
+    "RoleChanges",
     "Squad",
     "SquadCreate",
     "SquadFullError",

@@ -51,13 +51,15 @@ ARROWS: dict[str, set[str]] = {
 
 FACE = {
     "models": {"BytesBalance", "BytesConfig", "BytesTransaction", "Squad", "SquadMembership"},
-    "operations": {"BytesOperations", "SquadOperations"},
+    "operations": {"BytesOperations", "GuildOperations", "SquadOperations"},
     "inputs and results": {
         "BytesConfigUpdate",
         "BytesTransactionCreate",
         "DailyClaim",
+        "EconomyStatistics",
         "LeaderboardEntry",
         "LedgerReport",
+        "RoleChanges",
         "SquadCreate",
         "SquadStanding",
         "SquadSummary",
