@@ -22,7 +22,8 @@ from .engine._tortoise import (
     unbind_event_loop,
 )
 from .engine.connections import current_client
-from .engine.migrations import OPEN_ERRORS, apply_migrations, first_line, require_folder
+from .engine.driver_errors import first_line
+from .engine.migrations import OPEN_ERRORS, apply_migrations, require_folder
 from .engine.open_checks import require_own_event_loop
 from .engine.tasks import drain, resume, run_to_completion
 from .engine.transaction import read_connection
