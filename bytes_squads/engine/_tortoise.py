@@ -256,8 +256,8 @@ async def run_on_thread(connection: Any, work: Callable[..., T], *arguments: Any
 class SessionConnection(asyncpg.Connection):  # type: ignore[misc]  # is untyped
     """asyncpg's connection, which notes when the server stops waiting for a standby.
 
-    If the wait of a COMMIT is cancelled, by ``statement_timeout`` for example, PostgreSQL reports
-    success and warns that the standby may not have the transaction.
+    If the wait of a COMMIT is cancelled, by an operator for example, PostgreSQL reports success
+    and warns that the standby may not have the transaction.
 
     Attributes:
         unconfirmed: Whether the server gave that warning.

@@ -206,12 +206,12 @@ class _AcquiredConnection:
             sqlite_lock(self._client).release()
             return
         lost = find_loss(exc)
-        if lost is not None:
-            # A statement that timed out may still run: do not reuse its connection.
-            _terminate(self._connection)
         if isinstance(lost, ReadOnlyServerError):
             avoid_server_of(self._connection)
             await self._pool.expire_connections()
+        if lost is not None:
+            # A statement that timed out may still run: do not reuse its connection.
+            _terminate(self._connection)
         await run_to_completion(_release(self._pool, self._connection, ok=exc is None))
 
 
