@@ -26,6 +26,7 @@ from .driver_errors import (
     translate,
 )
 from .keepalives import set_keepalives
+from .tasks import run_to_completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,9 @@ class ServerConnector:
         )
         try:
             set_keepalives(connection, **self._keepalives)
-            session = await self._identify(connection, options.get("timeout"))
+            # Not to be cancelled: asyncpg would cancel the query through another connection.
+            identify = self._identify(connection, options.get("timeout"))
+            session = await run_to_completion(identify)
         except BaseException:
             connection.terminate()
             raise
