@@ -141,13 +141,18 @@ class _AcquiredConnection:
     async def __aenter__(self) -> Any:
         if self._begin is None:
             return await self._acquire()
-        try:
-            return await self._acquire_and_begin(self._begin)
-        except DRIVER_ERRORS as error:
-            if not isinstance(self._client, AsyncpgDBClient) or find_loss(error) is None:
-                raise
-        await self._pool.expire_connections()  # the next one is new
-        return await self._acquire_and_begin(self._begin)
+        while True:
+            idle = self._idle_size()
+            try:
+                return await self._acquire_and_begin(self._begin)
+            except DRIVER_ERRORS as error:
+                if not idle or find_loss(error) is None:
+                    raise
+
+    def _idle_size(self) -> int:
+        """Return how many connections are idle in the pool: the next one may have been lost."""
+        pool = open_pool(self._client) if isinstance(self._client, AsyncpgDBClient) else None
+        return int(pool.get_idle_size()) if pool is not None else 0
 
     async def _acquire_and_begin(self, begin: str) -> Any:
         connection = await self._acquire()
@@ -177,7 +182,6 @@ class _AcquiredConnection:
                 self._connection = connection = await pool.acquire(timeout=timeout)
                 if not is_outdated(connection):
                     return connection
-                await pool.expire_connections()  # the others are probably outdated as well
                 _terminate(connection)
                 await run_to_completion(_release(pool, connection, ok=False))
         if isinstance(client, SqliteClient):

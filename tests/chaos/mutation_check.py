@@ -261,8 +261,8 @@ MUTATIONS = (
     Mutation(
         "A block begins on a new connection where the idle one is lost",
         "bytes_squads/engine/connections.py",
-        "AsyncpgDBClient) or find_loss(error) is None:\n",
-        "AsyncpgDBClient) or error:\n",
+        "                if not idle or find_loss(error) is None:\n",
+        "                if error:\n",
         "tests/engine/test_lost_connections.py",
     ),
     Mutation(
