@@ -1,7 +1,7 @@
 """Guild currencies and squads for Discord bots, on Tortoise ORM."""
 
 from . import _interrupt  # noqa: F401  # the first, for Ctrl-C while the others are imported
-from .database import TORTOISE_ORM, close, init, upgrade
+from .database import TORTOISE_ORM, close, distribute, init, upgrade
 from .domain.errors import (
     AlreadyInSquadError,
     AlreadyReversedError,
@@ -91,6 +91,7 @@ __all__ = [
     "TransferCooldownError",
     "TransferLimitError",
     "close",
+    "distribute",
     "in_transaction",
     "init",
     "upgrade",

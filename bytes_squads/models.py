@@ -41,10 +41,19 @@ from tortoise.models import Model
 from .domain import defaults
 from .domain.ids import uuid7
 from .domain.rules import wall_time
-from .domain.validation import MAX_KEY, MAX_REASON, MAX_USERNAME, SNOWFLAKE_DIGITS
+from .domain.validation import (
+    MAX_KEY,
+    MAX_REASON,
+    MAX_TIMEZONE,
+    MAX_USERNAME,
+    SNOWFLAKE_DIGITS,
+)
 
 MAX_SQUAD_NAME = 100
 MAX_SQUAD_DESCRIPTION = 500
+MAX_CURRENCY_NAME = 32
+MAX_CURRENCY_EMOJI = 64
+"""Room for a Discord emoji, ``<a:name:id>`` with a name of 32 characters and an id of 20 digits."""
 
 
 def _dump_json(value: Any) -> str:
@@ -101,7 +110,9 @@ class BytesBalance(Timestamped):
         default=0, description="All bytes ever received"
     )
     total_sent: fields.Field[int] = fields.BigIntField(default=0, description="All bytes ever sent")
-    last_daily = fields.DateField(null=True, description="UTC date of the last daily claim")
+    last_daily = fields.DateField(
+        null=True, description="Date of the last daily claim, in the guild's timezone"
+    )
     streak_count: fields.Field[int] = fields.IntField(
         default=0, description="Daily claims in a row, in days"
     )
@@ -109,6 +120,11 @@ class BytesBalance(Timestamped):
         null=True,
         description="When the member's last transfer as giver happened, "
         "by the operation's clock (UTC)",
+    )
+    left_at = fields.DatetimeField(
+        null=True,
+        description="When the member left the Discord guild, by the operation's clock (UTC); "
+        "null while there",
     )
 
     class Meta:
@@ -124,9 +140,11 @@ class BytesTransaction(GuildScoped):
     """A row of the ledger: an action that moved bytes, or could have, from giver to receiver.
 
     ``kind`` is one of: ``transfer`` between members; from SYSTEM ``starting``, ``daily`` and
-    ``grant``; to SYSTEM ``charge`` and ``squad``. A ``starting``, ``daily`` or ``squad`` row may
-    have 0 bytes. The ``details`` of a ``daily`` row are ``streak``, ``multiplier``, ``claimed_on``
-    and ``balance``; those of a ``squad`` row ``action`` (join, switch or leave) and ``squad_id``.
+    ``grant``; to SYSTEM ``charge`` and ``squad``. A ``reversal`` takes back the row
+    ``reverses_id``, once: from its receiver to its giver. A ``starting``, ``daily`` or ``squad``
+    row may have 0 bytes. The ``details`` of a ``daily`` row are ``streak``, ``multiplier``,
+    ``claimed_on`` and ``balance``; those of a ``squad`` row ``action`` (join, switch or leave) and
+    ``squad_id``.
     """
 
     id = fields.UUIDField(primary_key=True, default=uuid7, description="UUID, version 7")
@@ -152,7 +170,7 @@ class BytesTransaction(GuildScoped):
         default=wall_time, description="When it happened, by the operation's clock (UTC)"
     )
     kind: fields.Field[str] = fields.CharField(
-        max_length=16, description="transfer, starting, daily, grant, charge or squad"
+        max_length=16, description="transfer, starting, daily, grant, charge, squad or reversal"
     )
     actor_id: fields.Field[str | None] = fields.CharField(
         max_length=SNOWFLAKE_DIGITS,
@@ -170,11 +188,14 @@ class BytesTransaction(GuildScoped):
         decoder=json.loads,
         description="What else the operation answered, for repeated requests and for the history",
     )
+    reverses_id = fields.UUIDField(
+        null=True, description="The row that a reversal takes back; null for other kinds"
+    )
 
     class Meta:
         table = "bytes_transactions"
         table_description = "The ledger: every act of a member, with the bytes that it moved"
-        unique_together = (("guild_id", "idempotency_key"),)
+        unique_together = (("guild_id", "idempotency_key"), ("guild_id", "reverses_id"))
         indexes = (
             Index(fields=("guild_id", "created_at", "id"), name="ix_bytes_transactions_created_at"),
             Index(
@@ -218,6 +239,25 @@ class BytesConfig(Timestamped):
         encoder=_dump_json,
         decoder=json.loads,
         description="Total received, in whole bytes, that earns a role (by role id)",
+    )
+    timezone: fields.Field[str] = fields.CharField(
+        max_length=MAX_TIMEZONE,
+        default=defaults.TIMEZONE,
+        description="IANA time zone whose dates decide on daily claims",
+    )
+    streak_grace_days: fields.Field[int] = fields.IntField(
+        default=defaults.STREAK_GRACE_DAYS,
+        description="Days without a claim that do not end a streak",
+    )
+    currency_name: fields.Field[str] = fields.CharField(
+        max_length=MAX_CURRENCY_NAME,
+        default=defaults.CURRENCY_NAME,
+        description="What the guild calls its bytes",
+    )
+    currency_emoji: fields.Field[str | None] = fields.CharField(
+        max_length=MAX_CURRENCY_EMOJI,
+        null=True,
+        description="Emoji shown with amounts: Unicode, or Discord's <:name:id>",
     )
 
     class Meta:

@@ -23,12 +23,19 @@ from pydantic import (
 from .domain import validation
 from .domain.errors import InvalidInputError
 from .domain.rules import MAX_BYTES
-from .models import MAX_SQUAD_DESCRIPTION, MAX_SQUAD_NAME, Squad
+from .models import (
+    MAX_CURRENCY_EMOJI,
+    MAX_CURRENCY_NAME,
+    MAX_SQUAD_DESCRIPTION,
+    MAX_SQUAD_NAME,
+    Squad,
+)
 
 MAX_COOLDOWN_HOURS = 1_000_000
 """About 114 years; a longer cooldown could pass the last date of Python's calendar."""
 
 MAX_MEMBERS = 2**31 - 1
+MAX_GRACE_DAYS = 2**31 - 1
 
 
 def _text(field: str, max_length: int) -> BeforeValidator:
@@ -47,6 +54,9 @@ Snowflake = Annotated[str | int, BeforeValidator(validation.snowflake)]
 IdempotencyKey = Annotated[str | int | None, BeforeValidator(validation.idempotency_key)]
 NonNegativeBytes = Annotated[int, Field(strict=True, ge=0, le=MAX_BYTES)]
 PositiveBytes = Annotated[int, Field(strict=True, ge=1, le=MAX_BYTES)]
+Timezone = Annotated[str, BeforeValidator(validation.timezone)]
+CurrencyName = Annotated[str, Field(min_length=1), _text("currency_name", MAX_CURRENCY_NAME)]
+CurrencyEmoji = Annotated[str, Field(min_length=1), _text("currency_emoji", MAX_CURRENCY_EMOJI)]
 
 
 # The default of an update's fields; only the given fields are applied.
@@ -157,7 +167,9 @@ class BytesTransactionCreate(_Input):
 
 
 class BytesConfigUpdate(_Input):
-    """The fields of a guild's config to change; those not given stay. None is refused.
+    """The fields of a guild's config to change; those not given stay.
+
+    None clears ``currency_emoji`` and is invalid elsewhere.
 
     Args:
         starting_balance: Whole bytes a new member receives, 0 … 2⁶³−1.
@@ -166,6 +178,10 @@ class BytesConfigUpdate(_Input):
         max_transfer: Largest transfer in whole bytes, 0 … 2⁶³−1 (0 forbids transfers).
         transfer_cooldown_hours: Hours between a giver's transfers, 0 … 1,000,000.
         role_rewards: Total received, in whole bytes and at least 1, by role id.
+        timezone: IANA time zone whose dates decide on daily claims, such as ``Europe/Berlin``.
+        streak_grace_days: Days without a claim that do not end a streak, 0 … 2³¹−1.
+        currency_name: What the guild calls its bytes, 1 … 32 characters.
+        currency_emoji: Emoji shown with amounts, 1 … 64 characters, or None.
 
     Raises:
         InvalidInputError: A field is unknown or a value is invalid.
@@ -179,6 +195,10 @@ class BytesConfigUpdate(_Input):
         _UNSET
     )
     role_rewards: dict[Snowflake, PositiveBytes] = _UNSET
+    timezone: Timezone = _UNSET
+    streak_grace_days: Annotated[int, Field(strict=True, ge=0, le=MAX_GRACE_DAYS)] = _UNSET
+    currency_name: CurrencyName = _UNSET
+    currency_emoji: CurrencyEmoji | None = None
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that were given, by name."""
@@ -252,8 +272,8 @@ class DailyClaim:
     Attributes:
         amount: Whole bytes paid, the guild's ``daily_amount`` times the multiplier.
         multiplier: The streak's multiplier.
-        streak: Claims in a row, in days, this one included.
-        claimed_on: The UTC date of the claim.
+        streak: Number of claims in the streak, this one included.
+        claimed_on: The date of the claim, in the guild's time zone.
         balance: The member's balance after it, in whole bytes.
         transaction_id: The ledger row's id; a claim that pays nothing is a row of 0 bytes.
     """

@@ -3,8 +3,9 @@
     pip install 'bytes_squads[examples]'
     DISCORD_TOKEN=… DATABASE_URL=postgres://… python discord_bot.py
 
-Without ``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no
-privileged intent. To assign roles it needs Manage Roles, and a role above them.
+In PowerShell a variable is set in a line before that: ``$env:DISCORD_TOKEN = '…'``. Without
+``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no privileged
+intent. To assign roles it needs Manage Roles, and a role above them.
 
 Members get ``/bytes balance|send|daily|leaderboard|history`` and
 ``/squad list|join|switch|leave|standings``, moderators ``/economy grant|charge|config|squad``.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from weakref import WeakValueDictionary
@@ -173,7 +175,8 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
             return "You need the permissions to manage the server and its roles."
         case app_commands.TransformerError():
             return "I cannot find that member here."
-    return None
+        case _:
+            return None
 
 
 def member_of(interaction: Interaction) -> Member:
@@ -463,6 +466,8 @@ class EconomyCommands(
         daily_amount: ZeroOrMore | None = None,
         max_transfer: ZeroOrMore | None = None,
         transfer_cooldown_hours: app_commands.Range[int, 0, 1_000_000] | None = None,
+        streak_grace_days: app_commands.Range[int, 0, 365] | None = None,
+        timezone: app_commands.Range[str, 1, 64] | None = None,
         reward_role: Role | None = None,
         reward_from: Amount | None = None,
     ) -> None:
@@ -474,8 +479,10 @@ class EconomyCommands(
             "daily_amount": daily_amount,
             "max_transfer": max_transfer,
             "transfer_cooldown_hours": transfer_cooldown_hours,
+            "streak_grace_days": streak_grace_days,
         }
-        changes: dict[str, object] = {k: v for k, v in numbers.items() if v is not None}
+        given = numbers | {"timezone": timezone}
+        changes: dict[str, object] = {k: v for k, v in given.items() if v is not None}
         async with one_at_a_time(guild_id, 0):  # rewards are read, changed, written
             rewards = dict((await ops.get_config(guild_id)).role_rewards)
             if reward_role and reward_from:
@@ -484,6 +491,7 @@ class EconomyCommands(
             update = bs.BytesConfigUpdate.model_validate(changes)
             config = await ops.update_config(guild_id, update)
         lines = [f"{name}: {getattr(config, name):,}" for name in numbers]
+        lines += [f"timezone: {config.timezone}"]
         lines += [f"<@&{role}>: from {n:,} bytes" for role, n in config.role_rewards.items()]
         await say(interaction, embed=listing("Settings", lines))
 
@@ -511,4 +519,6 @@ async def book(
 
 
 if __name__ == "__main__":
-    EconomyBot().run(os.environ["DISCORD_TOKEN"])
+    EconomyBot().run(
+        os.environ.get("DISCORD_TOKEN") or sys.exit("Set DISCORD_TOKEN to the token of the bot.")
+    )

@@ -2,7 +2,7 @@
 
 ::
 
-    {"type": "header", "format": "bytes_squads guild", "version": 2, "guild_id": "…", …}
+    {"type": "header", "format": "bytes_squads guild", "version": 3, "guild_id": "…", …}
     {"type": "config", …}          at most one
     {"type": "squad", …}
     {"type": "balance", …}
@@ -14,7 +14,7 @@ Records are grouped by type, in this order, so that an archive can be read as a 
 line counts the records: an archive without it is truncated. Null fields are left out. Surrogate
 keys of balances and memberships are not exported, as they belong to one database.
 
-Archives of version 1 can be read as well.
+Archives of versions 1 and 2 can be read as well.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from .records import RECORD_TYPES, Footer, Header, TableRecord
 from .version_1 import RecordV1, TableRecordV1
+from .version_2 import RecordV2, TableRecordV2
 
 FORMAT: Literal["bytes_squads guild"] = "bytes_squads guild"
-VERSION = 2
+VERSION = 3
 
 MAX_LINE_BYTES = 2**20
 """Largest length of a line: more than any row needs, and small enough to keep in memory."""
@@ -40,9 +41,13 @@ _MAX_MESSAGE = 200
 
 _ADAPTERS: dict[int, TypeAdapter[Any]] = {
     1: TypeAdapter(Annotated[Header | TableRecordV1 | Footer, Field(discriminator="type")]),
-    2: TypeAdapter(Annotated[Header | TableRecord | Footer, Field(discriminator="type")]),
+    2: TypeAdapter(Annotated[Header | TableRecordV2 | Footer, Field(discriminator="type")]),
+    3: TypeAdapter(Annotated[Header | TableRecord | Footer, Field(discriminator="type")]),
 }
 """The parser of a line, by version."""
+
+ReadRecord = TableRecord | RecordV1 | RecordV2
+"""A record of any version."""
 
 _RECORD_ORDER = ("header", *(record.type_name() for record in RECORD_TYPES), "end")
 
@@ -123,13 +128,13 @@ class ArchiveReader:
             raise ArchiveError("this is not a guild's archive: it does not begin with a header", 1)
         if header.version not in _ADAPTERS:
             raise ArchiveError(
-                f"this archive has version {header.version}; supported are 1 and {VERSION}",
+                f"this archive has version {header.version}; supported are 1 to {VERSION}",
                 1,
             )
         self._adapter = _ADAPTERS[header.version]
         return header
 
-    def read_records(self) -> Iterator[tuple[int, TableRecord | RecordV1]]:
+    def read_records(self) -> Iterator[tuple[int, ReadRecord]]:
         """Yield the records after the header, each with the number of its line.
 
         Raises:

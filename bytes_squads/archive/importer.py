@@ -20,10 +20,11 @@ from ..operations.bytes import BytesOperations
 from ..schemas import BytesConfigUpdate, LedgerReport
 from ..sql.statement import Statement
 from . import version_1
-from .format import VERSION, ArchiveError, ArchiveReader
+from .format import ArchiveError, ArchiveReader, ReadRecord
 from .records import ConfigRecord, Footer, Record, TableRecord
 from .sql import BATCH_SIZE, COUNT_ROWS, TABLES
 from .version_1 import RecordV1
+from .version_2 import ConfigRecordV2, RecordV2
 
 _INSERTS: dict[type[Record], Statement] = {table.record: table.insert for table in TABLES}
 
@@ -31,7 +32,7 @@ _INSERT_ERRORS = (IntegrityError, OperationalError)
 
 _SETTINGS = tuple(BytesConfigUpdate.model_fields)
 
-Batch = list[tuple[int, TableRecord | RecordV1]]
+Batch = list[tuple[int, ReadRecord]]
 
 
 async def import_guild(
@@ -44,7 +45,8 @@ async def import_guild(
     Ids, timestamps, kinds and keys are kept. Other guilds may be in use during the import; on
     SQLite their writers wait. Keeps at most one batch of lines in memory.
 
-    An archive of version 1 is converted: keys of acts without a ledger row become rows of 0 bytes.
+    Archives of earlier versions are converted: settings that they do not have get the defaults, and
+    in version 1 keys of acts without a ledger row become rows of 0 bytes.
 
     Args:
         source: The archive.
@@ -65,7 +67,7 @@ async def import_guild(
     expected = validation.optional_snowflake(guild_id)
     reader = ArchiveReader(source)
     header = reader.read_header()
-    guild, old = header.guild_id, header.version < VERSION
+    guild = header.guild_id
     if expected not in {None, guild}:
         raise ArchiveError(f"this is an archive of guild {guild}, not of guild {expected}", 1)
     async with in_transaction() as db:
@@ -74,10 +76,11 @@ async def import_guild(
         read = 0
         configured = False
         for batch in _batches(reader.read_records()):
-            if isinstance(batch[0][1], ConfigRecord):
+            config = batch[0][1]
+            if isinstance(config, ConfigRecord | ConfigRecordV2):
                 configured = True
                 with translate_driver_errors():
-                    await _apply_config(db, guild, batch[0][1])
+                    await _apply_config(db, guild, _convert(config))
             else:
                 await _insert(guild, batch)
             read += len(batch)
@@ -86,7 +89,7 @@ async def import_guild(
             if not configured:
                 await BytesConfig.filter(guild_id=guild).using_db(db).delete()
             footer = await _count_rows(db, guild)
-            if old:
+            if header.version == 1:
                 await fetch_on(db, version_1.SET_LAST_TRANSFERS, guild)
                 read += (await fetch_on(db, version_1.COUNT_MOVED, guild))[0]["moved"]
         if footer.rows != read:  # creating a squad does not wait for the config
@@ -119,12 +122,12 @@ async def _lock_empty_guild(db: BaseDBAsyncClient, guild: str) -> None:
         raise ArchiveError(f"guild {guild} is not empty: it has {', '.join(found)}")
 
 
-async def _apply_config(db: BaseDBAsyncClient, guild: str, record: ConfigRecord) -> None:
+async def _apply_config(db: BaseDBAsyncClient, guild: str, record: TableRecord) -> None:
     fields = dict(zip(record.fields(), record.values(), strict=True))
     await BytesConfig.filter(guild_id=guild).using_db(db).update(**fields)
 
 
-def _batches(records: Iterator[tuple[int, TableRecord | RecordV1]]) -> Iterator[Batch]:
+def _batches(records: Iterator[tuple[int, ReadRecord]]) -> Iterator[Batch]:
     """Yield the records in batches of one type each."""
     for _, same in groupby(records, lambda record: type(record[1])):
         while batch := list(islice(same, BATCH_SIZE)):
@@ -156,17 +159,22 @@ async def _insert_batch(guild: str, batch: Batch) -> None:
 
 
 def _statements(
-    guild: str, records: list[TableRecord | RecordV1]
+    guild: str, records: list[ReadRecord]
 ) -> Iterator[tuple[Statement, list[list[Any]]]]:
     """Yield the statements that insert records of one type, each with its rows of parameters."""
     if keys := version_1.keys_to_release(guild, records):
         yield version_1.RELEASE_KEY, keys
-    current = [record.convert() if isinstance(record, RecordV1) else record for record in records]
+    current = [_convert(record) for record in records]
     yield _INSERTS[type(current[0])], [_parameters(guild, record) for record in current]
     if claims := version_1.claims_to_insert(guild, records):
         yield version_1.INSERT_CLAIM, claims
     if joins := version_1.joins_to_insert(guild, records):
         yield version_1.INSERT_JOIN, joins
+
+
+def _convert(record: ReadRecord) -> TableRecord:
+    """Return the record in the current version."""
+    return record.convert() if isinstance(record, RecordV1 | RecordV2) else record
 
 
 def _parameters(guild: str, record: TableRecord) -> list[Any]:

@@ -23,8 +23,19 @@ from pydantic import (
 
 from ..domain import validation
 from ..domain.rules import MAX_BYTES, SYSTEM_ID
-from ..models import MAX_SQUAD_DESCRIPTION, MAX_SQUAD_NAME
-from ..schemas import MAX_COOLDOWN_HOURS, MAX_MEMBERS, NonNegativeBytes, PositiveBytes
+from ..models import (
+    MAX_CURRENCY_EMOJI,
+    MAX_CURRENCY_NAME,
+    MAX_SQUAD_DESCRIPTION,
+    MAX_SQUAD_NAME,
+)
+from ..schemas import (
+    MAX_COOLDOWN_HOURS,
+    MAX_GRACE_DAYS,
+    MAX_MEMBERS,
+    NonNegativeBytes,
+    PositiveBytes,
+)
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -118,8 +129,8 @@ class Header(Record):
     exported_at: Timestamp
 
 
-class ConfigRecord(Record):
-    """The guild's config."""
+class SettingsRecord(Record):
+    """Fields of a guild's config in all versions."""
 
     type: Literal["config"]
     starting_balance: NonNegativeBytes
@@ -130,6 +141,17 @@ class ConfigRecord(Record):
     role_rewards: dict[SnowflakeStr, PositiveBytes]
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class ConfigRecord(SettingsRecord):
+    """The guild's config."""
+
+    timezone: Annotated[str, AfterValidator(validation.timezone)]
+    streak_grace_days: Annotated[int, Field(ge=0, le=MAX_GRACE_DAYS)]
+    currency_name: Annotated[str, Field(min_length=1), _text("currency_name", MAX_CURRENCY_NAME)]
+    currency_emoji: (
+        Annotated[str, Field(min_length=1), _text("currency_emoji", MAX_CURRENCY_EMOJI)] | None
+    ) = None
 
 
 class SquadRecord(Record):
@@ -175,6 +197,7 @@ class BalanceRecord(MemberRecord):
     """A member's balance."""
 
     last_transfer_at: Timestamp | None = None
+    left_at: Timestamp | None = None
 
 
 class MembershipRecord(Record):
@@ -186,8 +209,8 @@ class MembershipRecord(Record):
     joined_at: Timestamp
 
 
-class TransactionRecord(Record):
-    """A row of the ledger."""
+class EntryRecord(Record):
+    """Fields of a row of the ledger in all versions."""
 
     type: Literal["transaction"]
     id: UUID
@@ -198,7 +221,7 @@ class TransactionRecord(Record):
     amount: NonNegativeBytes
     reason: Annotated[str, _text("reason", validation.MAX_REASON)] | None = None
     created_at: Timestamp
-    kind: Literal["transfer", "starting", "daily", "grant", "charge", "squad"]
+    kind: str
     actor_id: SnowflakeStr | None = None
     idempotency_key: Key | None = None
     details: Details | None = None
@@ -219,6 +242,19 @@ class TransactionRecord(Record):
     def check_squad_details(self, details: dict[str, Any] | None) -> None:
         """Raise ValueError if these are not the details of a squad row."""
         check_squad_act(details, "action", ("join", "switch", "leave"))
+
+
+class TransactionRecord(EntryRecord):
+    """A row of the ledger."""
+
+    kind: Literal["transfer", "starting", "daily", "grant", "charge", "squad", "reversal"]
+    reverses_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _check_reversal(self) -> Self:
+        if (self.kind == "reversal") != (self.reverses_id is not None):
+            raise ValueError("a reversal row, and no other, must have reverses_id")
+        return self
 
 
 def check_claim(details: dict[str, Any] | None) -> None:

@@ -20,8 +20,8 @@ from ..domain.rules import MAX_BYTES
 from ..sql.statement import Statement
 from .records import (
     BalanceRecord,
-    ConfigRecord,
     Details,
+    EntryRecord,
     Key,
     MemberRecord,
     MembershipRecord,
@@ -31,6 +31,7 @@ from .records import (
     check_claim,
     check_squad_act,
 )
+from .version_2 import ConfigRecordV2, TransactionRecordV2
 
 
 class BalanceRecordV1(MemberRecord):
@@ -46,9 +47,9 @@ class BalanceRecordV1(MemberRecord):
         return self
 
     def convert(self) -> BalanceRecord:
-        """Return the record of version 2; the time of the last transfer is computed later."""
+        """Return the current record; the time of the last transfer is computed later."""
         shared = {name: getattr(self, name) for name in MemberRecord.model_fields}
-        return BalanceRecord.model_construct(**shared, last_transfer_at=None)
+        return BalanceRecord.model_construct(**shared, last_transfer_at=None, left_at=None)
 
     def claimed_at(self) -> datetime:
         """Return an estimate of the claim's time.
@@ -67,12 +68,12 @@ class MembershipRecordV1(MembershipRecord):
     idempotency_key: Key | None = None
 
     def convert(self) -> MembershipRecord:
-        """Return the record of version 2."""
+        """Return the current record."""
         shared = {name: getattr(self, name) for name in MembershipRecord.model_fields}
         return MembershipRecord.model_construct(**shared)
 
 
-class TransactionRecordV1(TransactionRecord):
+class TransactionRecordV1(TransactionRecordV2):
     """A row of the ledger: at least 1 byte, and with other names in the details."""
 
     amount: Annotated[int, Field(ge=1, le=MAX_BYTES)]
@@ -82,16 +83,16 @@ class TransactionRecordV1(TransactionRecord):
         check_squad_act(details, "how", ("join", "switch"))
 
     def convert(self) -> TransactionRecord:
-        """Return the record of version 2."""
-        shared = {name: getattr(self, name) for name in TransactionRecord.model_fields}
+        """Return the current record."""
+        shared = {name: getattr(self, name) for name in EntryRecord.model_fields}
         if self.kind == "squad" and self.details is not None:
             squad_id = self.details["squad_id"]
             shared["details"] = {"action": self.details["how"], "squad_id": squad_id}
-        return TransactionRecord.model_construct(**shared)
+        return TransactionRecord.model_construct(**shared, reverses_id=None)
 
 
 RecordV1 = BalanceRecordV1 | MembershipRecordV1 | TransactionRecordV1
-TableRecordV1 = ConfigRecord | SquadRecord | RecordV1
+TableRecordV1 = ConfigRecordV2 | SquadRecord | RecordV1
 
 INSERT_CLAIM = Statement("""
     INSERT INTO bytes_transactions

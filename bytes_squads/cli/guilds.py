@@ -43,6 +43,7 @@ async def config_print_config(guild: str, as_json: bool, database_url: str | Non
         "bytes-squads config set --guild 81384788765712384 --daily-amount 25",
         "bytes-squads config set --guild 81384788765712384 --streak-bonuses 7=2,30=5",
         "bytes-squads config set --guild 81384788765712384 --role-rewards none",
+        "bytes-squads config set --guild 81384788765712384 --timezone Europe/Berlin",
     ),
 )
 @options.guild
@@ -81,10 +82,26 @@ async def config_print_config(guild: str, as_json: bool, database_url: str | Non
     help="ROLE (an id) is earned once a member has received BYTES in total. "
     "Replaces all rewards, or none.",
 )
+@click.option(
+    "--timezone",
+    metavar="NAME",
+    help="IANA time zone whose dates decide on daily claims, such as Europe/Berlin.",
+)
+@click.option(
+    "--streak-grace-days",
+    metavar="N",
+    callback=options.parse_int,
+    help="Days without a claim that do not end a streak.",
+)
+@click.option("--currency-name", metavar="TEXT", help="What the guild calls its bytes.")
+@click.option("--currency-emoji", metavar="TEXT", help="Emoji shown with amounts, or none.")
 @options.as_json
 @options.database
 async def config_set(
-    guild: str, as_json: bool, database_url: str | None, **settings: int | dict[str, int] | None
+    guild: str,
+    as_json: bool,
+    database_url: str | None,
+    **settings: int | str | dict[str, int] | None,
 ) -> None:
     """Change the given settings; keep the others."""
     given = {name: value for name, value in settings.items() if value is not None}
@@ -100,6 +117,8 @@ def _build_update(given: dict[str, Any]) -> BytesConfigUpdate:
     bonuses = given.get("streak_bonuses")
     if bonuses is not None:
         given["streak_bonuses"] = {options.to_int(days): bonuses[days] for days in bonuses}
+    if given.get("currency_emoji") == "none":
+        given["currency_emoji"] = None
     try:
         return BytesConfigUpdate(**given)
     except InvalidInputError as error:

@@ -237,10 +237,14 @@ def config(row: BytesConfig, stored: bool) -> Table:
         ("max transfer", f"{row.max_transfer:,}"),
         ("transfer cooldown hours", f"{row.transfer_cooldown_hours:,}"),
         ("role rewards", rewards or "none"),
+        ("timezone", row.timezone),
+        ("streak grace days", f"{row.streak_grace_days:,}"),
+        ("currency name", _user_text(row.currency_name)),
+        ("currency emoji", _user_text(row.currency_emoji or "none")),
     )
 
 
-def _key_value_table(title: str, *pairs: tuple[str, str]) -> Table:
+def _key_value_table(title: str, *pairs: tuple[str, str | Text]) -> Table:
     table = _table(title, "", "")
     table.show_header = False
     for name, value in pairs:

@@ -272,8 +272,9 @@ class DailyAlreadyClaimedError(RefusedError):
     """The daily reward of this date has already been claimed.
 
     Attributes:
-        claimed_on: The date of the claim.
-        next_claim_at: When the next claim is possible: the start of the next date (UTC).
+        claimed_on: The date of the last claim, in the guild's time zone.
+        next_claim_at: When the next claim is possible: the first instant of the next date there
+            (UTC).
     """
 
     claimed_on: date

@@ -1,18 +1,20 @@
 """The rules of the economy as pure functions of numbers and dates, and the default clock.
 
-Amounts are whole bytes, dates are UTC dates, timestamps are timezone-aware UTC.
+Amounts are whole bytes, dates those of the guild's time zone, timestamps timezone-aware UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 SYSTEM_ID = "SYSTEM"
 """The counterparty, by id and by username, where bytes are created or retired."""
 
 MAX_BYTES = 2**63 - 1
 """The largest balance, total or amount in whole bytes, as a signed 64-bit integer holds it."""
+
+_LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 
 def wall_time() -> datetime:
@@ -41,15 +43,29 @@ utc_now = DefaultClock()
 """The default clock of every operation."""
 
 
-def next_streak(last_claim: date | None, streak: int, today: date) -> int:
-    """Return the streak after a claim today: one longer after yesterday's claim, otherwise 1.
+def local_date(moment: datetime, zone: tzinfo) -> date:
+    """Return the date in a time zone, or the UTC date where the calendar ends.
 
     Args:
-        last_claim: UTC date of the member's last claim, None before the first.
-        streak: Length of the streak at that claim, in days.
-        today: UTC date of this claim.
+        moment: The time (UTC).
+        zone: The time zone.
     """
-    if last_claim is not None and today - last_claim == timedelta(days=1):
+    try:
+        return moment.astimezone(zone).date()
+    except OverflowError:
+        return moment.date()
+
+
+def next_streak(last_claim: date | None, streak: int, today: date, grace_days: int = 0) -> int:
+    """Return the streak after a claim today: one longer, or 1 if too many days were missed.
+
+    Args:
+        last_claim: Date of the member's last claim, None before the first.
+        streak: Number of claims in the streak at that claim.
+        today: Date of this claim.
+        grace_days: Days without a claim that do not end a streak.
+    """
+    if last_claim is not None and 1 <= (today - last_claim).days <= 1 + grace_days:
         return streak + 1
     return 1
 
@@ -67,11 +83,61 @@ def streak_multiplier(streak: int, bonuses: Mapping[int, int]) -> int:
     return bonuses[max(reached)] if reached else 1
 
 
-def next_claim_at(claimed_on: date) -> datetime:
-    """Return the midnight (UTC) that ends the date of a claim: then the next one is accepted."""
-    if claimed_on == date.max:
-        return datetime.max.replace(tzinfo=UTC)
-    return datetime.combine(claimed_on + timedelta(days=1), time.min, tzinfo=UTC)
+def next_claim_at(claimed_on: date, now: datetime, zone: tzinfo) -> datetime:
+    """Return the first instant after now (UTC) whose date in the time zone follows a claim's.
+
+    That is mostly midnight. Where clocks go forward at midnight, it is when they do; where a whole
+    date is left out, it is the start of the date after that.
+
+    Args:
+        claimed_on: Date of the last claim, the date of now in the time zone or a later one.
+        now: The time (UTC).
+        zone: The time zone.
+    """
+    try:
+        # Midnight, read as UTC; an offset is less than a day.
+        midnight = datetime.combine(claimed_on + timedelta(days=1), time.min, UTC)
+        for begin, end, offset in _constant_offsets(zone, max(now, midnight - timedelta(days=1))):
+            first = max(begin, midnight - offset)
+            if first < end:
+                return first
+    except OverflowError:
+        pass
+    return _LAST_MOMENT
+
+
+def _constant_offsets(
+    zone: tzinfo, start: datetime
+) -> Iterator[tuple[datetime, datetime, timedelta]]:
+    """Yield the time from start on as periods of one UTC offset each: begin, end, offset.
+
+    A time zone does not tell when its offset changes. Looking once an hour finds each change that
+    is not undone within the hour.
+    """
+    begin, offset = start, _offset(zone, start)
+    while True:
+        end = begin + timedelta(hours=1)
+        if (next_offset := _offset(zone, end)) != offset:
+            end = _find_change(zone, begin, end)
+            next_offset = _offset(zone, end)
+        yield begin, end, offset
+        begin, offset = end, next_offset
+
+
+def _find_change(zone: tzinfo, before: datetime, after: datetime) -> datetime:
+    """Return the first instant with another offset than `before`, by bisection."""
+    offset, microsecond = _offset(zone, before), timedelta(microseconds=1)
+    while after - before > microsecond:
+        middle = before + (after - before) // 2
+        if _offset(zone, middle) == offset:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _offset(zone: tzinfo, moment: datetime) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta()
 
 
 def cooldown_ends_at(last_transfer: datetime, hours: int) -> datetime:
@@ -81,8 +147,8 @@ def cooldown_ends_at(last_transfer: datetime, hours: int) -> datetime:
         last_transfer: When the giver's last transfer was made (UTC).
         hours: ``BytesConfig.transfer_cooldown_hours``.
     """
-    latest, wait = datetime.max.replace(tzinfo=UTC), timedelta(hours=hours)
-    return latest if latest - last_transfer < wait else last_transfer + wait
+    wait = timedelta(hours=hours)
+    return _LAST_MOMENT if _LAST_MOMENT - last_transfer < wait else last_transfer + wait
 
 
 def earned_roles(total_received: int, role_rewards: Mapping[str, int]) -> set[str]:

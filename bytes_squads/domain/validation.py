@@ -9,9 +9,11 @@ or int before it is checked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from .errors import (
     InvalidAmountError,
@@ -28,6 +30,7 @@ SNOWFLAKE_DIGITS = 20
 MAX_USERNAME = 100
 MAX_REASON = 200
 MAX_KEY = 100
+MAX_TIMEZONE = 64
 MAX_PAGE = 10_000
 
 
@@ -126,6 +129,36 @@ def idempotency_key(value: str | int | None) -> str | None:
     if type(exact) is not str or not exact:
         raise InvalidTextError("idempotency_key")
     return text("idempotency_key", exact, MAX_KEY)
+
+
+def timezone(value: str) -> str:
+    """Return the name of an IANA time zone that this machine knows, such as ``Europe/Berlin``.
+
+    Raises:
+        InvalidTextError: It is not such a name.
+    """
+    name = text("timezone", value, MAX_TIMEZONE)
+    if find_timezone(name) is None:
+        raise InvalidTextError("timezone")
+    return name
+
+
+def find_timezone(name: str) -> tzinfo | None:
+    """Return the time zone of this name, or None if this machine does not know it."""
+    if name == "UTC":  # known without time zone data as well
+        return UTC
+    # zoneinfo looks for a file of this name. The folders and files that are excluded depend on the
+    # machine, or count leap seconds.
+    if not _ZONE_NAME.fullmatch(name) or name.partition("/")[0] in _NOT_IANA:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):  # not found, not a zone's file, a folder
+        return None
+
+
+_ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
+_NOT_IANA = ("localtime", "posixrules", "posix", "right")
 
 
 def limit(value: int) -> int:

@@ -30,13 +30,14 @@ from ._tortoise import (
 )
 from .commit_checks import CommitCheck, find_outcome
 from .connections import begin_statement, bound_client, current_client, find_loss, log
+from .distribution import is_distributed
 from .driver_errors import (
     DRIVER_ERRORS,
     RAISED_BY_DRIVERS,
     ConnectionLostError,
     translate,
 )
-from .execution import AnyStatement, Rows, fetch_on
+from .execution import AnyStatement, Rows, fetch_distributed_on, fetch_on
 from .servers import Session, require_confirmed, session_of
 from .tasks import is_draining, run_to_completion
 
@@ -113,13 +114,18 @@ async def execute_in_block(
         db: The transaction of `in_transaction`.
         statement: The statement.
         parameters: Its parameters.
-        check: The commit check, registered if the statement wrote: if it returned a row, and a
-            posting the outcome ``done``.
+        check: The commit check, registered if the statement wrote.
     """
-    rows = await fetch_on(db, statement, *parameters)
-    if check is not None and rows and rows[0].get("outcome", "done") == "done":
+    split = statement.distributed is not None and await is_distributed(db)
+    rows = await (fetch_distributed_on if split else fetch_on)(db, statement, *parameters)
+    if check is not None and has_written(rows):
         _state_of(db).commit_checks.append(check)
     return rows
+
+
+def has_written(rows: Rows) -> bool:
+    """Return whether a statement wrote: it returned a row, and a posting the outcome ``done``."""
+    return bool(rows) and rows[0].get("outcome", "done") == "done"
 
 
 class _TransactionContext:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
@@ -41,7 +40,7 @@ from ..sql.bulk_grants import POST_GRANTS
 from ..sql.claims import GET_CLAIM_STATE, POST_DAILY_CLAIM
 from ..sql.configs import GET_CONFIG, GET_SAVED_CONFIG, SAVE_CONFIG
 from ..sql.members import GET_BALANCE, INSERT_MEMBERS
-from ..sql.postings import GET_ENTRY
+from ..sql.postings import GET_ENTRY, GET_ENTRY_BY_KEY
 from . import claims, ledger
 
 
@@ -54,7 +53,7 @@ class BytesOperations:
     `OutcomeUnknownError`.
 
     Args:
-        clock: Returns the time of operations, timezone-aware. Its UTC date decides on daily claims.
+        clock: Returns the time of operations, timezone-aware.
     """
 
     def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -135,11 +134,11 @@ class BytesOperations:
         *,
         idempotency_key: str | int | None = None,
     ) -> DailyClaim:
-        """Pay the daily reward, once per UTC date of the clock.
+        """Pay the daily reward, once per date of the clock in the guild's ``timezone``.
 
-        A claim on the day after the last one extends the streak by a day; any other claim starts a
-        new streak. The amount is the guild's ``daily_amount`` times the multiplier of the highest
-        threshold in ``streak_bonuses`` that the streak has reached.
+        A claim 1 … 1 + ``streak_grace_days`` days after the last one extends the streak by 1; any
+        other claim starts a new streak. The amount is the guild's ``daily_amount`` times the
+        multiplier of the highest threshold in ``streak_bonuses`` that the streak has reached.
 
         Args:
             guild_id: The guild.
@@ -151,7 +150,9 @@ class BytesOperations:
             The claim; with a repeated idempotency key the first result.
 
         Raises:
-            DailyAlreadyClaimedError: Claimed on this date, or on a later one.
+            DailyAlreadyClaimedError: Claimed on this date, or on a later one (the clock or the
+                time zone has changed).
+            StorageError: This machine does not know the guild's time zone; nothing was changed.
             BalanceOverflowError: The member's total would exceed 2⁶³−1.
             IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake.
@@ -361,7 +362,7 @@ class BytesOperations:
         check = CommitCheck.of_entry(guild, keyed_entry_id)
         verdict = await ledger.execute_posting(run, POST_GRANTS, parameters, check, create_members)
         if verdict["outcome"] == "repeated":
-            rows = await run.fetch(GET_ENTRY, guild, UUID(verdict["earlier_id"]))
+            rows = await run.fetch(GET_ENTRY_BY_KEY, guild, key)
             if not rows or from_row(BytesTransaction, rows[0]).details != details:
                 raise IdempotencyConflictError(str(key))
         elif verdict["outcome"] != "done":
@@ -397,7 +398,7 @@ class BytesOperations:
     async def get_rank(
         self, run: Operation, guild_id: str | int, user_id: str | int
     ) -> LeaderboardEntry | None:
-        """Return a member's rank in the order of `get_leaderboard`; None for an unknown member.
+        """Return a member's place on the leaderboard, counted from 1; None for an unknown member.
 
         Costs O(rank): the members above are counted through an index. The last member of a million
         took 58 ms (``docs/performance.md``).
@@ -536,6 +537,11 @@ class BytesOperations:
             given.get("transfer_cooldown_hours"),
             _to_json(given.get("role_rewards")),
             _to_json(defaults.streak_bonuses()),
+            given.get("timezone"),
+            given.get("streak_grace_days"),
+            given.get("currency_name"),
+            "currency_emoji" in given,
+            given.get("currency_emoji"),
             check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at)),
         )
         return from_row(BytesConfig, rows[0])

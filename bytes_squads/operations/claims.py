@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, tzinfo
 from typing import Any
 
-from ..domain import defaults, rules
+from ..domain import defaults, rules, validation
 from ..domain.errors import (
     BalanceOverflowError,
     DailyAlreadyClaimedError,
     IdempotencyConflictError,
+    StorageError,
 )
 from ..domain.rules import MAX_BYTES
 from ..engine._tortoise import field_of
@@ -34,14 +35,17 @@ def decide_claim(
     Raises:
         DailyAlreadyClaimedError: Claimed on this date, or on a later one.
         BalanceOverflowError: The amount would exceed 2⁶³−1.
+        StorageError: This machine does not know the guild's time zone.
     """
-    today, last_daily = entry.created_at.date(), state["last_daily"]
+    zone, now, last_daily = _zone_of(state), entry.created_at, state["last_daily"]
+    today = rules.local_date(now, zone)
     if isinstance(last_daily, str):  # SQLite stores dates as text
         last_daily = date.fromisoformat(last_daily)
     if last_daily is not None and last_daily >= today:
-        raise DailyAlreadyClaimedError(last_daily, rules.next_claim_at(last_daily))
+        raise DailyAlreadyClaimedError(last_daily, rules.next_claim_at(last_daily, now, zone))
     last_streak = state["streak_count"] or 0
-    streak = rules.next_streak(last_daily, last_streak, today)
+    grace_days = state["streak_grace_days"] or defaults.STREAK_GRACE_DAYS
+    streak = rules.next_streak(last_daily, last_streak, today, grace_days)
     amount, bonuses = defaults.DAILY_AMOUNT, defaults.streak_bonuses()
     if state["daily_amount"] is not None:
         amount = state["daily_amount"]
@@ -56,6 +60,22 @@ def decide_claim(
         raise BalanceOverflowError(total, entry.amount)
     entry.details = {"streak": streak, "multiplier": multiplier, "claimed_on": today.isoformat()}
     return last_daily, last_streak, today, streak
+
+
+def _zone_of(state: Mapping[str, Any]) -> tzinfo:
+    """Return the guild's time zone.
+
+    No other zone can take its place: it would have other dates than a second machine that knows the
+    zone.
+    """
+    name = state["timezone"] or defaults.TIMEZONE
+    zone = validation.find_timezone(name)
+    if zone is None:
+        raise StorageError(
+            f"this machine has no data of the guild's time zone {name!a} (install or update the "
+            "package tzdata): nothing was changed"
+        )
+    return zone
 
 
 def details_before_balance(entry: BytesTransaction) -> str:

@@ -64,6 +64,7 @@ def new_entry(
     actor_id: str | None = None,
     idempotency_key: str | None = None,
     details: dict[str, Any] | None = None,
+    reverses_id: UUID | None = None,
 ) -> BytesTransaction:
     """Return a new, unsaved ledger entry; the default party is SYSTEM."""
     return new_instance(
@@ -81,6 +82,7 @@ def new_entry(
         actor_id=actor_id,
         idempotency_key=idempotency_key,
         details=details,
+        reverses_id=reverses_id,
     )
 
 

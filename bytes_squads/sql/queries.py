@@ -8,24 +8,27 @@ from uuid import UUID
 from .statement import Statement
 
 LEADERBOARD = Statement("""
-    SELECT user_id, balance FROM bytes_balances WHERE guild_id = $1
+    SELECT user_id, balance FROM bytes_balances WHERE guild_id = $1 AND left_at IS NULL
     ORDER BY balance DESC, user_id LIMIT $2::int OFFSET $3::bigint
 """)
-"""List the members with the most bytes. $1 guild, $2 limit, $3 offset."""
+"""List the members with the most bytes, without those who left. $1 guild, $2 limit, $3 offset.
+
+``left_at IS NULL`` is the predicate of the leaderboard's index, which the planner needs to use it.
+"""
 
 GET_RANK = Statement("""
     SELECT target.balance, 1 + (
         SELECT count(*) FROM bytes_balances AS rival
-        WHERE rival.guild_id = $1 AND rival.balance > target.balance
+        WHERE rival.guild_id = $1 AND rival.left_at IS NULL AND rival.balance > target.balance
     ) + (
         SELECT count(*) FROM bytes_balances AS rival
-        WHERE rival.guild_id = $1 AND rival.balance = target.balance
+        WHERE rival.guild_id = $1 AND rival.left_at IS NULL AND rival.balance = target.balance
           AND rival.user_id < target.user_id
     ) AS rank
     FROM bytes_balances AS target
-    WHERE target.guild_id = $1 AND target.user_id = $2
+    WHERE target.guild_id = $1 AND target.user_id = $2 AND target.left_at IS NULL
 """)
-"""Get a member's rank and balance. $1 guild, $2 user."""
+"""Get the rank and balance of a member who has not left. $1 guild, $2 user."""
 
 GET_ROLE_REWARDS = Statement("""
     SELECT member.total_received, config.role_rewards

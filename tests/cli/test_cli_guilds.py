@@ -23,6 +23,10 @@ DEFAULTS = {
     "max_transfer": 1000,
     "transfer_cooldown_hours": 0,
     "role_rewards": {},
+    "timezone": "UTC",
+    "streak_grace_days": 0,
+    "currency_name": "bytes",
+    "currency_emoji": None,
     "created_at": None,
     "updated_at": None,
 }
@@ -56,6 +60,10 @@ async def test_config_set_changes_the_given_settings(populated_url: str) -> None
         "--max-transfer": ("9223372036854775807", 2**63 - 1),
         "--transfer-cooldown-hours": ("24", 24),
         "--role-rewards": ("18446744073709551615=5000", {"18446744073709551615": 5000}),
+        "--timezone": ("Asia/Kolkata", "Asia/Kolkata"),
+        "--streak-grace-days": ("2", 2),
+        "--currency-name": ("gems", "gems"),
+        "--currency-emoji": ("<:gem:31>", "<:gem:31>"),
     }
     for option, (word, value) in changes.items():
         changed = await read_json(
@@ -70,13 +78,14 @@ async def test_config_set_changes_the_given_settings(populated_url: str) -> None
 
     text = await read_text(
         *("config", "set", "--guild", GUILD, "--streak-bonuses", "none", "--daily-amount", 8),
-        *("--role-rewards", "31=5,32=6"),
+        *("--role-rewards", "31=5,32=6", "--currency-emoji", "none"),
         url=populated_url,
     )
     assert text == (
         f"Settings of guild {GUILD} starting balance 0 daily amount 8 streak bonuses none "
         "max transfer 9,223,372,036,854,775,807 transfer cooldown hours 24 "
-        "role rewards 31=5, 32=6"
+        "role rewards 31=5, 32=6 timezone Asia/Kolkata streak grace days 2 "
+        "currency name gems currency emoji none"
     )
 
 
@@ -88,6 +97,10 @@ async def test_config_set_changes_the_given_settings(populated_url: str) -> None
         (["--daily-amount", "many"], "'many' is not a whole number"),
         (["--max-transfer", str(2**63)], "--max-transfer: Input should be less than or equal to"),
         (["--transfer-cooldown-hours", "1000001"], "--transfer-cooldown-hours: Input should be"),
+        (["--timezone", "Mars/Base"], "--timezone: "),
+        (["--streak-grace-days", "-1"], "--streak-grace-days: Input should be greater than"),
+        (["--currency-name", ""], "--currency-name: String should have at least 1 character"),
+        (["--currency-emoji", "x" * 65], "--currency-emoji: "),
         (["--streak-bonuses", "8"], "'' is not a whole number"),
         (["--streak-bonuses", ""], "'' is not a whole number"),
         (["--streak-bonuses", "0=2"], "--streak-bonuses: 0: Input should be greater than"),

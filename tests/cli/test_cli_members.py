@@ -151,7 +151,7 @@ async def test_history_escapes_control_characters_in_reason(populated_url: str) 
 
 
 async def test_history_before_an_unknown_row_is_refused(populated_url: str) -> None:
-    """A row of another guild is none of this one's."""
+    """A row of another guild is not found."""
     row = str(UUID(int=7))
     said = await read_error(
         "history", "--guild", GUILD, "--before", row, DATABASE_URL=populated_url

@@ -262,6 +262,7 @@ async def test_settings_are_shown_and_those_given_are_changed(running_bot: Runni
         daily_amount=25,
         transfer_cooldown_hours=2,
         max_transfer=0,
+        timezone="Europe/Berlin",
     )
 
     assert answer.embeds[0]["description"].splitlines() == [
@@ -269,6 +270,8 @@ async def test_settings_are_shown_and_those_given_are_changed(running_bot: Runni
         "daily_amount: 25",
         "max_transfer: 0",
         "transfer_cooldown_hours: 2",
+        "streak_grace_days: 0",
+        "timezone: Europe/Berlin",
         f"<@&{running_bot.owls.id}>: from 5,000 bytes",
     ]
 
@@ -328,6 +331,7 @@ def refused_uses(running_bot: RunningBot) -> list[tuple[str, Member, dict[str, A
         ("/economy charge", mo, {"member": ada, "amount": 200}, "That takes 200 bytes"),
         ("/economy config", mo, {"reward_role": running_bot.owls}, odd),
         ("/economy config", mo, {"reward_from": 5}, odd),
+        ("/economy config", mo, {"timezone": "Mars/Base"}, "I cannot do that."),
         (
             "/economy config",
             mo,

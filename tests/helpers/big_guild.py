@@ -19,8 +19,9 @@ ROUNDS = 10
 
 CONFIG = Statement("""
     INSERT INTO bytes_configs (guild_id, created_at, updated_at, starting_balance, daily_amount,
-        streak_bonuses, max_transfer, transfer_cooldown_hours, role_rewards)
-    VALUES ($1, $2, $2, 100, 7, '{"8":2}', 500, 0, '{"300000000000000001":50}')
+        streak_bonuses, max_transfer, transfer_cooldown_hours, role_rewards, timezone,
+        streak_grace_days, currency_name)
+    VALUES ($1, $2, $2, 100, 7, '{"8":2}', 500, 0, '{"300000000000000001":50}', 'UTC', 0, 'bytes')
 """)
 SQUAD = Statement("""
     INSERT INTO squads (guild_id, created_at, updated_at, id, role_id, name, switch_cost, is_active)

@@ -8,8 +8,9 @@ the order of writing: on paper an id is the row's number.
 from __future__ import annotations
 
 from copy import copy
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import bytes_squads as b
 
@@ -26,6 +27,10 @@ DEFAULTS = {
     "max_transfer": 1000,
     "transfer_cooldown_hours": 0,
     "role_rewards": {},
+    "timezone": "UTC",
+    "streak_grace_days": 0,
+    "currency_name": "bytes",
+    "currency_emoji": None,
 }
 
 
@@ -74,8 +79,8 @@ class ReferenceModel:
         config = self.get_config()
         for user in sorted(names.keys() - self.members.keys()):
             money = {"balance": 0, "total_received": 0, "total_sent": 0}
-            times = {"last_daily": None, "streak_count": 0, "last_transfer_at": None}
-            self.members[user] = {"user_id": user} | money | times
+            times = {"last_daily": None, "last_transfer_at": None, "left_at": None}
+            self.members[user] = {"user_id": user, "streak_count": 0} | money | times
             self.move("starting", SYSTEM, user, config["starting_balance"], names)
         return config
 
@@ -94,7 +99,8 @@ class ReferenceModel:
         row: Row = {"id": len(self.ledger), "kind": kind, "amount": amount, "created_at": self.now}
         row |= {"giver_id": giver, "giver_username": names.get(giver, SYSTEM)}
         row |= {"receiver_id": receiver, "receiver_username": names.get(receiver, SYSTEM)}
-        row |= {"reason": None, "actor_id": None, "idempotency_key": None} | more
+        row |= {"reason": None, "actor_id": None, "idempotency_key": None, "reverses_id": None}
+        row |= more
         self.ledger.append(row)
         return row
 
@@ -127,13 +133,17 @@ class ReferenceModel:
     def claim_daily(self, user: str, username: str) -> Any:
         if (first := self.first("daily", user)) is not NOTHING:
             return first
-        config, today = self.welcome({user: username}), self.now.date()
+        config = self.welcome({user: username})
+        zone = ZoneInfo(config["timezone"])
+        today = self.now.astimezone(zone).date()
         last, streak, multiplier = self.members[user]["last_daily"], 1, 1
         if last is not None:
-            tomorrow = last + timedelta(days=1)
-            if today < tomorrow:
-                raise b.DailyAlreadyClaimedError(last, datetime.combine(tomorrow, time(), UTC))
-            if today == tomorrow:
+            if today <= last:
+                next_claim = self.now
+                while next_claim.astimezone(zone).date() <= last:  # a date begins on the minute
+                    next_claim = next_claim.replace(second=0, microsecond=0) + timedelta(minutes=1)
+                raise b.DailyAlreadyClaimedError(last, next_claim)
+            if today - last <= timedelta(days=1 + config["streak_grace_days"]):
                 streak = self.members[user]["streak_count"] + 1
         for days, times in sorted(config["streak_bonuses"].items()):
             multiplier = times if days <= streak else multiplier

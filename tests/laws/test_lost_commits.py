@@ -38,12 +38,6 @@ LONG = 20.0
 bytes_ops, squad_ops = BytesOperations(), SquadOperations()
 
 
-@pytest.fixture
-def backend() -> str:
-    """Return the database that has a network: PostgreSQL."""
-    return "postgres"
-
-
 @dataclass
 class World:
     """A guild behind a relay, with a table of the caller's, and a connection beside the relay."""

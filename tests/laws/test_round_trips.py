@@ -216,7 +216,6 @@ async def test_operation_takes_its_number_of_round_trips(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_block_resets_the_session_of_its_connection(counted: Counted) -> None:
     """What a caller's block sets in its session does not reach whoever has the connection next."""
     async with in_transaction() as db:

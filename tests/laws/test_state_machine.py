@@ -66,6 +66,8 @@ SETTINGS = settings(
 )
 
 MAX = 2**63 - 1
+# The machine begins at noon UTC on 2 March 2026, in the week before New York's clocks go forward.
+ZONES = ("UTC", "UTC", "Asia/Kathmandu", "Pacific/Kiritimati", "America/New_York")
 HOME, AWAY = "100000000000000001", "99"
 GUILDS = (HOME, AWAY)
 ANN, BO, CY, DI = MEMBERS = ("200000000000000001", "30", "200000000000000002", "4")
@@ -121,6 +123,10 @@ config_changes = st.fixed_dictionaries(
         "max_transfer": st.sampled_from((0, 60, 1000, 1001, MAX)),
         "transfer_cooldown_hours": st.sampled_from((0, 1, 1, 30)),
         "role_rewards": st.sampled_from(({}, {"51": 100, "52": 101, "53": 150, "54": MAX})),
+        "timezone": st.sampled_from(ZONES),
+        "streak_grace_days": st.sampled_from((0, 0, 1, 3)),
+        "currency_name": st.sampled_from(("bytes", "gems")),
+        "currency_emoji": st.sampled_from((None, "\N{COIN}")),
     },
 ).map(lambda fields: BytesConfigUpdate(**fields))
 squad_changes = st.fixed_dictionaries(

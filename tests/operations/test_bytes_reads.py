@@ -10,10 +10,12 @@ from helpers import Clock, Ids, MakeConfig, MakeMember
 from helpers.assertions import MAX_BYTES, ReadRows, as_dict
 
 from bytes_squads import (
+    BytesBalance,
     BytesOperations,
     BytesTransaction,
     LeaderboardEntry,
 )
+from bytes_squads.domain.rules import wall_time
 
 # Leaderboard and rank -----------------------------------------------------------------------------
 
@@ -95,6 +97,21 @@ async def test_get_rank_of_an_unknown_member_is_none(
     ] == [None, None]
     assert LeaderboardEntry(1, "9", 2000) == await bytes_ops.get_rank(ids.other_guild, "9")
     assert before == await read_all_rows()
+
+
+@pytest.mark.usefixtures("ranked")
+async def test_get_leaderboard_and_rank_leave_out_members_who_left(
+    bytes_ops: BytesOperations, ids: Ids
+) -> None:
+    """Who left has no rank, and those below move up; of the tied ones as well."""
+    gone = ["3", "100", "4"]
+    await BytesBalance.filter(guild_id=ids.guild, user_id__in=gone).update(left_at=wall_time())
+    left = [entry for entry in ORDER if entry[0] not in gone]
+    expected = [LeaderboardEntry(rank, *entry) for rank, entry in enumerate(left, 1)]
+    ranks = [await bytes_ops.get_rank(ids.guild, user) for user, _ in left]
+    assert [await bytes_ops.get_rank(ids.guild, user) for user in gone] == [None] * len(gone)
+    assert expected == ranks == await bytes_ops.get_leaderboard(ids.guild)
+    assert expected[2:] == await bytes_ops.get_leaderboard(ids.guild, offset=2)
 
 
 async def test_get_leaderboard_of_a_guild_without_members_is_empty(

@@ -17,6 +17,10 @@ DEFAULTS: dict[str, Any] = {
     "max_transfer": 1000,
     "transfer_cooldown_hours": 0,
     "role_rewards": {},
+    "timezone": "UTC",
+    "streak_grace_days": 0,
+    "currency_name": "bytes",
+    "currency_emoji": None,
 }
 SETTINGS = [
     ("starting_balance", 0),
@@ -31,6 +35,16 @@ SETTINGS = [
     ("transfer_cooldown_hours", 1),
     ("transfer_cooldown_hours", 24 * 365),
     ("role_rewards", {"301": 1, str(2**64 - 1): MAX_BYTES}),
+    ("timezone", "Europe/Berlin"),
+    ("timezone", "America/Argentina/ComodRivadavia"),
+    ("timezone", "Etc/GMT+12"),
+    ("streak_grace_days", 1),
+    ("streak_grace_days", 2**31 - 1),
+    ("currency_name", "é"),
+    ("currency_name", "\N{COIN}" * 32),
+    ("currency_emoji", "\N{COIN}"),
+    ("currency_emoji", f"<a:{'n' * 32}:{2**64 - 1}>"),
+    ("currency_emoji", None),
 ]
 
 
@@ -117,8 +131,13 @@ async def test_get_config_returns_streak_bonuses_with_int_keys(
 
 
 REFUSED: list[tuple[str, Any]] = [
-    *((field, None) for field in DEFAULTS),
-    *((field, bad) for field in DEFAULTS for bad in (-1, True, 1.0, "5", 2**63, 10**5000, [])),
+    *((field, None) for field in DEFAULTS if field != "currency_emoji"),
+    *(
+        (field, bad)
+        for field in DEFAULTS
+        for bad in (-1, True, 1.0, "5", 2**63, 10**5000, [])
+        if bad != "5" or not field.startswith("currency")
+    ),
     ("starting_balance", {}),
     ("transfer_cooldown_hours", 10**9),
     ("streak_bonuses", {0: 2}),
@@ -135,6 +154,21 @@ REFUSED: list[tuple[str, Any]] = [
     ("role_rewards", {"301": -1}),
     ("role_rewards", {"301": "5"}),
     ("role_rewards", {"301": 2**63}),
+    *(
+        ("timezone", name)
+        for name in (
+            *("", " ", "UTC ", "Mars/Base", "CET/", "/UTC", "/usr/share/zoneinfo/UTC", "../UTC"),
+            *("Europe", "Europe//Berlin", "./UTC", "Europe\\Berlin", "UTC\0", "UT\ud800", "Ünited"),
+            *("zone.tab", "tzdata.zi", "localtime", "posixrules", "posix/UTC", "right/UTC"),
+            *("europe/berlin\n", "X" * 65, b"UTC", "Europe/Berlin/Mitte"),
+        )
+    ),
+    ("streak_grace_days", 2**31),
+    *(
+        (field, text)
+        for field, longest in (("currency_name", 32), ("currency_emoji", 64))
+        for text in ("", "x" * (longest + 1), "a\0", "\ud800", b"bytes")
+    ),
     ("guild_id", "1"),
     ("balance", 5),
     ("created_at", None),

@@ -1,4 +1,4 @@
-"""Daily claims: once a UTC date, streaks, multipliers, and pay of nothing."""
+"""Daily claims: once a date of the guild's zone, streaks, multipliers, and pay of nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from helpers.assertions import MAX_BYTES, Check, ReadRows, assert_refused
 from bytes_squads import (
     BalanceOverflowError,
     BytesBalance,
+    BytesConfig,
+    BytesConfigUpdate,
     BytesOperations,
     BytesTransaction,
     DailyAlreadyClaimedError,
     DailyClaim,
     IdempotencyConflictError,
+    OutcomeUnknownError,
+    StorageError,
+    StorageUnavailableError,
 )
 
 
@@ -199,6 +204,205 @@ async def test_claim_daily_is_separate_for_each_member_and_guild(
         await bytes_ops.claim_daily(ids.other_guild, ids.alice),
     ]
     assert [(claim.amount, claim.balance) for claim in claims] == [(10, 110)] * 3
+
+
+# Time zones and grace days ------------------------------------------------------------------------
+
+# When a claim is tried (UTC): the streak that it makes, or since when another is possible.
+Tries = list[tuple[str, int | str]]
+CALENDARS: dict[str, tuple[str, Tries]] = {
+    "half an hour": (
+        "Asia/Kolkata",
+        [
+            ("2026-03-02 18:29:59.999999", 1),
+            ("2026-03-02 18:30", 2),
+            ("2026-03-03 18:29:59.999999", "2026-03-03 18:30"),
+        ],
+    ),
+    "a year's end": (
+        "Pacific/Auckland",
+        [
+            ("2025-12-31 10:59", 1),
+            ("2025-12-31 11:00", 2),
+            ("2026-01-01 10:59", "2026-01-01 11:00"),
+        ],
+    ),
+    "spring": (  # a date of 23 hours
+        "Europe/Berlin",
+        [
+            ("2026-03-28 22:59", 1),
+            ("2026-03-28 23:00", 2),
+            ("2026-03-29 21:59", "2026-03-29 22:00"),
+            ("2026-03-29 22:00", 3),
+        ],
+    ),
+    "autumn": (  # a date of 25 hours
+        "Europe/Berlin",
+        [
+            ("2026-10-24 21:59", 1),
+            ("2026-10-24 22:00", 2),
+            ("2026-10-25 22:59", "2026-10-25 23:00"),
+            ("2026-10-25 23:00", 3),
+        ],
+    ),
+    "no midnight": (
+        "Africa/Cairo",
+        [
+            ("2024-04-25 21:59", 1),
+            ("2024-04-25 21:59:59", "2024-04-25 22:00"),
+            ("2024-04-25 22:00", 2),
+        ],
+    ),
+    "a date that comes back": (
+        "America/St_Johns",
+        [
+            ("2006-10-29 02:29", 1),
+            ("2006-10-29 02:30:30", 2),
+            ("2006-10-29 02:31:30", "2006-10-30 03:30"),
+            ("2006-10-29 03:30", "2006-10-30 03:30"),
+        ],
+    ),
+    "a date left out": (  # two days later by the calendar
+        "Pacific/Apia",
+        [
+            ("2011-12-30 09:59", 1),
+            ("2011-12-30 09:59:59", "2011-12-30 10:00"),
+            ("2011-12-30 10:00", 1),
+        ],
+    ),
+}
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("what", CALENDARS)
+async def test_claim_daily_counts_dates_of_the_guilds_zone(
+    bytes_ops: BytesOperations,
+    make_config: MakeConfig,
+    ids: Ids,
+    clock: Clock,
+    read_all_rows: ReadRows,
+    what: str,
+) -> None:
+    """A date begins and ends when it does there, and the refusal says when the next one begins."""
+    zone, tries = CALENDARS[what]
+    await make_config(timezone=zone)
+    for now, expected in tries:
+        clock.now = utc(now)
+        if isinstance(expected, str):
+            async with assert_refused(
+                DailyAlreadyClaimedError, read_all_rows, next_claim_at=utc(expected)
+            ):
+                await bytes_ops.claim_daily(ids.guild, ids.alice)
+        else:
+            claim = await bytes_ops.claim_daily(ids.guild, ids.alice)
+            assert expected == claim.streak
+            row = await BytesBalance.get(user_id=ids.alice)
+            assert (row.last_daily, row.streak_count) == (claim.claimed_on, expected)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "claimed_on", "next_claim_at"),
+    [
+        # 2 March 12:00 UTC is 2 March 02:00 in Honolulu, 3 March 01:00 in Auckland.
+        ("Pacific/Auckland", "Pacific/Honolulu", date(2026, 3, 3), "2026-03-04 10:00"),
+        ("Pacific/Auckland", "UTC", date(2026, 3, 3), "2026-03-04 00:00"),
+        ("UTC", "Pacific/Honolulu", date(2026, 3, 2), "2026-03-03 10:00"),
+        ("Asia/Kolkata", "Europe/Berlin", date(2026, 3, 2), "2026-03-02 23:00"),
+    ],
+)
+async def test_claim_daily_after_a_move_west_waits_for_a_date_without_a_claim(
+    bytes_ops: BytesOperations,
+    make_config: MakeConfig,
+    ids: Ids,
+    clock: Clock,
+    read_all_rows: ReadRows,
+    first: str,
+    then: str,
+    claimed_on: date,
+    next_claim_at: str,
+) -> None:
+    """A date that was claimed in one zone is not paid again in another one."""
+    await make_config(timezone=first)
+    assert (await bytes_ops.claim_daily(ids.guild, ids.alice)).claimed_on == claimed_on
+    await bytes_ops.update_config(ids.guild, BytesConfigUpdate(timezone=then))
+    expected = {"claimed_on": claimed_on, "next_claim_at": utc(next_claim_at)}
+    for now in (clock.now, utc(next_claim_at) - timedelta(microseconds=1)):
+        clock.now = now
+        async with assert_refused(DailyAlreadyClaimedError, read_all_rows, **expected):
+            await bytes_ops.claim_daily(ids.guild, ids.alice)
+    clock.advance(microseconds=1)
+    claim = await bytes_ops.claim_daily(ids.guild, ids.alice)
+    assert (claim.claimed_on, claim.streak) == (claimed_on + timedelta(days=1), 2)
+
+
+async def test_claim_daily_after_a_move_east_is_of_the_next_date(
+    bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids, read_all_rows: ReadRows
+) -> None:
+    """The date there is the next one: it is paid once, and back in the west it is refused."""
+    await make_config(timezone="Pacific/Honolulu")
+    dates = [(await bytes_ops.claim_daily(ids.guild, ids.alice)).claimed_on]
+    await bytes_ops.update_config(ids.guild, BytesConfigUpdate(timezone="Pacific/Auckland"))
+    dates.append((await bytes_ops.claim_daily(ids.guild, ids.alice)).claimed_on)
+    for zone in ("Pacific/Auckland", "Pacific/Honolulu", "Pacific/Kiritimati"):
+        await bytes_ops.update_config(ids.guild, BytesConfigUpdate(timezone=zone))
+        async with assert_refused(
+            DailyAlreadyClaimedError, read_all_rows, claimed_on=date(2026, 3, 3)
+        ):
+            await bytes_ops.claim_daily(ids.guild, ids.alice)
+    assert dates == [date(2026, 3, 2), date(2026, 3, 3)]
+
+
+async def test_claim_daily_repeated_with_its_key_after_a_move_returns_the_first_claim(
+    bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids
+) -> None:
+    """The first date stays, whatever the zone is now."""
+    await make_config(timezone="Pacific/Auckland")
+    first = await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="k")
+    await bytes_ops.update_config(ids.guild, BytesConfigUpdate(timezone="Pacific/Honolulu"))
+    assert first == await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="k")
+
+
+@pytest.mark.parametrize(
+    ("grace_days", "days", "streaks"),
+    [
+        (0, [0, 1, 3], [1, 2, 1]),
+        (1, [0, 2, 4, 5, 8, 9], [1, 2, 3, 4, 1, 2]),
+        (2, [0, 3, 6, 10], [1, 2, 3, 1]),
+        (400, [0, 365, 766, 1168], [1, 2, 3, 1]),
+    ],
+)
+async def test_claim_daily_forgives_grace_days(
+    bytes_ops: BytesOperations,
+    make_config: MakeConfig,
+    ids: Ids,
+    clock: Clock,
+    grace_days: int,
+    days: list[int],
+    streaks: list[int],
+) -> None:
+    """After up to so many missed days the streak goes on by 1, after more it begins anew."""
+    await make_config(streak_grace_days=grace_days)
+    start, actual = clock.now, []
+    for day in days:
+        clock.now = start + timedelta(days=day)
+        actual.append((await bytes_ops.claim_daily(ids.guild, ids.alice)).streak)
+    assert streaks == actual
+
+
+async def test_claim_daily_in_a_zone_that_this_machine_lacks_changes_nothing(
+    bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
+) -> None:
+    """A config can come from a machine with newer data: the error names zone and remedy."""
+    await BytesConfig.create(guild_id=ids.guild, timezone="Mars/Base")
+    async with assert_refused(StorageError, read_all_rows) as caught:
+        await bytes_ops.claim_daily(ids.guild, ids.alice)
+    assert "'Mars/Base' (install or update the package tzdata)" in str(caught.value)
+    assert not isinstance(caught.value, StorageUnavailableError | OutcomeUnknownError)
+    assert (await bytes_ops.get_config(ids.guild)).timezone == "Mars/Base"
+    await bytes_ops.grant(ids.guild, ids.alice, 1)
 
 
 # Overflow -----------------------------------------------------------------------------------------

@@ -7,11 +7,13 @@ from helpers import Ids, MakeMember, MakeSquad
 from helpers.assertions import MAX_BYTES, as_dict
 
 from bytes_squads import (
+    BytesBalance,
     InvalidPageError,
     Squad,
     SquadMembership,
     SquadOperations,
 )
+from bytes_squads.domain.rules import wall_time
 
 
 async def standing(ids: Ids, squad: Squad, make_member: MakeMember, *balances: int | None) -> None:
@@ -58,6 +60,22 @@ async def test_get_squad_leaderboard_orders_by_the_sum_of_balances(
         (row.rank, row.squad.name, row.member_count, row.total_balance) for row in top
     ]
     assert as_dict(await Squad.get(name="Elm")) == as_dict(board[0].squad)
+
+
+async def test_get_squad_leaderboard_leaves_out_members_who_left(
+    squad_ops: SquadOperations, make_squad: MakeSquad, make_member: MakeMember, ids: Ids
+) -> None:
+    """Neither their balances nor they themselves count."""
+    await standing(ids, await make_squad(name="Ash"), make_member, MAX_BYTES, 1, 2)
+    await standing(ids, await make_squad(name="Elm"), make_member, 2, None)
+    await standing(ids, await make_squad(name="Fir"), make_member, 9)
+    await BytesBalance.filter(balance__in=(MAX_BYTES, 2, 9)).update(left_at=wall_time())
+    board = await squad_ops.get_squad_leaderboard(ids.guild)
+    assert [(row.squad.name, row.member_count, row.total_balance) for row in board] == [
+        ("Ash", 1, 1),
+        ("Elm", 1, 0),
+        ("Fir", 0, 0),
+    ]
 
 
 async def test_get_squad_leaderboard_orders_equal_squads_by_id(

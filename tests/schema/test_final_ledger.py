@@ -32,7 +32,8 @@ ROW: dict[str, Any] = {
     "amount": 5,
     "reason": "for the cake",
     "created_at": MOMENT,
-    "kind": "transfer",
+    "kind": "reversal",
+    "reverses_id": UUID("01951000-0000-7000-8000-0000000000ff"),
     "idempotency_key": "key",
 }
 OTHER_VALUES: dict[str, Any] = {
@@ -43,6 +44,7 @@ OTHER_VALUES: dict[str, Any] = {
     "amount": 6,
     "kind": "grant",
     "created_at": MOMENT + timedelta(microseconds=1),
+    "reverses_id": UUID("01951000-0000-7000-8000-0000000000ac"),
 }
 """The columns that are final, each with another value that no other rule refuses."""
 
@@ -204,6 +206,7 @@ async def test_update_of_many_rows_is_refused_for_one(
     """Wherever the row stands whose amount would change, no other row is changed either."""
     for number, amount in enumerate(amounts):
         own = {"id": UUID(int=ROW["id"].int + number), "idempotency_key": None}
+        own["reverses_id"] = UUID(int=number)
         await BytesTransaction.create(**ROW | own | {"amount": amount})
     async with assert_refused(IntegrityError, read_all_rows) as caught:
         await change()

@@ -32,13 +32,16 @@ OTHER_GUILD = "100000000000000002"
 LARGEST_SNOWFLAKE = str(2**64 - 1)
 MAX_BYTES = 2**63 - 1
 MOMENT = "2026-03-02 12:00:00+00:00"
-KINDS = ("transfer", "starting", "daily", "grant", "charge", "squad")
+KINDS = ("transfer", "starting", "daily", "grant", "charge", "squad", "reversal")
 FREE_KINDS = ("starting", "daily", "squad")
 
 SQUAD_ID = "01951000-0000-7000-8000-000000000001"
 OTHER_SQUAD_ID = "01951000-0000-7000-8000-000000000002"
 
 Row = dict[str, Any]
+
+REVERSES: dict[str, Row] = {"reversal": {"reverses_id": "01951000-0000-7000-8000-0000000000bb"}}
+"""What a row of this kind needs beside the kind."""
 
 # One good row for each table, complete but for what the database fills in.
 GOOD: dict[str, Row] = {
@@ -73,6 +76,9 @@ GOOD: dict[str, Row] = {
         "max_transfer": 1000,
         "transfer_cooldown_hours": 0,
         "role_rewards": "{}",
+        "timezone": "UTC",
+        "streak_grace_days": 0,
+        "currency_name": "bytes",
     },
     "squads": {
         "guild_id": GUILD,
@@ -138,7 +144,7 @@ async def test_a_balance_begins_at_nothing(db: Database, ids: Ids) -> None:
     assert (balance.guild_id, balance.user_id) == (ids.guild, ids.alice)
     assert (balance.balance, balance.total_received, balance.total_sent) == (0, 0, 0)
     assert (balance.last_daily, balance.streak_count) == (None, 0)
-    assert balance.last_transfer_at is None
+    assert (balance.last_transfer_at, balance.left_at) == (None, None)
 
 
 async def test_a_balance_keeps_what_it_is_given(db: Database, ids: Ids) -> None:
@@ -152,12 +158,14 @@ async def test_a_balance_keeps_what_it_is_given(db: Database, ids: Ids) -> None:
         last_daily=date(2026, 3, 2),
         streak_count=64,
         last_transfer_at=datetime(2026, 3, 2, 12, 0, 0, 7, tzinfo=UTC),
+        left_at=datetime(2026, 3, 2, 12, 0, 0, 8, tzinfo=UTC),
     )
     balance = await BytesBalance.get(id=created.id)
 
     assert (balance.balance, balance.total_received) == (MAX_BYTES, MAX_BYTES)
     assert (balance.last_daily, balance.streak_count) == (date(2026, 3, 2), 64)
     assert balance.last_transfer_at == datetime(2026, 3, 2, 12, 0, 0, 7, tzinfo=UTC)
+    assert balance.left_at == datetime(2026, 3, 2, 12, 0, 0, 8, tzinfo=UTC)
 
 
 async def test_a_ledger_row_needs_parties_amount_and_kind_only(db: Database, ids: Ids) -> None:
@@ -178,7 +186,7 @@ async def test_a_ledger_row_needs_parties_amount_and_kind_only(db: Database, ids
     assert (row.giver_username, row.receiver_username) == ("alice", "bob")
     assert (row.amount, row.kind) == (MAX_BYTES, "transfer")
     assert (row.reason, row.actor_id, row.idempotency_key) == (None, None, None)
-    assert row.details is None
+    assert (row.details, row.reverses_id) == (None, None)
     assert before <= row.created_at <= datetime.now(UTC)
 
 
@@ -193,6 +201,8 @@ async def test_a_config_has_the_defaults_of_the_contract(db: Database, ids: Ids)
     assert config.max_transfer == 1000
     assert config.transfer_cooldown_hours == 0
     assert config.role_rewards == {}
+    assert (config.timezone, config.streak_grace_days) == ("UTC", 0)
+    assert (config.currency_name, config.currency_emoji) == ("bytes", None)
     assert config.pk == ids.guild
 
 
@@ -447,6 +457,17 @@ UNIQUE = (
         id="one ledger row for a key",
     ),
     pytest.param(
+        "bytes_transactions",
+        ("guild_id", "reverses_id"),
+        {"kind": "reversal", "reverses_id": SQUAD_ID},
+        {
+            "kind": "reversal",
+            "reverses_id": SQUAD_ID,
+            "id": "01951000-0000-7000-8000-0000000000bb",
+        },
+        id="one reversal of a row",
+    ),
+    pytest.param(
         "squads",
         ("guild_id", "role_id"),
         {"role_id": "9"},
@@ -607,7 +628,7 @@ RULES = (
     *(
         pytest.param(
             "bytes_transactions",
-            {"amount": 0, "kind": kind},
+            {"amount": 0, "kind": kind, **REVERSES.get(kind, {})},
             "ck_bytes_transactions_amount",
             id=f"amount >= 1 where the kind is {kind}",
         )
@@ -649,6 +670,22 @@ RULES = (
     ),
     pytest.param("bytes_transactions", {"kind": ""}, "ck_bytes_transactions_kind", id="kind, none"),
     pytest.param(
+        "bytes_transactions",
+        {"kind": "reversal"},
+        "ck_bytes_transactions_kind",
+        id="a reversal of nothing",
+    ),
+    *(
+        pytest.param(
+            "bytes_transactions",
+            {"kind": kind, "reverses_id": SQUAD_ID},
+            "ck_bytes_transactions_kind",
+            id=f"a {kind} that reverses",
+        )
+        for kind in KINDS
+        if kind != "reversal"
+    ),
+    pytest.param(
         "bytes_configs",
         {"starting_balance": -1},
         "ck_bytes_configs_starting_balance",
@@ -671,6 +708,12 @@ RULES = (
         {"transfer_cooldown_hours": -1},
         "ck_bytes_configs_transfer_cooldown_hours",
         id="transfer_cooldown_hours >= 0",
+    ),
+    pytest.param(
+        "bytes_configs",
+        {"streak_grace_days": -1},
+        "ck_bytes_configs_streak_grace_days",
+        id="streak_grace_days >= 0",
     ),
     pytest.param("squads", {"switch_cost": -1}, "ck_squads_switch_cost", id="switch_cost >= 0"),
     pytest.param("squads", {"max_members": 0}, "ck_squads_max_members", id="max_members >= 1"),
@@ -733,7 +776,12 @@ async def test_the_database_refuses_to_change_a_row_against_a_rule(
         ),
         pytest.param("squads", {"switch_cost": 0, "max_members": 1}, id="a free squad for one"),
         pytest.param("squads", {"max_members": None}, id="a squad without limit"),
-        *(pytest.param("bytes_transactions", {"kind": kind}, id=f"kind {kind}") for kind in KINDS),
+        *(
+            pytest.param(
+                "bytes_transactions", {"kind": kind, **REVERSES.get(kind, {})}, id=f"kind {kind}"
+            )
+            for kind in KINDS
+        ),
         *(
             pytest.param("bytes_transactions", {"kind": kind, "amount": 0}, id=f"{kind} of 0 bytes")
             for kind in FREE_KINDS
