@@ -36,6 +36,7 @@ from .driver_errors import (
     RAISED_BY_DRIVERS,
     ConnectionLostError,
     translate,
+    translate_driver_errors,
 )
 from .execution import AnyStatement, Rows, fetch_distributed_on, fetch_on
 from .servers import Session, require_confirmed, session_of
@@ -116,8 +117,9 @@ async def execute_in_block(
         parameters: Its parameters.
         check: The commit check, registered if the statement wrote.
     """
-    split = statement.distributed is not None and await is_distributed(db)
-    rows = await (fetch_distributed_on if split else fetch_on)(db, statement, *parameters)
+    with translate_driver_errors():  # so that the block's end knows whether the connection is lost
+        split = statement.distributed is not None and await is_distributed(db)
+        rows = await (fetch_distributed_on if split else fetch_on)(db, statement, *parameters)
     if check is not None and has_written(rows):
         _state_of(db).commit_checks.append(check)
     return rows
@@ -149,16 +151,19 @@ class _TransactionContext:
                 self._outside = take_turn(client)
                 await self._outside.__aenter__()
                 self._db = transaction_client(client)
-                try:
-                    await run_to_completion(self._db.savepoint())
-                except BaseException as error:
-                    await run_to_completion(self._rollback_and_release(error))
-                    raise
             else:
                 self._outside = bound_client(client, begin=begin_statement(client))
                 self._db = await self._outside.__aenter__()
-                adopt_transaction(self._db)
-            self._session = session_of(bound_connection(self._db))
+            try:
+                if self._nested:
+                    await run_to_completion(self._db.savepoint())
+                else:
+                    adopt_transaction(self._db)
+                # It raises if the connection was lost since: the pool has taken it back.
+                self._session = session_of(bound_connection(self._db))
+            except BaseException as error:
+                await run_to_completion(self._rollback_and_release(error))
+                raise
         except DRIVER_ERRORS as error:
             raise translate(error) or error from error
         self._token = get_connections().set(self._db.connection_name, self._db)
