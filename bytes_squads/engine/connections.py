@@ -142,16 +142,18 @@ class _AcquiredConnection:
     async def __aenter__(self) -> Any:
         if self._begin is None:
             return await self._acquire()
-        while True:
-            idle = self._idle_size()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + POOL_TIMEOUT
+        for spare in range(self._idle_size(), -1, -1):
             try:
                 return await self._acquire_and_begin(self._begin)
             except DRIVER_ERRORS as error:
-                if not idle or find_loss(error) is None:
+                if not spare or loop.time() > deadline or find_loss(error) is None:
                     raise
+        raise AssertionError  # pragma: no cover  # the last attempt returns or raises
 
     def _idle_size(self) -> int:
-        """Return how many connections are idle in the pool: the next one may have been lost."""
+        """Return how many connections are idle in the pool: each may have been lost."""
         pool = open_pool(self._client) if isinstance(self._client, AsyncpgDBClient) else None
         return int(pool.get_idle_size()) if pool is not None else 0
 
@@ -177,7 +179,7 @@ class _AcquiredConnection:
             if open_pool(client) is None:
                 await run_to_completion(create_pool(client))
             self._pool = pool = open_pool(client)
-            while True:
+            for _ in range(pool.get_max_size() + 1):
                 # An idle connection is available immediately, so no timeout is set.
                 timeout = None if pool.get_idle_size() else POOL_TIMEOUT
                 self._connection = connection = await pool.acquire(timeout=timeout)
@@ -185,6 +187,7 @@ class _AcquiredConnection:
                     return connection
                 _terminate(connection)
                 await run_to_completion(_release(pool, connection, ok=False))
+            raise ConnectionLostError("the database's servers keep changing")
         if isinstance(client, SqliteClient):
             try:
                 async with asyncio.timeout(POOL_TIMEOUT):
@@ -213,7 +216,6 @@ class _AcquiredConnection:
         lost = find_loss(exc)
         if isinstance(lost, ReadOnlyServerError):
             avoid_server_of(self._connection)
-            await self._pool.expire_connections()
         if lost is not None:
             # A statement that timed out may still run: do not reuse its connection.
             _terminate(self._connection)

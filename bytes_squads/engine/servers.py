@@ -68,12 +68,14 @@ class Session:
         started: When it began; None if that is unknown, as behind a pooler.
         timeline: The server's timeline; None on a standby, or if it is unknown.
         connector: What opened the connection; None for a connection of another's pool.
+        changes: The connector's, when it was opened.
     """
 
     pid: int
     started: datetime | None = None
     timeline: Timeline | None = None
     connector: ServerConnector | None = None
+    changes: int = 0
 
 
 def session_of(connection: Any) -> Session | None:
@@ -95,21 +97,21 @@ def require_confirmed(connection: Any) -> None:
 
 
 def is_outdated(connection: Any) -> bool:
-    """Return whether a connection leads to a primary that another one has replaced since."""
+    """Return whether a connection was opened before another server became the right one."""
     session: Session | None = getattr(connection, "session", None)
     return (
         session is not None
-        and session.timeline is not None
         and session.connector is not None
-        and session.timeline is not session.connector.newest
+        and session.changes != session.connector.changes
     )
 
 
 def avoid_server_of(connection: Any) -> None:
-    """Try a connection's server last from now on."""
+    """Try a connection's server last from now on; the connections that are open are outdated."""
     session: Session | None = getattr(connection, "session", None)
-    if session is not None and session.connector is not None:
+    if session is not None and session.connector is not None and not is_outdated(connection):
         session.connector.avoid(connection.address)
+        session.connector.changes += 1
 
 
 class ServerConnector:
@@ -121,6 +123,10 @@ class ServerConnector:
         addresses: The servers.
         target: As libpq's ``target_session_attrs``; None for the default of asyncpg.
         keepalives: The arguments of `set_keepalives`.
+
+    Attributes:
+        newest: The newest timeline that was seen.
+        changes: How often the connections that were open became outdated.
     """
 
     def __init__(
@@ -129,6 +135,7 @@ class ServerConnector:
         self.addresses = tuple(addresses)
         self.target = target
         self.newest: Timeline | None = None
+        self.changes = 0
         self._order = list(addresses)
         self._keepalives = keepalives
 
@@ -187,28 +194,34 @@ class ServerConnector:
         except asyncpg.PostgresError as error:
             if isinstance(translate(error), ConnectionLostError):
                 raise
-            return Session(pid, connector=self)  # such as a compatible server without timelines
-        timeline = self._require_newest(row["system"], row["timeline"])
+            # Such as a compatible server without timelines.
+            return Session(pid, connector=self, changes=self.changes)
+        timeline = self.require_newest(row["system"], row["timeline"])
         # A pooler shows other process ids, and may use another session for the next transaction.
         started = row["started"] if row["pid"] == pid else None
-        return Session(pid, started, timeline, self)
+        return Session(pid, started, timeline, self, self.changes)
 
-    def _require_newest(self, system: int, number: int | None) -> Timeline | None:
-        """Return a server's timeline, for equal ones the same object.
+    def require_newest(self, system: int, number: int | None) -> Timeline | None:
+        """Return a server's timeline; if it is a newer one, open connections are outdated.
+
+        Args:
+            system: The cluster's identifier.
+            number: The number of the timeline; None on a standby.
 
         Raises:
             _FormerPrimaryError: It is older than one that was seen.
         """
-        newest = self.newest
         if number is None:
             return None
-        if newest is None or system != newest.system or number > newest.number:
-            self.newest = newest = Timeline(system, number)
-        if number < newest.number:
+        newest, timeline = self.newest, Timeline(system, number)
+        if newest is not None and system == newest.system and number < newest.number:
             raise _FormerPrimaryError(
                 f"is a former primary: timeline {newest.number} has replaced its timeline {number}"
             )
-        return newest
+        if timeline != newest:
+            self.newest = timeline
+            self.changes += newest is not None
+        return timeline
 
     def avoid(self, address: Address) -> None:
         """Try this server last from now on."""

@@ -247,8 +247,8 @@ MUTATIONS = (
     Mutation(
         "The server process is ended before nothing is said to have happened",
         "bytes_squads/engine/commit_checks.py",
-        "    while direct and await execute(connection, END_BACKEND, lost.pid, lost.started):",
-        "    while False:",
+        "        while await execute(connection, END_BACKEND, lost.pid, lost.started):",
+        "        while False:",
         "tests/laws/test_late_packets.py",
     ),
     Mutation(
@@ -296,14 +296,14 @@ MUTATIONS = (
     Mutation(
         "A block begins on a new connection where the idle one is lost",
         "bytes_squads/engine/connections.py",
-        "                if not idle or find_loss(error) is None:\n",
+        "                if not spare or loop.time() > deadline or find_loss(error) is None:\n",
         "                if error:\n",
         "tests/engine/test_lost_connections.py",
     ),
     Mutation(
         "A former primary is refused",
         "bytes_squads/engine/servers.py",
-        "        if number < newest.number:\n",
+        "        if newest is not None and system == newest.system and number < newest.number:\n",
         "        if False:\n",
         "tests/engine/test_lost_connections.py tests/engine/test_failover.py",
     ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -28,6 +29,9 @@ from bytes_squads.engine.servers import ServerConnector, Session, session_of
 from bytes_squads.sql.sessions import END_BACKEND
 
 pytestmark = pytest.mark.postgres
+
+LONG = 20.0
+"""Seconds after which a block hangs."""
 
 ops = BytesOperations()
 
@@ -65,6 +69,33 @@ async def test_in_transaction_begins_on_a_new_connection_where_the_idle_ones_are
     assert (await ops.get_balance(GUILD, ALICE)).balance == 102
 
 
+@pytest.mark.parametrize("nested", [False, True], ids=["BEGIN", "SAVEPOINT"])
+async def test_in_transaction_releases_a_connection_that_is_lost_as_it_begins(
+    nested: bool, full_pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's answer arrives and the connection breaks before the block runs."""
+    execute, lost = SessionConnection.execute, "SAVEPOINT" if nested else "BEGIN"
+
+    async def execute_and_lose(self: Any, query: str, *args: Any, **options: Any) -> str:
+        status: str = await execute(self, query, *args, **options)
+        if query.startswith(lost):
+            self.terminate()
+        return status
+
+    async def block() -> None:
+        async with in_transaction():
+            await ops.grant(GUILD, ALICE, 1)
+
+    monkeypatch.setattr(SessionConnection, "execute", execute_and_lose)
+    task = asyncio.create_task(block())
+    await asyncio.wait({task}, timeout=LONG)  # its end may not be cancelled
+    assert task.done()
+    assert isinstance(task.exception(), StorageUnavailableError)
+    monkeypatch.undo()
+    await use_whole_pool()
+    assert (await ops.get_balance(GUILD, ALICE)).balance == 101
+
+
 async def test_export_begins_on_a_new_connection_where_the_idle_ones_are_lost(
     full_pool: str,
 ) -> None:
@@ -95,15 +126,14 @@ async def test_grant_refuses_a_former_primary(
     set_timeout(monkeypatch, "retry_deadline", 0.2)
     newest = connector().newest
     assert newest is not None
-    newer = replace(newest, number=newest.number + 1)
-    connector().newest = newer
+    connector().require_newest(newest.system, newest.number + 1)
     with pytest.raises(StorageUnavailableError, match="is a former primary: timeline"):
         await ops.grant(GUILD, ALICE, 1)
     with pytest.raises(StorageUnavailableError, match="is a former primary: timeline"):
         async with in_transaction():
             pytest.fail("the block was entered")
     # A database that was made anew has another identifier.
-    connector().newest = replace(newer, system=newest.system + 1)
+    connector().require_newest(newest.system + 1, newest.number)
     await ops.grant(GUILD, ALICE, 1)
     assert connector().newest == newest
     assert (await ops.get_balance(GUILD, ALICE)).balance == 102
