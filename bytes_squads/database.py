@@ -25,13 +25,8 @@ from .engine._tortoise import (
 )
 from .engine.connections import current_client
 from .engine.distribution import distribute_tables, is_distributed, require_postgres
-from .engine.migrations import (
-    OPEN_ERRORS,
-    apply_migrations,
-    first_line,
-    require_folder,
-    run_with_pending,
-)
+from .engine.driver_errors import first_line
+from .engine.migrations import OPEN_ERRORS, apply_migrations, require_folder, run_with_pending
 from .engine.open_checks import require_own_event_loop
 from .engine.tasks import drain, resume, run_to_completion
 from .engine.transaction import read_connection

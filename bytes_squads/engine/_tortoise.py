@@ -26,6 +26,9 @@ from tortoise.models import Model
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=Model)
 
+_ROUTINE, _WAIT_FOR_STANDBY = "R", "SyncRepWaitForLSN"
+"""The field of a message that names the server's function, and the one that waits."""
+
 _WRITING_PRAGMAS = ("journal_mode", "journal_size_limit")
 
 _AERICH_META_FIELDS = ("default_connection", "basetable", "basequery", "basequery_all_fields")
@@ -184,23 +187,18 @@ def require_transaction(client: TransactionalDBClient) -> None:
         raise sqlite3.OperationalError("the transaction was rolled back by SQLite")
 
 
-async def begin_with(client: TransactionalDBClient, statements: str) -> None:
-    """Begin a transaction with custom statements, in one message.
+def adopt_transaction(client: TransactionalDBClient) -> None:
+    """Tell the client that its connection has begun a transaction; do nothing on SQLite.
 
     asyncpg and Tortoise end it and nest savepoints in it as usual.
-
-    Args:
-        client: A PostgreSQL client that is bound to a connection.
-        statements: BEGIN, and statements that follow it in the same message.
     """
-    connection = bound_connection(client)
-    await connection.execute(statements)
-    driver_connection = connection.transaction()._connection  # the one inside the pool's proxy
-    transaction = _Transaction(
-        driver_connection, "read_committed", readonly=False, deferrable=False
-    )
+    if isinstance(client, SqliteClient):
+        return
+    # The driver's connection, inside the pool's proxy.
+    connection = bound_connection(client).transaction()._connection
+    transaction = _Transaction(connection, "read_committed", readonly=False, deferrable=False)
     transaction._state = TransactionState.STARTED
-    driver_connection._top_xact = transaction
+    connection._top_xact = transaction
     cast("Any", client).transaction = transaction
 
 
@@ -272,6 +270,27 @@ async def run_on_thread(connection: Any, work: Callable[..., T], *arguments: Any
     """
     result: T = await connection._execute(work, connection._conn, *arguments)
     return result
+
+
+class SessionConnection(asyncpg.Connection):  # type: ignore[misc]  # is untyped
+    """asyncpg's connection, which notes when the server stops waiting for a standby.
+
+    If the wait of a COMMIT is cancelled, by an operator for example, PostgreSQL reports success
+    and warns that the standby may not have the transaction.
+
+    Attributes:
+        unconfirmed: Whether the server gave that warning.
+        session: The server process, and ``address`` that of its server.
+    """
+
+    unconfirmed = False
+    session: Any = None
+    address: Any = None
+
+    def _process_log_message(self, fields: Mapping[str, str], last_query: str) -> None:
+        if fields.get(_ROUTINE) == _WAIT_FOR_STANDBY:  # the text may be translated
+            self.unconfirmed = True
+        super()._process_log_message(fields, last_query)
 
 
 def find_socket(connection: Any) -> Any:

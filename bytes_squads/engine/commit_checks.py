@@ -34,6 +34,7 @@ from ..sql.statement import Statement
 from .connections import dedicated_connection, log
 from .driver_errors import DRIVER_ERRORS, ConnectionLostError
 from .execution import Rows, execute
+from .servers import Session, require_confirmed, session_of
 from .tasks import is_draining
 
 _CHECK_FAILURES: tuple[type[Exception], ...] = (*DRIVER_ERRORS, ConnectionLostError)
@@ -68,7 +69,10 @@ class CommitCheck:
 
 
 async def find_outcome(
-    client: BaseDBAsyncClient, checks: Sequence[CommitCheck], pid: int, broken: Exception
+    client: BaseDBAsyncClient,
+    checks: Sequence[CommitCheck],
+    session: Session | None,
+    broken: Exception,
 ) -> Rows | None:
     """Find out whether a transaction whose connection broke was committed.
 
@@ -76,7 +80,7 @@ async def find_outcome(
         client: The database's client.
         checks: The transaction's checks. One positive result is enough: the caller may have rolled
             back other statements with a savepoint of the ORM.
-        pid: The server process of the transaction, as the client knows it.
+        session: The session of the transaction.
         broken: The driver's error.
 
     Returns:
@@ -86,14 +90,14 @@ async def find_outcome(
         OutcomeUnknownError: The outcome could not be found out.
     """
     unknown = OutcomeUnknownError("the connection broke during COMMIT: the outcome is unknown")
-    if not checks or not isinstance(client, AsyncpgDBClient):
+    if not checks or session is None or not isinstance(client, AsyncpgDBClient):
         raise unknown from broken
     try:
         async with asyncio.timeout(RETRY_DEADLINE):
             for attempt in range(1_000_000):
                 try:
                     async with dedicated_connection(client) as connection:
-                        committed, rows = await _run_checks(connection, checks, pid)
+                        committed, rows = await _run_checks(connection, checks, session)
                         if committed is None:
                             break
                         return rows if committed else None
@@ -109,25 +113,31 @@ async def find_outcome(
 
 
 async def _run_checks(
-    connection: Any, checks: Sequence[CommitCheck], pid: int
+    connection: Any, checks: Sequence[CommitCheck], lost: Session
 ) -> tuple[bool | None, Rows]:
-    session = (await execute(connection, GET_SESSION))[0]
+    own = session_of(connection)
+    if own and own.timeline and lost.timeline and own.timeline.system != lost.timeline.system:
+        return None, []  # another cluster
+    settings = (await execute(connection, GET_SESSION))[0]
     # A pooler between client and server reports other process ids.
-    direct = session["pid"] == connection.get_server_pid()
+    direct = settings["pid"] == connection.get_server_pid()
     citus = (await execute(connection, FIND_CITUS))[0]["version"] is not None
     if direct:
-        while await execute(connection, END_BACKEND, pid):  # noqa: ASYNC110  # a process
+        # On another server, or a restarted one, there is no such process. What it has not
+        # replicated before this one was promoted cannot arrive any more.
+        while await execute(connection, END_BACKEND, lost.pid, lost.started):  # noqa: ASYNC110  # a process
             await asyncio.sleep(BACKOFF_INITIAL)
         if citus:
-            await _end_on_workers(connection, pid)
+            await _end_on_workers(connection, lost.pid)
     results = set()
     for check in checks:
         rows = await execute(connection, check.statement, *check.parameters)
         result = check.found if rows else check.absent
         if result:
             # A terminated process does not wait for its standby; these commits do.
-            if session["synchronous"]:
+            if settings["synchronous"]:
                 await execute(connection, WAIT_FOR_STANDBY)
+                require_confirmed(connection)
             if citus:
                 await _run_on_workers(connection, WAIT_FOR_STANDBY.postgres)
             return True, rows

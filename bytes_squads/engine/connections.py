@@ -21,9 +21,8 @@ from tortoise.exceptions import ConfigurationError
 
 from ..domain.errors import StorageUnavailableError
 from ._tortoise import (
-    begin_with,
+    SessionConnection,
     bind_connection,
-    bound_connection,
     connection_options,
     create_pool,
     is_finished,
@@ -38,11 +37,13 @@ from .driver_errors import (
     DRIVER_ERRORS,
     RAISED_BY_DRIVERS,
     ConnectionLostError,
+    ReadOnlyServerError,
     translate,
     translate_driver_errors,
 )
 from .execution import SQLITE_BEGIN
 from .open_checks import read_only_uri, require_database_file, require_own_event_loop
+from .servers import ServerConnector, avoid_server_of, is_outdated
 from .tasks import run_to_completion, running_tasks
 
 POOL_TIMEOUT = 20.0
@@ -105,42 +106,88 @@ def current_client(connection_name: str | None = None) -> BaseDBAsyncClient:
 
 
 @asynccontextmanager
-async def bound_client(client: BaseDBAsyncClient) -> AsyncIterator[TransactionalDBClient]:
-    """Bind an ORM client to one connection for the length of a block."""
-    async with acquire_connection(client) as connection:
+async def bound_client(
+    client: BaseDBAsyncClient, *, begin: str | None = None
+) -> AsyncIterator[TransactionalDBClient]:
+    """Bind an ORM client to one connection for the length of a block; see `acquire_connection`."""
+    async with acquire_connection(client, begin=begin) as connection:
         db = transaction_client(client)
         bind_connection(db, connection)
         yield db
 
 
-def acquire_connection(client: BaseDBAsyncClient) -> _AcquiredConnection:
+def acquire_connection(
+    client: BaseDBAsyncClient, *, begin: str | None = None
+) -> _AcquiredConnection:
     """Acquire a driver's connection for the length of a block.
 
     Args:
         client: The database's client: a pool, or SQLite's only connection.
+        begin: A statement that begins a transaction, which the block ends. It changes nothing, so
+            if it shows that the connection was lost in the pool, a new one is used.
     """
-    return _AcquiredConnection(client)
+    return _AcquiredConnection(client, begin)
 
 
 class _AcquiredConnection:
-    __slots__ = ("_client", "_connection", "_pool")
+    __slots__ = ("_begin", "_client", "_connection", "_pool")
 
     _connection: Any
     _pool: Any
 
-    def __init__(self, client: BaseDBAsyncClient) -> None:
+    def __init__(self, client: BaseDBAsyncClient, begin: str | None) -> None:
         self._client = client
+        self._begin = begin
 
     async def __aenter__(self) -> Any:
+        if self._begin is None:
+            return await self._acquire()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + POOL_TIMEOUT
+        for spare in range(self._idle_size(), -1, -1):
+            try:
+                return await self._acquire_and_begin(self._begin)
+            except DRIVER_ERRORS as error:
+                if not spare or loop.time() > deadline or find_loss(error) is None:
+                    raise
+        raise AssertionError  # pragma: no cover  # the last attempt returns or raises
+
+    def _idle_size(self) -> int:
+        """Return how many connections are idle in the pool: each may have been lost."""
+        pool = open_pool(self._client) if isinstance(self._client, AsyncpgDBClient) else None
+        return int(pool.get_idle_size()) if pool is not None else 0
+
+    async def _acquire_and_begin(self, begin: str) -> Any:
+        connection = await self._acquire()
+        try:
+            await run_to_completion(connection.execute(begin))
+        except BaseException as error:
+            await run_to_completion(self._abandon(error))
+            raise
+        return connection
+
+    async def _abandon(self, error: BaseException) -> None:
+        """Release the connection after BEGIN failed or was cancelled."""
+        if find_loss(error) is None:
+            with suppress(*RAISED_BY_DRIVERS):  # perhaps it had not begun
+                await self._connection.execute("ROLLBACK")
+        await self.__aexit__(type(error), error, None)
+
+    async def _acquire(self) -> Any:
         client = self._client
         if isinstance(client, AsyncpgDBClient):
             if open_pool(client) is None:
                 await run_to_completion(create_pool(client))
-            pool = open_pool(client)
-            # An idle connection is available immediately, so no timeout is set.
-            timeout = None if pool.get_idle_size() else POOL_TIMEOUT
-            self._pool, self._connection = pool, await pool.acquire(timeout=timeout)
-            return self._connection
+            self._pool = pool = open_pool(client)
+            for _ in range(pool.get_max_size() + 1):
+                # An idle connection is available immediately, so no timeout is set.
+                timeout = None if pool.get_idle_size() else POOL_TIMEOUT
+                self._connection = connection = await pool.acquire(timeout=timeout)
+                if not is_outdated(connection):
+                    return connection
+                _terminate(connection)
+                await run_to_completion(_release(pool, connection, ok=False))
+            raise ConnectionLostError("the database's servers keep changing")
         if isinstance(client, SqliteClient):
             try:
                 async with asyncio.timeout(POOL_TIMEOUT):
@@ -154,7 +201,8 @@ class _AcquiredConnection:
             except BaseException:
                 sqlite_lock(client).release()
                 raise
-            return sqlite_connection(client)
+            self._connection = sqlite_connection(client)
+            return self._connection
         raise StorageUnavailableError(  # pragma: no cover  # other drivers are not installed
             f"{type(client).__name__} is neither SQLite nor PostgreSQL through asyncpg"
         )
@@ -165,12 +213,20 @@ class _AcquiredConnection:
         if isinstance(self._client, SqliteClient):
             sqlite_lock(self._client).release()
             return
-        if isinstance(exc, ConnectionLostError) or (
-            isinstance(exc, Exception) and isinstance(translate(exc), ConnectionLostError)
-        ):
+        lost = find_loss(exc)
+        if isinstance(lost, ReadOnlyServerError):
+            avoid_server_of(self._connection)
+        if lost is not None:
             # A statement that timed out may still run: do not reuse its connection.
             _terminate(self._connection)
-        await run_to_completion(_release(self._pool, self._connection, ok=exc_type is None))
+        await run_to_completion(_release(self._pool, self._connection, ok=exc is None))
+
+
+def find_loss(error: BaseException | None) -> ConnectionLostError | ReadOnlyServerError | None:
+    """Return the error, translated, if its connection is not to be used again."""
+    if isinstance(error, DRIVER_ERRORS):
+        error = translate(error)
+    return error if isinstance(error, ConnectionLostError | ReadOnlyServerError) else None
 
 
 async def _open_sqlite(client: SqliteClient) -> None:
@@ -219,19 +275,17 @@ async def reset_connection(connection: Any) -> None:
         await connection.execute(query)
 
 
-async def begin_transaction(db: TransactionalDBClient) -> None:
-    """Begin the outermost transaction on the connection that the client is bound to.
+def begin_statement(client: BaseDBAsyncClient) -> str:
+    """Return the statement that begins a transaction.
 
-    The isolation level and `IDLE_TIMEOUT` are set explicitly, in the same message as BEGIN, so that
-    defaults of the server, database or role do not apply.
+    On PostgreSQL it sets the isolation level and `IDLE_TIMEOUT` explicitly, in the same message as
+    BEGIN, so that defaults of the server, database or role do not apply.
     """
-    if isinstance(db, SqliteClient):
-        await bound_connection(db).execute(SQLITE_BEGIN)
-        return
-    await begin_with(
-        db,
+    if isinstance(client, SqliteClient):
+        return SQLITE_BEGIN
+    return (
         "BEGIN ISOLATION LEVEL READ COMMITTED;"
-        f" SET LOCAL idle_in_transaction_session_timeout = {round(IDLE_TIMEOUT * 1000)}",
+        f" SET LOCAL idle_in_transaction_session_timeout = {round(IDLE_TIMEOUT * 1000)}"
     )
 
 
@@ -240,25 +294,25 @@ def is_sqlite(client: BaseDBAsyncClient) -> bool:
     return isinstance(client, SqliteClient)
 
 
-def backend_pid(connection: Any) -> int:
-    """Return the PostgreSQL process id of this driver's connection; 0 on SQLite."""
-    return int(connection.get_server_pid()) if hasattr(connection, "get_server_pid") else 0
-
-
 @asynccontextmanager
 async def dedicated_connection(client: AsyncpgDBClient) -> AsyncIterator[Any]:
-    """Open a driver's connection outside the pool, so that it does not wait for a free one."""
+    """Open a driver's connection to the primary, outside the pool: it waits for no free one."""
     options = connection_options(client)
-    set_up = options.get("init")
     for name in _POOL_ONLY_OPTIONS:
         options.pop(name, None)
-    connection = await asyncpg.connect(password=client.password, **options)
+    connect = options.pop("connect", asyncpg.connect)
+    options |= {"connection_class": SessionConnection, "target_session_attrs": "primary"}
+    connection = await connect(password=client.password, **options)
     try:
-        if set_up:
-            await set_up(connection)
         yield connection
     finally:
         connection.terminate()
+
+
+def is_read_write_wanted(client: BaseDBAsyncClient) -> bool:
+    """Return whether the client's URL asks for a server that accepts writes."""
+    connector = isinstance(client, AsyncpgDBClient) and connection_options(client).get("connect")
+    return isinstance(connector, ServerConnector) and connector.target == "read-write"
 
 
 @asynccontextmanager
@@ -275,10 +329,9 @@ async def snapshot_connection() -> AsyncIterator[BaseDBAsyncClient]:
     assert not isinstance(client, TransactionalDBClient)  # already in a transaction
     async with AsyncExitStack() as stack:
         with translate_driver_errors():
-            db = await stack.enter_async_context(bound_client(client))
+            begin = _begin_snapshot(client)
+            db = await stack.enter_async_context(bound_client(client, begin=begin))
             stack.push_async_callback(_end_snapshot, db)
-            # On the driver's connection, because Tortoise's execute_script commits first on SQLite.
-            await run_to_completion(bound_connection(db).execute(_begin_snapshot(client)))
         yield db
 
 

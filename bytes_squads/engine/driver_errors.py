@@ -24,6 +24,10 @@ class ConnectionLostError(TransientError):
     """The database could not be reached, or the connection broke."""
 
 
+class ReadOnlyServerError(StorageUnavailableError):
+    """The server refuses writes: a standby, or one that was set to read-only."""
+
+
 class UniqueConflictError(TransientError):
     """A row with the same key exists; a retry sees it."""
 
@@ -44,6 +48,14 @@ class UniqueConflictError(TransientError):
             or f"Key ({short})=" in detail
             or ", ".join(columns) in str(cause)
         )
+
+
+class NoServerError(ConnectionError):
+    """None of the servers could be used. The message names each and the reason."""
+
+
+class UnconfirmedCommitError(asyncpg.InterfaceError):  # type: ignore[misc]  # is untyped
+    """The server committed, but stopped waiting for the standby."""
 
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (
@@ -122,15 +134,14 @@ def _translate_postgres(cause: BaseException) -> StorageError:
             and not isinstance(cause, asyncpg.DataError)
         )
     ):
-        return ConnectionLostError(f"the database could not be reached ({type(cause).__name__})")
+        reason = str(cause) if isinstance(cause, NoServerError) else type(cause).__name__
+        return ConnectionLostError(f"the database could not be reached ({reason})")
     if state == _FAILED_TRANSACTION:
         return StorageUnavailableError(
             "a statement of the transaction had failed: it was rolled back as a whole"
         )
     if state == _READ_ONLY:
-        return StorageUnavailableError(
-            "the database is read-only: it is a standby or set to read-only"
-        )
+        return ReadOnlyServerError("the server is read-only: it is a standby or set to read-only")
     if state.startswith(_CONSTRAINT_SQLSTATES):
         return StorageError(f"the database rejected the change ({cause}): nothing was changed")
     if state in _NO_SCHEMA_SQLSTATES:
@@ -142,6 +153,11 @@ def _missing_schema(cause: BaseException) -> StorageError:
     return StorageUnavailableError(
         f"the database lacks this version's tables ({cause}): run upgrade() first"
     )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type's name."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class translate_driver_errors:  # noqa: N801  # used as a function

@@ -13,7 +13,7 @@ from typing import Any
 from ._tortoise import find_socket
 
 
-async def set_keepalives(
+def set_keepalives(
     connection: Any, *, enabled: int, idle: int, interval: int, count: int, user_timeout: int
 ) -> None:
     """Set the TCP keepalives of a new connection; skip Unix sockets, which need none.

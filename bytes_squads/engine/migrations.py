@@ -18,7 +18,7 @@ from tortoise.exceptions import OperationalError
 
 from ..domain.errors import StorageUnavailableError
 from ._tortoise import save_aerich_state
-from .driver_errors import DRIVER_ERRORS
+from .driver_errors import DRIVER_ERRORS, first_line
 from .tasks import run_shielded, run_to_completion
 from .urls import connection_config, describe_database
 
@@ -163,8 +163,3 @@ def require_folder(connection: dict[str, Any]) -> None:
     folder = Path(connection["credentials"].get("file_path", "")).parent
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}")
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type's name."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -27,16 +27,24 @@ from ..domain.ids import Uuid7Batch
 from ..sql.statement import Statement
 from . import commit_checks
 from .commit_checks import CommitCheck, backoff, find_outcome
-from .connections import acquire_connection, backend_pid, current_client, is_sqlite, log
+from .connections import (
+    acquire_connection,
+    current_client,
+    is_read_write_wanted,
+    is_sqlite,
+    log,
+)
 from .distribution import is_distributed
 from .driver_errors import (
     DRIVER_ERRORS,
     ConnectionLostError,
+    ReadOnlyServerError,
     TransientError,
     translate,
     translate_driver_errors,
 )
 from .execution import AnyStatement, Rows, execute, execute_autocommit
+from .servers import require_confirmed, session_of
 from .tasks import is_draining, run_shielded
 from .transaction import (
     CLOSED_MESSAGE,
@@ -122,21 +130,23 @@ class Operation:
     async def _execute_autocommit(
         self, statement: AnyStatement, *parameters: Any, check: CommitCheck
     ) -> Rows:
-        pid = None
+        connection = session = None
         try:
             async with acquire_connection(self.client) as connection:
-                pid = backend_pid(connection)
-                return await execute_autocommit(connection, statement, *parameters)
+                session = session_of(connection)
+                rows = await execute_autocommit(connection, statement, *parameters)
+                require_confirmed(connection)
+                return rows
         except asyncio.CancelledError:  # by close(), after its timeout
-            if pid is None or not is_draining():
+            if connection is None or not is_draining():
                 raise  # pragma: no cover  # the event loop ends; tested in a subprocess
             raise OutcomeUnknownError(CLOSED_MESSAGE) from None
         except DRIVER_ERRORS as error:
             translated = translate(error)
-            if pid and isinstance(translated, ConnectionLostError):
-                rows = await find_outcome(self.client, [check], pid, error)
-                if rows is not None:
-                    return rows
+            if session is not None and isinstance(translated, ConnectionLostError):
+                found = await find_outcome(self.client, [check], session, error)
+                if found is not None:
+                    return found
             raise
 
 
@@ -189,7 +199,9 @@ async def _run_with_retries(run: Operation, work: Callable[[], Coroutine[Any, An
     while True:
         try:
             return await _translate_errors(work())
-        except TransientError as error:
+        except (TransientError, ReadOnlyServerError) as error:
+            if isinstance(error, ReadOnlyServerError) and not is_read_write_wanted(run.client):
+                raise
             pause = backoff(run.attempt)
             if loop.time() + pause > deadline:
                 raise StorageUnavailableError(

@@ -21,6 +21,7 @@ from tortoise.connection import ConnectionToken, get_connections
 
 from ..domain.errors import OutcomeUnknownError, StorageUnavailableError
 from ._tortoise import (
+    adopt_transaction,
     bound_connection,
     is_finished,
     mark_finished,
@@ -28,16 +29,17 @@ from ._tortoise import (
     transaction_client,
 )
 from .commit_checks import CommitCheck, find_outcome
-from .connections import (
-    backend_pid,
-    begin_transaction,
-    bound_client,
-    current_client,
-    log,
-)
+from .connections import begin_statement, bound_client, current_client, find_loss, log
 from .distribution import is_distributed
-from .driver_errors import DRIVER_ERRORS, RAISED_BY_DRIVERS, ConnectionLostError, translate
+from .driver_errors import (
+    DRIVER_ERRORS,
+    RAISED_BY_DRIVERS,
+    ConnectionLostError,
+    translate,
+    translate_driver_errors,
+)
 from .execution import AnyStatement, Rows, fetch_distributed_on, fetch_on
+from .servers import Session, require_confirmed, session_of
 from .tasks import is_draining, run_to_completion
 
 CLOSED_MESSAGE = "the database was closed during the operation"
@@ -115,8 +117,9 @@ async def execute_in_block(
         parameters: Its parameters.
         check: The commit check, registered if the statement wrote.
     """
-    split = statement.distributed is not None and await is_distributed(db)
-    rows = await (fetch_distributed_on if split else fetch_on)(db, statement, *parameters)
+    with translate_driver_errors():  # so that the block's end knows whether the connection is lost
+        split = statement.distributed is not None and await is_distributed(db)
+        rows = await (fetch_distributed_on if split else fetch_on)(db, statement, *parameters)
     if check is not None and has_written(rows):
         _state_of(db).commit_checks.append(check)
     return rows
@@ -132,7 +135,7 @@ class _TransactionContext:
 
     _client: BaseDBAsyncClient
     _nested: bool
-    _pid: int
+    _session: Session | None
     _db: TransactionalDBClient
     _token: ConnectionToken
     _outside: AbstractAsyncContextManager[Any]
@@ -148,16 +151,18 @@ class _TransactionContext:
                 self._outside = take_turn(client)
                 await self._outside.__aenter__()
                 self._db = transaction_client(client)
-                start = self._db.savepoint()
             else:
-                self._outside = bound_client(client)
+                self._outside = bound_client(client, begin=begin_statement(client))
                 self._db = await self._outside.__aenter__()
-                start = begin_transaction(self._db)
             try:
-                await run_to_completion(start)
-                self._pid = backend_pid(bound_connection(self._db))
+                if self._nested:
+                    await run_to_completion(self._db.savepoint())
+                else:
+                    adopt_transaction(self._db)
+                # It raises if the connection was lost since: the pool has taken it back.
+                self._session = session_of(bound_connection(self._db))
             except BaseException as error:
-                await run_to_completion(self._rollback_and_release(_lost(error)))
+                await run_to_completion(self._rollback_and_release(error))
                 raise
         except DRIVER_ERRORS as error:
             raise translate(error) or error from error
@@ -179,16 +184,17 @@ class _TransactionContext:
         state.ended = True
         async with state.lock:  # waits for an operation that still runs inside
             if failure is not None:
-                await self._rollback_and_release(
-                    failure if isinstance(failure, ConnectionLostError) else None
-                )
+                # An untranslated error may be about another connection, even an OSError of HTTP.
+                translated = isinstance(failure, StorageUnavailableError)
+                await self._rollback_and_release(failure if translated else None)
                 return
             try:
                 require_transaction(self._db)
                 await (self._db.release_savepoint() if self._nested else self._db.commit())
+                require_confirmed(bound_connection(self._db))
             except DRIVER_ERRORS as error:
                 broken = error
-                await self._rollback_and_release(_lost(error))
+                await self._rollback_and_release(error)
             except asyncio.CancelledError:  # by close(), after its timeout
                 await self._rollback_and_release(None)
                 if not is_draining():
@@ -203,7 +209,7 @@ class _TransactionContext:
         if (
             self._nested
             or not isinstance(lost, ConnectionLostError)
-            or await find_outcome(self._client, state.commit_checks, self._pid, broken) is None
+            or await find_outcome(self._client, state.commit_checks, self._session, broken) is None
         ):
             raise lost or broken from broken
 
@@ -212,27 +218,17 @@ class _TransactionContext:
         if self._nested:
             _state_of(self._client).commit_checks.extend(checks)
 
-    async def _rollback_and_release(self, lost: Exception | None) -> None:
-        """Roll back and release the connection; terminate it if it is lost.
-
-        Args:
-            lost: The error if the connection is lost, else None.
-        """
+    async def _rollback_and_release(self, failure: BaseException | None) -> None:
+        """Roll back and release the connection; terminate it if the failure means its loss."""
+        lost = find_loss(failure)
         try:
-            if lost is None:
+            if not isinstance(lost, ConnectionLostError):
                 await (self._db.savepoint_rollback() if self._nested else self._db.rollback())
         except RAISED_BY_DRIVERS as error:  # the server rolls back when the connection ends
             log.debug("rolling back failed, the connection is gone: %r", error)
         finally:
             mark_finished(self._db)
             await self._outside.__aexit__(type(lost) if lost else None, lost, None)
-
-
-def _lost(error: BaseException) -> Exception | None:
-    """Return the driver's error if it means that the connection is lost."""
-    if isinstance(error, Exception) and isinstance(translate(error), ConnectionLostError):
-        return error
-    return None
 
 
 @asynccontextmanager

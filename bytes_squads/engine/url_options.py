@@ -6,6 +6,7 @@ would contain a part of the URL.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -40,7 +41,28 @@ def _seconds(text: str) -> float | None:
 
 def _one_of(*names: str) -> ParseValue:
     """Return a parser of names, case-insensitive."""
-    return lambda text: text if text.casefold() in names else None
+    return lambda text: text.casefold() if text.casefold() in names else None
+
+
+def _hosts(text: str) -> list[str] | None:
+    """Parse libpq's list of hosts, whose ports are in an option of their own."""
+    hosts = [host.removeprefix("[").removesuffix("]") for host in text.split(",")]
+    return hosts if all(host and _is_host(host) for host in hosts) else None
+
+
+def _is_host(text: str) -> bool:
+    if text.startswith("/") or ":" not in text:
+        return True
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _ports(text: str) -> list[int] | None:
+    ports = [_integer(1, 2**16 - 1)(port) for port in text.split(",")]
+    return None if None in ports else ports
 
 
 def _boolean(text: str) -> bool | None:
@@ -50,8 +72,11 @@ def _boolean(text: str) -> bool | None:
 _SSL_MODES = _one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 POSTGRES_OPTIONS: Mapping[str, ParseValue] = {
-    "host": _text,
-    "port": _integer(1, 2**16 - 1),
+    "host": _hosts,
+    "port": _ports,
+    "target_session_attrs": _one_of(
+        "any", "read-write", "read-only", "primary", "standby", "prefer-standby"
+    ),
     "user": _text,
     "password": _text,
     "schema": _text,

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -18,10 +17,12 @@ from tortoise.backends.base.config_generator import DB_LOOKUP
 
 from ..domain.errors import StorageUnavailableError
 from .connections import reset_connection
-from .keepalives import set_keepalives
+from .servers import Address, ServerConnector
 from .url_options import POSTGRES_OPTIONS, SQLITE_PRAGMAS
 
 DEFAULT_URL = "sqlite://bytes_squads.db"
+
+DEFAULT_PORT = 5432
 
 BUSY_TIMEOUT_MS = 5_000
 """Milliseconds that a SQLite statement waits for another process's write lock."""
@@ -77,10 +78,10 @@ def connection_config(url: str) -> dict[str, Any]:
     """Return Tortoise's connection config for a database URL, with this package's defaults.
 
     Args:
-        url: ``postgres://`` or ``postgresql://`` with user, password, host, port, database and
-            options (``minsize``, ``maxsize``, ``sslmode``, ``command_timeout``, …); or
-            ``sqlite://`` with a path, whose options are pragmas. The characters ``/ ? # @`` in a
-            name or password are percent-encoded.
+        url: ``postgres://`` or ``postgresql://`` with user, password, hosts with ports, database
+            and options (``minsize``, ``maxsize``, ``sslmode``, ``target_session_attrs``, …); or
+            ``sqlite://`` with a path, whose options are pragmas. Several hosts are separated by
+            commas. The characters ``/ ? # @`` in a name or password are percent-encoded.
 
     Raises:
         StorageUnavailableError: The URL does not have one of these forms, or an option or its
@@ -133,15 +134,14 @@ def _postgres_config(rest: str) -> dict[str, Any]:
         raise _InvalidUrlError(_ESCAPE)
     login, _, server = authority.rpartition("@")
     user, _, password = login.partition(":")
-    address = _HOST.fullmatch(server)
-    if address is None or not 0 < int(address["port"] or 5432) < 2**16:
-        raise _InvalidUrlError("its host or port is invalid")
-    parts = {
+    hosts, ports = _read_servers(server)
+    parts: dict[str, Any] = {
         "user": unquote(user) or None,
         "password": unquote(password) or None,
-        "host": unquote(address["host"].strip("[]")) or None,
-        "port": int(address["port"] or 5432),
+        "host": hosts,
+        "port": ports,
         "database": unquote(path) or None,
+        "target_session_attrs": None,
     }
     options = _read_options(query)
     secret = any(name == "password" for name, _ in options)
@@ -149,12 +149,39 @@ def _postgres_config(rest: str) -> dict[str, Any]:
         if name != "channel_binding":  # libpq's; asyncpg decides for itself
             value = _read_value(POSTGRES_OPTIONS, name, text, "option", secret=secret)
             parts[_LIBPQ_NAMES.get(name, name)] = value
-    if any(isinstance(value, str) and _UNSTORABLE.search(value) for value in parts.values()):
+    addresses = _pair(parts["host"], parts["port"])
+    texts = [*parts.values(), *(address.host for address in addresses)]
+    if any(isinstance(text, str) and _UNSTORABLE.search(text) for text in texts):
         raise _InvalidUrlError("a part of it is not valid text")
     credentials = POSTGRES_DEFAULTS | parts
     keepalives = {name: credentials.pop(option) for option, name in _KEEPALIVES.items()}
-    hooks = {"reset": reset_connection, "init": partial(set_keepalives, **keepalives)}
-    return {"engine": "tortoise.backends.asyncpg", "credentials": credentials | hooks}
+    connector = ServerConnector(addresses, credentials.pop("target_session_attrs"), keepalives)
+    # Tortoise takes one host; the connector, which asyncpg's pool calls, has them all.
+    credentials |= {"host": addresses[0].host, "port": addresses[0].port}
+    credentials |= {"connect": connector, "reset": reset_connection}
+    return {"engine": "tortoise.backends.asyncpg", "credentials": credentials}
+
+
+def _read_servers(text: str) -> tuple[list[str | None], list[int]]:
+    """Return the hosts and ports of a URL's server part."""
+    servers = text.split(",")
+    matches = [match for server in servers if (match := _HOST.fullmatch(server))]
+    hosts = [unquote(match["host"].strip("[]")) or None for match in matches]
+    ports = [int(match["port"] or DEFAULT_PORT) for match in matches]
+    if len(matches) < len(servers) or not all(0 < port < 2**16 for port in ports):
+        raise _InvalidUrlError("its host or port is invalid")
+    if None in hosts and len(hosts) > 1:
+        raise _InvalidUrlError("one of its hosts is empty")
+    return hosts, ports
+
+
+def _pair(hosts: Sequence[str | None], ports: Sequence[int]) -> list[Address]:
+    """Return the addresses; one port holds for all hosts."""
+    if len(ports) == 1:
+        ports = list(ports) * len(hosts)
+    if len(ports) != len(hosts):
+        raise _InvalidUrlError(f"it has {len(hosts)} hosts and {len(ports)} ports")
+    return [Address(host, port) for host, port in zip(hosts, ports, strict=True)]
 
 
 def _split(rest: str) -> tuple[str, str, str]:
@@ -195,15 +222,12 @@ def _read_value(
 
 
 def describe_database(connection: dict[str, Any]) -> str:
-    """Return a description for messages: host and database, never the password."""
+    """Return a description for messages: hosts and database, never the password."""
     credentials = connection["credentials"]
     if "file_path" in credentials:
         return f"the SQLite database {credentials['file_path']}"
-    host = credentials.get("host") or "the default host"
-    return (
-        f"the PostgreSQL database {credentials.get('database') or 'by default'} "
-        f"on {host}:{credentials.get('port')}"
-    )
+    servers = ", ".join(str(address) for address in credentials["connect"].addresses)
+    return f"the PostgreSQL database {credentials.get('database') or 'by default'} on {servers}"
 
 
 def _redact(url: str) -> str:
@@ -216,6 +240,6 @@ def _redact(url: str) -> str:
     authority, path, query = _split(rest)
     login, _, server = authority.rpartition("@")
     ambiguous = "#" in rest or "@" in path or "@" in query
-    if ambiguous or (not login and not _HOST.fullmatch(server)):
+    if ambiguous or (not login and not all(map(_HOST.fullmatch, server.split(",")))):
         return f"{scheme}://…"
     return f"{scheme}://{server}{'/' if path else ''}{path}"

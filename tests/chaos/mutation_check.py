@@ -226,7 +226,7 @@ MUTATIONS = (
     Mutation(
         "A single statement whose answer was lost is looked for",
         "bytes_squads/engine/operation.py",
-        "                if rows is not None:\n",
+        "                if found is not None:\n",
         "                if False:\n",
         "tests/laws/test_faults.py",
     ),
@@ -247,8 +247,8 @@ MUTATIONS = (
     Mutation(
         "The server process is ended before nothing is said to have happened",
         "bytes_squads/engine/commit_checks.py",
-        "    while direct and await execute(connection, END_BACKEND, pid):",
-        "    while False:",
+        "        while await execute(connection, END_BACKEND, lost.pid, lost.started):",
+        "        while False:",
         "tests/laws/test_late_packets.py",
     ),
     Mutation(
@@ -282,9 +282,44 @@ MUTATIONS = (
     Mutation(
         "A commit that was cut off waits for the standby again",
         "bytes_squads/engine/commit_checks.py",
-        '            if session["synchronous"]:\n',
+        '            if settings["synchronous"]:\n',
         "            if False:\n",
         "tests/engine/test_standby.py",
+    ),
+    Mutation(
+        "A wait for the standby that was cancelled is noticed",
+        "bytes_squads/engine/_tortoise.py",
+        "            self.unconfirmed = True\n",
+        "            pass\n",
+        "tests/engine/test_standby.py",
+    ),
+    Mutation(
+        "A block begins on a new connection where the idle one is lost",
+        "bytes_squads/engine/connections.py",
+        "                if not spare or loop.time() > deadline or find_loss(error) is None:\n",
+        "                if error:\n",
+        "tests/engine/test_lost_connections.py",
+    ),
+    Mutation(
+        "A former primary is refused",
+        "bytes_squads/engine/servers.py",
+        "        if newest is not None and system == newest.system and number < newest.number:\n",
+        "        if False:\n",
+        "tests/engine/test_lost_connections.py tests/engine/test_failover.py",
+    ),
+    Mutation(
+        "The outcome of a lost COMMIT is asked of the primary",
+        "bytes_squads/engine/connections.py",
+        '"target_session_attrs": "primary"',
+        '"target_session_attrs": "any"',
+        "tests/engine/test_failover.py",
+    ),
+    Mutation(
+        "A read-only server's host is tried last",
+        "bytes_squads/engine/connections.py",
+        "            avoid_server_of(self._connection)\n",
+        "",
+        "tests/engine/test_failover.py",
     ),
     Mutation(
         "SQLite's transactions begin with the write lock",

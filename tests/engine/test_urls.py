@@ -107,6 +107,42 @@ def test_connection_config_has_defaults_for_a_bot() -> None:
     assert found["application_name"] == "bytes_squads"
 
 
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        ("postgres://u:p@a:5433,b:5434/db", [("a", 5433), ("b", 5434)]),
+        ("postgres://u:p@a,b:5434,c/db", [("a", 5432), ("b", 5434), ("c", 5432)]),
+        ("postgres://u:p@[::1]:5433,[fe80::1%25eth0]/db", [("::1", 5433), ("fe80::1%eth0", 5432)]),
+        ("postgres://u:p,w@a,b/db", [("a", 5432), ("b", 5432)]),
+        ("postgres://u@%2Frun%2Fa,%2Frun%2Fb/db", [("/run/a", 5432), ("/run/b", 5432)]),
+        ("postgres://u@/db?host=/run/a,/run/b", [("/run/a", 5432), ("/run/b", 5432)]),
+        ("postgres://u@/db?host=/run/a,b&port=1,2", [("/run/a", 1), ("b", 2)]),
+        ("postgres://u@/db?host=a,::1,[::2]&port=7", [("a", 7), ("::1", 7), ("::2", 7)]),
+        ("postgres://u@:5433/db?host=/run/a", [("/run/a", 5433)]),
+        ("postgres://u@a,b/db?port=1,2", [("a", 1), ("b", 2)]),
+        ("postgres://u@a,b/db?port=1", [("a", 1), ("b", 1)]),
+        ("postgres://u@/db", [(None, 5432)]),
+    ],
+)
+def test_connection_config_takes_several_hosts(
+    url: str, addresses: list[tuple[str | None, int]]
+) -> None:
+    """Hosts and their ports stand before the path, or as libpq's lists in the options."""
+    found = credentials(f"{url}{'&' if '?' in url else '?'}target_session_attrs=Read-Write")
+
+    assert [(each.host, each.port) for each in found["connect"].addresses] == addresses
+    assert (found["host"], found["port"]) == addresses[0]
+    assert found["connect"].target == "read-write"
+    assert "target_session_attrs" not in found
+
+
+def test_describe_database_names_every_host() -> None:
+    """An IPv6 address is in brackets."""
+    config = connection_config(f"postgres://bot:{PASSWORD}@db1:5433,[::1]/economy")
+
+    assert describe_database(config) == "the PostgreSQL database economy on db1:5433, [::1]:5432"
+
+
 def test_describe_database_leaves_out_the_password() -> None:
     """What a message shows: host, port and database of a server, the path of a file."""
     server = connection_config(f"postgres://bot:{PASSWORD}@db.example:5433/economy")
@@ -146,6 +182,14 @@ def assert_one_line_without_password(error: BaseException, *parts: str) -> None:
         (f"postgres://bot:{PASSWORD}@db.example:port/economy", ["db.example:port/economy"]),
         (f"postgres://bot:{PASSWORD}@db.example:99999/economy", ["db.example:99999/economy"]),
         (f"postgres://bot:{PASSWORD}@[db.example/economy", ["db.example/economy"]),
+        (f"postgres://bot:{PASSWORD}@a:1,,b/economy", ["a:1,,b/economy", "hosts is empty"]),
+        (f"postgres://bot:{PASSWORD}@a,b,/economy", ["a,b,/economy", "hosts is empty"]),
+        (f"postgres://bot:{PASSWORD}@a:1,b:x/economy", ["a:1,b:x/economy", "host or port"]),
+        (f"postgres://bot:{PASSWORD}@a,::1/economy", ["a,::1/economy", "host or port"]),
+        (f"postgres://bot:{PASSWORD}@a,b,c/economy?port=1,2", ["3 hosts and 2 ports"]),
+        (f"postgres://bot:{PASSWORD}@a/economy?port=1,2", ["1 hosts and 2 ports"]),
+        (f"postgres://bot:{PASSWORD}@/economy?host=a,,b", ["host does not take"]),
+        (f"postgres://bot:{PASSWORD}@/economy?host=a:1,b", ["host does not take"]),
         (f"postgres://bot:{PASSWORD}@db.example/economy?colour=red", ["economy", "colour"]),
         (f"postgres://bot:{PASSWORD}@db.example/economy?maxsize=many", ["economy", "many"]),
         (f"postgres://bot@db.example/economy?password={PASSWORD}&a=b", ["db.example/economy"]),
@@ -174,6 +218,18 @@ async def test_init_names_an_unreachable_server(use: Open) -> None:
 
     assert_one_line_without_password(info.value, "economy", "127.0.0.1:1")
     assert time.monotonic() - started < 5
+
+
+@both_ways
+async def test_init_names_each_of_several_unreachable_servers(use: Open) -> None:
+    """The line says which hosts were tried, and why each was not used."""
+    async with silent_server() as port:
+        url = f"postgres://bot:{PASSWORD}@127.0.0.1:1,127.0.0.1:{port}/economy?connect_timeout=0.3"
+        with pytest.raises(StorageUnavailableError) as info:
+            await asyncio.wait_for(use(url), LONG)
+
+    parts = ["127.0.0.1:1 cannot be reached", f"127.0.0.1:{port} does not answer"]
+    assert_one_line_without_password(info.value, "economy", *parts)
 
 
 @both_ways

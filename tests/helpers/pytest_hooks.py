@@ -38,6 +38,8 @@ EXPENSIVE_MODULES = (
     "test_state_machine",
     "test_faults",
     "test_chaos",
+    "test_failover",
+    "test_standby",
     "test_byte_sweep",
     "test_late_packets",
     "test_isolation_levels",
