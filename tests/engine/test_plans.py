@@ -157,7 +157,7 @@ def literal(value: Any) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, list):
-        return f"ARRAY[{', '.join(map(literal, value))}]"
+        return literal("{" + ",".join(f'"{item}"' for item in value) + "}")
     if isinstance(value, int):
         return str(value)
     return "'{}'".format(str(value).replace("'", "''"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -173,3 +174,46 @@ def test_utc_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validation, "ZoneInfo", no_data)
     assert UTC is validation.find_timezone("UTC")
     assert validation.find_timezone("Europe/Berlin") is None
+
+
+DATES = [
+    # zone, from, to (UTC), the dates that follow the first and when each begins (UTC)
+    ("UTC", "2026-03-02 12:00", "2026-03-02 23:59", []),
+    ("UTC", "2026-03-02 12:00", "2026-03-03", [("2026-03-03", "2026-03-03")]),
+    ("Asia/Kathmandu", "2026-03-02", "2026-03-03", [("2026-03-03", "2026-03-02 18:15")]),
+    (
+        "Europe/Berlin", "2026-03-28 12:00", "2026-03-30 12:00",
+        [("2026-03-29", "2026-03-28 23:00"), ("2026-03-30", "2026-03-29 22:00")],
+    ),
+    ("Africa/Cairo", "2024-04-25 12:00", "2024-04-26", [("2024-04-26", "2024-04-25 22:00")]),
+    # 30 December is left out.
+    ("Pacific/Apia", "2011-12-29 12:00", "2011-12-30 12:00", [("2011-12-31", "2011-12-30 10:00")]),
+    (
+        "America/St_Johns", "2010-11-07", "2010-11-07 12:00",  # 00:01 becomes 23:01
+        [
+            ("2010-11-07", "2010-11-07 02:30"), ("2010-11-06", "2010-11-07 02:31"),
+            ("2010-11-07", "2010-11-07 03:30"),
+        ],
+    ),
+    ("Pacific/Kiritimati", "9999-12-31 12:00", "9999-12-31 23:00", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("zone", "start", "stop", "expected"), DATES)
+def test_date_periods_begin_when_the_date_changes(
+    zone: str, start: str, stop: str, expected: list[tuple[str, str]]
+) -> None:
+    """At each midnight of the zone, or where clocks jump over it."""
+    (_, first), *rest = rules.date_periods(utc(start), utc(stop), ZoneInfo(zone))
+    assert rules.local_date(utc(start), ZoneInfo(zone)) == first
+    assert [(utc(begin), date.fromisoformat(day)) for day, begin in expected] == rest
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Beirut", "Pacific/Apia"])
+def test_date_periods_agree_with_local_dates(zone: str) -> None:
+    """Every instant of some years has the date of the period in which it is."""
+    start, tz = utc("2010-01-01 07:13"), ZoneInfo(zone)
+    periods = rules.date_periods(start, utc("2013-01-01"), tz)
+    for (begin, day), (end, _) in pairwise(periods):
+        for moment in (begin, begin + (end - begin) / 2, end - TICK):
+            assert rules.local_date(moment, tz) == day
