@@ -416,6 +416,7 @@ READS = (
     Operation("get_user_squad", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation("get_squad_members", lambda w, m: {"guild_id": GUILD, "squad_id": w.paid.id}),
     Operation("get_squad_leaderboard", lambda w, m: {"guild_id": GUILD}),
+    Operation("export_member", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation(
         "get_role_changes", lambda w, m: {"guild_id": GUILD, "user_id": m, "role_ids": ["1", 7]}
     ),

@@ -58,6 +58,7 @@ FACE = {
         "DailyClaim",
         "LeaderboardEntry",
         "LedgerReport",
+        "MemberExport",
         "RoleChanges",
         "SquadCreate",
         "SquadStanding",
