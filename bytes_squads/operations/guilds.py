@@ -7,13 +7,21 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from ..domain import rules, validation
-from ..domain.rules import utc_now
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from ..domain import ids, rules, validation
+from ..domain.rules import utc_now, wall_time
 from ..engine._tortoise import from_row
+from ..engine.commit_checks import CommitCheck
+from ..engine.driver_errors import TransientError
 from ..engine.operation import Operation, operation
+from ..engine.transaction import execute_in_block, in_transaction
 from ..models import BytesConfig
 from ..schemas import MemberExport, RoleChanges
 from ..sql import guilds, privacy
+from ..sql.postings import POST_ENTRY
+from ..sql.squads import LEAVE_SQUAD
+from . import ledger
 
 
 class GuildOperations:
@@ -91,6 +99,86 @@ class GuildOperations:
             transactions=parts.get("transaction", []),
             ordered_as_moderator=parts["ordered"][0],
         )
+
+    @operation
+    async def erase_member(self, run: Operation, guild_id: str | int, user_id: str | int) -> str:
+        """Replace a person's id by a random number everywhere in the guild, all or nothing.
+
+        The member's bytes are retired by a ``charge``, and the seat in a squad is given up. The row
+        of `BytesBalance` goes on under the pseudonym, as of one who has left, without streak and
+        dates. In the ledger the pseudonym replaces the id as giver, receiver and actor, and
+        wherever the id is part of a reason, an idempotency key or details. Usernames and reasons
+        are emptied in the rows that the member gave or received, and so are the digests of bulk
+        requests that the member was part of. Ids, amounts, kinds and times of rows do not change,
+        nor do the sums of others.
+
+        Idempotency keys stay, so that a request of before moves nothing when it is repeated, but
+        raises `IdempotencyConflictError`. Another operation on the member at the same time ends
+        before, or comes after; then the person is a new member, with a starting balance. An order
+        that a moderator gives while being erased may keep the id.
+
+        Costs O(rows of the guild's ledger), in the database.
+
+        Args:
+            guild_id: The guild.
+            user_id: The person. If unknown, as a moderator may be, only the orders are rewritten.
+
+        Returns:
+            The pseudonym: 15 digits, which Discord has never issued and nobody in the guild has.
+
+        Raises:
+            InvalidSnowflakeError: An id is not a valid snowflake.
+        """
+        guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
+        now = validation.now(self._clock)
+        async with in_transaction() as db:
+            pseudonym = await self._draw_pseudonym(db, guild)
+            check = CommitCheck(privacy.FIND_ERASURE, (guild, pseudonym), absent=False)
+            rows = await execute_in_block(db, privacy.LOCK_MEMBER, guild, user, check=check)
+            balance: int | None = rows[0]["balance"]
+            names = guild, user, pseudonym
+            await execute_in_block(db, privacy.REMOVE_DIGESTS, guild, user)
+            # Shorter ids, which Discord does not issue, would be found in unrelated numbers.
+            text = user if len(user) > len(pseudonym) else ""
+            known = balance is not None
+            await execute_in_block(db, privacy.ERASE_ENTRIES, *names, text, known)
+            if balance is not None:
+                await execute_in_block(db, privacy.ERASE_MEMBER, *names, now, wall_time())
+                if balance:
+                    charge = ledger.new_entry(
+                        run,
+                        "charge",
+                        guild_id=guild,
+                        giver_id=pseudonym,
+                        giver_username="",
+                        amount=balance,
+                        created_at=now,
+                    )
+                    charge.id = run.draw_ids(3)[1]
+                    content = ledger.content_parameters(charge)
+                    await ledger.post_in_block(
+                        db, POST_ENTRY, (*ledger.entry_parameters(charge), *content), check
+                    )
+            if await execute_in_block(db, privacy.ERASE_MEMBERSHIP, *names):
+                leave = ledger.new_entry(
+                    run,
+                    "squad",
+                    guild_id=guild,
+                    giver_id=pseudonym,
+                    giver_username="",
+                    created_at=now,
+                )
+                await ledger.post_in_block(db, LEAVE_SQUAD, ledger.entry_parameters(leave), check)
+        return pseudonym
+
+    async def _draw_pseudonym(self, db: BaseDBAsyncClient, guild: str) -> str:
+        """Return a pseudonym that the guild does not have."""
+        for _ in range(ledger.IMMEDIATE_ATTEMPTS):
+            pseudonym = ids.draw_pseudonym()
+            rows = await execute_in_block(db, privacy.FIND_USER, guild, pseudonym)
+            if not rows[0]["is_used"]:
+                return pseudonym
+        raise TransientError("every pseudonym that was drawn is in use")  # pragma: no cover
 
 
 _TIMES = ("created_at", "updated_at", "last_transfer_at", "left_at", "joined_at")

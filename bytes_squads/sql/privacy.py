@@ -1,8 +1,10 @@
-"""Export a member."""
+"""Export a member, erase a member."""
 
 from __future__ import annotations
 
 from .statement import Statement
+
+# Export -------------------------------------------------------------------------------------------
 
 _BALANCE = (
     "id",
@@ -47,7 +49,8 @@ def _select_entries(party: str) -> str:
     return f"""
         SELECT 'transaction', entry.created_at, entry.id, {data}
         FROM bytes_transactions AS entry
-        WHERE guild_id = $1::text AND {party}_id = $2::text AND {party}_id <> 'SYSTEM'"""
+        WHERE entry.guild_id = $1::text
+          AND {party}_id = $2::text AND {party}_id <> 'SYSTEM'"""
 
 
 _MEMBERSHIP = _json_object(
@@ -59,7 +62,8 @@ EXPORT_MEMBER = Statement(
     SELECT part, data FROM (
         SELECT 'balance' AS part, NULL::timestamptz AS at, NULL::uuid AS id,
             {_json_object(*_BALANCE, table="member")} AS data
-        FROM bytes_balances AS member WHERE guild_id = $1::text AND user_id = $2::text
+        FROM bytes_balances AS member
+        WHERE member.guild_id = $1::text AND user_id = $2::text
         UNION ALL
         SELECT 'squad', NULL, NULL, {_MEMBERSHIP}
         FROM squad_memberships AS seat
@@ -80,3 +84,123 @@ EXPORT_MEMBER = Statement(
 The parts are balance, squad, ordered (a number) and transaction (oldest first). The number is
 counted in O(rows of the guild): actors have no index. $1 guild, $2 user.
 """
+
+# Erasure ------------------------------------------------------------------------------------------
+
+LOCK_MEMBER = Statement("""
+    WITH locked AS MATERIALIZED (
+        SELECT balance FROM bytes_balances
+        WHERE guild_id = $1::text AND user_id = $2::text FOR UPDATE
+    )
+    SELECT (SELECT balance FROM locked) AS balance
+""")
+"""Lock a member's row and get the balance; null for an unknown member. $1 guild, $2 user."""
+
+FIND_USER = Statement("""
+    SELECT EXISTS (
+        SELECT 1 FROM bytes_balances WHERE guild_id = $1::text AND user_id = $2::text
+    ) OR EXISTS (
+        SELECT 1 FROM bytes_transactions
+        WHERE guild_id = $1::text AND $2::text IN (giver_id, receiver_id, actor_id)
+    ) AS is_used
+""")
+"""Find out whether an id is in a guild's balances or ledger. $1 guild, $2 user."""
+
+REMOVE_DIGESTS = Statement(
+    """
+    UPDATE bytes_transactions SET details = details - 'digest'
+    WHERE guild_id = $1::text AND kind IN ('grant', 'charge') AND idempotency_key IS NOT NULL
+      AND details ->> 'digest' IS NOT NULL
+      AND (created_at, kind) IN (
+        SELECT mine.created_at, mine.kind FROM bytes_transactions AS mine
+        WHERE mine.guild_id = $1::text AND $2::text IN (mine.giver_id, mine.receiver_id)
+      )
+    """,
+    {
+        "details - 'digest'": "json_remove(details, '$.digest')",
+        "details ->> 'digest'": "json_extract(details, '$.digest')",
+    },
+)
+"""Remove the digests of bulk requests that a member was part of. $1 guild, $2 user.
+
+A digest is of all members and amounts: whoever knows the others could find the member by trying
+ids. The entries of a bulk request have the same time and kind.
+"""
+
+ENTRY_COLUMNS = (
+    "id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,"
+    " created_at, kind, actor_id, idempotency_key, details, reverses_id"
+)
+
+# A party only where $5: that the member is known, and the row locked.
+_IS_GIVER = "($5::boolean AND giver_id = $2::text)"
+_IS_RECEIVER = "($5::boolean AND receiver_id = $2::text)"
+
+_ERASED = f"""
+    id, guild_id,
+    CASE WHEN {_IS_GIVER} THEN $3::text ELSE giver_id END,
+    CASE WHEN {_IS_GIVER} THEN '' ELSE giver_username END,
+    CASE WHEN {_IS_RECEIVER} THEN $3::text ELSE receiver_id END,
+    CASE WHEN {_IS_RECEIVER} THEN '' ELSE receiver_username END,
+    amount,
+    CASE WHEN {_IS_GIVER} OR {_IS_RECEIVER} THEN NULL
+        ELSE replace(reason, $4::text, $3::text) END,
+    created_at, kind,
+    CASE WHEN actor_id = $2::text THEN $3::text ELSE actor_id END,
+    replace(idempotency_key, $4::text, $3::text),
+    replace(details::text, $4::text, $3::text)::jsonb,
+    reverses_id"""
+
+_CONTAINS_ID = f"""
+    guild_id = $1::text AND (
+        {_IS_GIVER} OR {_IS_RECEIVER} OR actor_id = $2::text
+        OR reason <> replace(reason, $4::text, $3::text)
+        OR idempotency_key <> replace(idempotency_key, $4::text, $3::text)
+        OR details::text <> replace(details::text, $4::text, $3::text)
+    )"""
+
+ERASE_ENTRIES = Statement(
+    f"""
+    WITH erased AS (DELETE FROM bytes_transactions WHERE {_CONTAINS_ID} RETURNING *)
+    INSERT INTO bytes_transactions ({ENTRY_COLUMNS}) SELECT {_ERASED} FROM erased
+    """,
+    sqlite=(
+        f"""
+    INSERT OR REPLACE INTO bytes_transactions ({ENTRY_COLUMNS})
+    SELECT {_ERASED} FROM bytes_transactions WHERE {_CONTAINS_ID}""",
+    ),
+)
+"""Replace a member's id in the ledger; the member's names and reasons go.
+
+The rows are deleted and inserted again, since the database refuses to change the parties of a row.
+Costs O(rows of the guild): actors and texts have no index.
+
+$1 guild, $2 user, $3 pseudonym, $4 text to replace by the pseudonym in reasons, keys and details
+(nothing if empty), $5 whether the member is known.
+"""
+
+ERASE_MEMBER = Statement("""
+    UPDATE bytes_balances SET user_id = $3::text, last_daily = NULL, streak_count = 0,
+        last_transfer_at = NULL, left_at = $4::timestamptz, updated_at = $5::timestamptz
+    WHERE guild_id = $1::text AND user_id = $2::text
+""")
+"""Replace the id of a member's row and remove the dates. $1 guild, $2 user, $3 pseudonym,
+$4 clock, $5 wall time."""
+
+ERASE_MEMBERSHIP = Statement("""
+    UPDATE squad_memberships SET user_id = $3::text
+    WHERE guild_id = $1::text AND user_id = $2::text RETURNING id
+""")
+"""Replace the id in a member's membership; no row without one. $1 guild, $2 user, $3 pseudonym."""
+
+FIND_ERASURE = Statement("""
+    SELECT 1 FROM bytes_balances WHERE guild_id = $1::text AND user_id = $2::text
+    UNION ALL
+    SELECT 1 FROM bytes_transactions
+    WHERE guild_id = $1::text AND (
+        actor_id = $2::text OR strpos(reason, $2::text) > 0
+        OR strpos(idempotency_key, $2::text) > 0 OR strpos(details::text, $2::text) > 0
+    )
+    LIMIT 1
+""")
+"""Find out whether an erasure was committed; only on PostgreSQL. $1 guild, $2 pseudonym."""

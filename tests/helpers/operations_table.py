@@ -401,6 +401,19 @@ WRITING_OPERATIONS = (
         error=NotInSquadError,
         prepare=join_paid,
     ),
+    Operation(
+        "erase_member",
+        lambda w, m: {"guild_id": GUILD, "user_id": m},
+        writes=POSTED,
+        refusal=lambda w, m: {"guild_id": GUILD, "user_id": -1},
+        error=InvalidSnowflakeError,
+    ),
+    Operation(
+        "erase_member, in a squad",
+        lambda w, m: {"guild_id": GUILD, "user_id": m},
+        writes={"bytes_balances": 0, "bytes_transactions": 2, "squad_memberships": -1},
+        prepare=join_paid,
+    ),
 )
 
 READS = (

@@ -145,6 +145,8 @@ COSTS: dict[str, tuple[int | None, ...]] = {
     "switch_squad": (1, None, 1, 3, 1, 2),
     "switch_squad, free": (1, None, 1, 3, 1, 2),
     "leave_squad": (1, None, 1, 2, 1, 2),
+    "erase_member": (9, None, None, None, 0, None),
+    "erase_member, in a squad": (10, None, None, None, None, None),
 }
 """Round trips of each operation that writes, by kind of call."""
 OTHER_COSTS = {
