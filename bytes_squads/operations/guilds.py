@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -179,6 +179,56 @@ class GuildOperations:
             if not rows[0]["is_used"]:
                 return pseudonym
         raise TransientError("every pseudonym that was drawn is in use")  # pragma: no cover
+
+    @operation
+    async def delete_guild(self, run: Operation, guild_id: str | int) -> None:
+        """Delete every row of a guild: members, ledger, squads, memberships and config.
+
+        Idempotency keys go with their rows. One statement for each table, in the database, which
+        locks the guild's squads and members until the commit; other guilds are not affected.
+        Another operation on the guild at the same time is deleted with it, or comes after; then it
+        begins a new guild. A guild without rows is no error.
+
+        If the connection breaks during COMMIT, the deletion is repeated only while rows of before
+        are there: a guild that somebody has begun since is not deleted. Where that cannot be told,
+        in a caller's block or of a guild with nothing but squads, it is `OutcomeUnknownError`.
+
+        Args:
+            guild_id: The guild.
+
+        Raises:
+            InvalidSnowflakeError: The id is not a valid snowflake.
+        """
+        guild = validation.snowflake(guild_id)
+        async with in_transaction() as db:
+            rows = await execute_in_block(db, privacy.LOCK_GUILD, guild)
+            check = _deletion_check(run, guild, rows[0])
+            for _ in range(ledger.IMMEDIATE_ATTEMPTS):
+                for statement in privacy.DELETE_ROWS:
+                    await execute_in_block(db, statement, guild)
+                # A new member may have been committed in between, or the entry of one.
+                rows = await execute_in_block(db, privacy.FIND_ROWS, guild, check=check)
+                if not rows[0]["has_rows"]:
+                    return
+            raise TransientError("the database stayed in conflict with other operations")
+
+
+def _deletion_check(run: Operation, guild: str, before: Mapping[str, Any]) -> CommitCheck:
+    """Return the commit check of a deletion, which looks for rows that were there before.
+
+    If one is there, the deletion was not committed. If none is, the guild was deleted, perhaps by
+    another request. That is the same for this operation alone, but not for the other work of a
+    caller's block. A missing squad is no proof, since it may have been deleted alone.
+    """
+    keys = tuple(before[name] for name in ("member_id", "entry_id", "config_created_at"))
+    squad_id = before["squad_id"]
+    conclusive = not run.is_nested and (squad_id is None or any(key is not None for key in keys))
+    return CommitCheck(
+        privacy.FIND_DELETED_ROWS,
+        (guild, *keys, squad_id),
+        found=False,
+        absent=True if conclusive else None,
+    )
 
 
 _TIMES = ("created_at", "updated_at", "last_transfer_at", "left_at", "joined_at")

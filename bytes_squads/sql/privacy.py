@@ -1,4 +1,4 @@
-"""Export a member, erase a member."""
+"""Export a member, erase a member, delete a guild."""
 
 from __future__ import annotations
 
@@ -204,3 +204,60 @@ FIND_ERASURE = Statement("""
     LIMIT 1
 """)
 """Find out whether an erasure was committed; only on PostgreSQL. $1 guild, $2 pseudonym."""
+
+# Deletion -----------------------------------------------------------------------------------------
+
+LOCK_GUILD = Statement("""
+    WITH locked_squads AS MATERIALIZED (
+        SELECT id FROM squads WHERE guild_id = $1::text ORDER BY id FOR UPDATE
+    ), locked_members AS MATERIALIZED (
+        SELECT id FROM bytes_balances
+        WHERE guild_id = $1::text AND (SELECT count(*) FROM locked_squads) >= 0
+        ORDER BY user_id FOR UPDATE
+    )
+    SELECT (SELECT max(id) FROM locked_members) AS member_id,
+        (SELECT id FROM bytes_transactions WHERE guild_id = $1::text LIMIT 1) AS entry_id,
+        (SELECT created_at FROM bytes_configs WHERE guild_id = $1::text) AS config_created_at,
+        (SELECT id FROM locked_squads LIMIT 1) AS squad_id
+""")
+"""Lock a guild's squads, then its members in the order of user ids, as other operations do.
+
+Returns the keys of a row of each kind, or nulls: later they tell whether the guild was deleted.
+$1 guild.
+"""
+
+DELETE_ROWS = tuple(
+    Statement(f"DELETE FROM {table} WHERE guild_id = $1::text")
+    for table in (
+        "squad_memberships",
+        "squads",
+        "bytes_transactions",
+        "bytes_balances",
+        "bytes_configs",
+    )
+)
+"""Delete a guild's rows: a statement for each table, in the order of foreign keys. $1 guild."""
+
+FIND_ROWS = Statement("""
+    SELECT EXISTS (SELECT 1 FROM bytes_balances WHERE guild_id = $1::text)
+        OR EXISTS (SELECT 1 FROM bytes_transactions WHERE guild_id = $1::text)
+        OR EXISTS (SELECT 1 FROM squad_memberships WHERE guild_id = $1::text)
+        OR EXISTS (SELECT 1 FROM squads WHERE guild_id = $1::text)
+        OR EXISTS (SELECT 1 FROM bytes_configs WHERE guild_id = $1::text) AS has_rows
+""")
+"""Find out whether a guild has any row. $1 guild."""
+
+FIND_DELETED_ROWS = Statement("""
+    SELECT 1 FROM bytes_balances WHERE guild_id = $1::text AND id = $2::bigint
+    UNION ALL
+    SELECT 1 FROM bytes_transactions WHERE guild_id = $1::text AND id = $3::uuid
+    UNION ALL
+    SELECT 1 FROM bytes_configs WHERE guild_id = $1::text AND created_at = $4::timestamptz
+    UNION ALL
+    SELECT 1 FROM squads WHERE guild_id = $1::text AND id = $5::uuid
+    LIMIT 1
+""")
+"""Find out whether rows that a deletion deletes are there.
+
+$1 guild, $2 … $5 as `LOCK_GUILD` returns them.
+"""

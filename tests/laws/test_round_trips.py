@@ -147,6 +147,7 @@ COSTS: dict[str, tuple[int | None, ...]] = {
     "leave_squad": (1, None, 1, 2, 1, 2),
     "erase_member": (9, None, None, None, 0, None),
     "erase_member, in a squad": (10, None, None, None, None, None),
+    "delete_guild": (9, None, None, None, 0, None),
 }
 """Round trips of each operation that writes, by kind of call."""
 OTHER_COSTS = {

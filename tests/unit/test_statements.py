@@ -25,6 +25,10 @@ def statements() -> Iterator[tuple[str, str]]:
             elif isinstance(value, PostingStatement):
                 yield f"{module.name}.{name}", value.postgres
                 yield f"{module.name}.{name}, split", value.verdict_and_changes
+            elif isinstance(value, tuple):
+                for number, part in enumerate(value):
+                    if isinstance(part, Statement):
+                        yield f"{module.name}.{name}, {number}", part.postgres
 
 
 TEXTS = dict(statements())
