@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -89,8 +90,10 @@ class GuildOperations:
         """
         guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
         parts: dict[str, list[Any]] = {}
-        for row in await run.fetch(privacy.EXPORT_MEMBER, guild, user):
+        for number, row in enumerate(await run.fetch(privacy.EXPORT_MEMBER, guild, user)):
             parts.setdefault(row["part"], []).append(_parse_part(row["data"]))
+            if number % 1_000 == 999:
+                await asyncio.sleep(0)  # let other tasks run
         return MemberExport(
             guild_id=guild,
             user_id=user,
