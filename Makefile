@@ -13,11 +13,12 @@ WORKERS := 3
 PARALLEL = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 MINUTES := 5
 DOCS := build/docs
+CLIENTS := $(VENV)/clients/installed $(VENV)/py-cord/installed
 UVLOOP_TESTS := tests/operations tests/laws tests/chaos/test_byte_sweep.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-fast test-lowest test-uvloop check lint lock docs chaos mutation-check bench clean
+.PHONY: help demo test test-fast test-clients test-lowest test-uvloop check lint lock docs picture chaos mutation-check bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 13
@@ -25,11 +26,14 @@ help:  ## Show this list
 demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show what came of it
 	@$(BIN)/bytes-squads demo
 
-test: $(VENV)/installed-test  ## Run the whole suite on SQLite and on PostgreSQL
+test: $(VENV)/installed-test $(CLIENTS)  ## Run the whole suite on SQLite and on PostgreSQL
 	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(PARALLEL) $(COVERAGE)
 
 test-fast: $(VENV)/installed-test  ## Run what needs neither PostgreSQL nor other processes, in seconds
 	$(BIN)/python -m pytest --numprocesses 2 -m "not postgres and not process and not slow"
+
+test-clients: $(VENV)/installed-test $(CLIENTS)  ## Run the programs of the how-to pages: bots on other libraries, web apps
+	$(BIN)/python -m pytest --numprocesses 2 tests/docs/test_clients.py tests/docs/test_web_apps.py
 
 test-uvloop: $(VENV)/installed-test  ## Run the tests of operations, transactions and faults on uvloop
 	$(PIP) uvloop
@@ -52,13 +56,16 @@ lint: $(VENV)/installed-dev  ## Run the linter, the formatter and the type check
 lock: $(BIN)/python  ## Write requirements-dev.lock: the newest versions of all packages for development
 	$(PIP) uv
 	UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --upgrade --universal \
-		--python-version 3.11 --extra bench --extra dev --no-annotate --no-emit-index-url \
+		--python-version 3.11 --extra bench --extra dev --group clients --no-annotate --no-emit-index-url \
 		--no-emit-find-links --output-file requirements-dev.lock pyproject.toml
 
 docs: $(VENV)/installed-docs  ## Make the documentation, build/docs/index.html; a warning is an error
 	@$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet \
 		--doctree-dir $(DOCS).doctrees docs $(DOCS)
 	@echo "The documentation is $(DOCS)/index.html"
+
+picture: $(VENV)/installed  ## Draw the demo's picture in README.md and on the index page again
+	$(BIN)/python docs/draw_demo.py
 
 chaos: $(VENV)/installed-test  ## Kill, cancel and cut off for MINUTES=5 on a PostgreSQL of its own; print a report
 	PYTHONPATH=tests $(BIN)/python tests/chaos/chaos.py --minutes $(MINUTES)
@@ -100,6 +107,15 @@ $(VENV)/installed-docs: $(BIN)/python pyproject.toml $(LOCKED)
 	@echo "Installing into $(VENV) …"
 	@$(PIP) $(CONSTRAINT) --editable '.[docs]'
 	@touch $(VENV)/installed $@
+
+# Beside the environment: the packages `discord` of nextcord 2 and py-cord are not discord.py's.
+$(VENV)/clients/installed: $(BIN)/python $(LOCKED)
+	@$(PIP) $(CONSTRAINT) --upgrade --target $(@D) disnake hikari nextcord
+	@touch $@
+
+$(VENV)/py-cord/installed: $(BIN)/python $(LOCKED)
+	@$(PIP) $(CONSTRAINT) --upgrade --target $(@D) py-cord
+	@touch $@
 
 $(VENV)/installed-bench: $(BIN)/python pyproject.toml $(LOCKED)
 	@echo "Installing into $(VENV) …"

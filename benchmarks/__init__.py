@@ -1,1 +1,1 @@
-"""Measures the speed of the package beside other implementations: see README.md."""
+"""Measures the speed of the package beside other implementations: see docs/performance.md."""

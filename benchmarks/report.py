@@ -16,7 +16,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from . import session
-from .rounds import Benchmark, Settings
+from .session import Benchmark, Settings
 from .workloads import BATCH
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -31,13 +31,11 @@ WANTED = {
     session.STATEMENT_NO_RESET: {"transfer": 0.85},
     session.SQLALCHEMY: {"transfer": 5.0},
     session.PGBENCH: {"transfer": 0.6},
-    session.SQLITE3: {"SQLite: transfer-1": 0.6},
+    session.SQLITE3: {"transfer-1": 0.6},
     "1,000 members": {"top": 0.67, "history": 0.67},
     session.OTHER_REVISION: {
         "transfer": 0.95,
-        "transfer-key": 1.0,
-        "transfer-cooldown": 1.0,
-        "SQLite: transfer-1": 1.0,
+        **dict.fromkeys(("transfer-1", "transfer-key", "transfer-cooldown"), 1.0),
         **dict.fromkeys(("claim", "join"), 1.3),
         **dict.fromkeys(("refused-balance", "refused-limit", "refused-cooldown"), 2.0),
     },
@@ -65,53 +63,49 @@ def tables(benchmarks: list[Benchmark]) -> Iterator[tuple[str, str]]:
         lines = ["| operation | beside | ours : theirs | wanted | ours per second |"]
         lines.append("|---|---|---:|---:|---:|")
         for benchmark in (one for one in benchmarks if one.section == section):
-            rate = statistics.median(figures[benchmark.names[0]] for figures in benchmark.rounds)
-            for other in benchmark.names[1:]:
-                ratios = benchmark.ratios(other)
+            rate = statistics.median(next(iter(one.values())) for one in benchmark.rounds)
+            for other, ratios in benchmark.ratios().items():
                 median, least, greatest = map(_format, ratios)
                 wanted = WANTED.get(other, {}).get(benchmark.key)
                 bound = "–" if wanted is None else f"≥ {wanted:g}"
                 missed = " **no**" if wanted is not None and ratios[0] < wanted else ""
                 cells = (benchmark.title, other, f"{median} ({least} … {greatest})", bound + missed)
-                lines.append(f"| {' | '.join(cells)} | {rate:,.0f} |")
+                lines.append(f"| {' | '.join(cells)} | {_format(rate)} |")
         yield section, "\n".join(lines)
 
 
 def write(benchmarks: list[Benchmark], description: str) -> None:
     """Write tables and charts into the documentation."""
     parts = [description]
-    for old in (DOCUMENT.parent / "charts").glob("*.svg"):
-        old.unlink()
     for section, table in tables(benchmarks):
         chart = f"charts/{section.split()[0].lower()}.svg"
         _draw([one for one in benchmarks if one.section == section], DOCUMENT.parent / chart)
-        parts.append(f"### {section}\n\n{table}\n\n![{section}]({chart})")
+        parts.append(f"### {section}\n\n![{section}]({chart})\n\n{table}")
     text, figures = DOCUMENT.read_text("utf-8"), "\n\n".join(parts)
     text = _FIGURES.sub(lambda found: f"{found[1]}\n{figures}\n\n{found[2]}", text)
     DOCUMENT.write_text(text, "utf-8")
 
 
-def _format(ratio: float) -> str:
-    """Return a ratio with three significant digits, or as many as it has before the point."""
-    return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.3g}"
+def _format(number: float) -> str:
+    """Return a number with three significant digits, or as many as it has before the point."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _draw(benchmarks: list[Benchmark], path: Path) -> None:
     """Draw medians and ranges, on a white background: a page may be light or dark."""
-    rows = [(color, one, other) for color, one in enumerate(benchmarks) for other in one.names[1:]]
+    rows = [(n, one, *row) for n, one in enumerate(benchmarks) for row in one.ratios().items()]
     style: Any = {"svg.fonttype": "none", "svg.hashsalt": path.name, "font.size": 9}
     with mpl.rc_context(style):
         figure = Figure(figsize=(8, 0.8 + 0.24 * len(rows)), layout="constrained")
         axes = figure.subplots()
-        for y, (color, benchmark, other) in enumerate(rows):
-            median, least, greatest = benchmark.ratios(other)
+        for y, (color, _, _, (median, least, greatest)) in enumerate(rows):
             axes.plot([least, greatest], [y, y], color=f"C{color}")
             axes.plot(median, y, "o", color=f"C{color}")
             axes.annotate(_format(median), (greatest, y), (6, -3), textcoords="offset points")
         axes.axvline(1, color="gray", linewidth=0.8)
         axes.margins(x=0.12)
         axes.set(xscale="log", xlabel="ours : theirs; right of 1 we are faster")
-        axes.set_yticks(range(len(rows)), [f"{one.title} : {other}" for _, one, other in rows])
+        axes.set_yticks(range(len(rows)), [f"{one.title} : {other}" for _, one, other, _ in rows])
         axes.xaxis.set_major_formatter("{x:g}")
         axes.invert_yaxis()
         figure.savefig(path, facecolor="white", metadata={"Date": None, "Creator": None})

@@ -5,27 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
-
 Request = Callable[..., Awaitable[Any]]
 """Takes a command of `Stage.request`, the key of a workload and the command's arguments."""
-
-
-async def _request(process: Process, *arguments: Any) -> Any:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(arguments).encode() + b"\n")
-    if not (line := await process.stdout.readline()):
-        raise RuntimeError("a worker ended, see above")
-    return json.loads(line)
 
 
 @asynccontextmanager
@@ -33,12 +22,21 @@ async def open_worker(checkout: Path, url: str, members: int) -> AsyncIterator[R
     """Start a worker and fill its database; at the end it verifies its ledger."""
     command = (sys.executable, "-m", f"{__package__}.worker", str(checkout))
     process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=ROOT)
+    requests, answers = process.stdin, process.stdout
+    assert requests is not None
+    assert answers is not None
+
+    async def request(*arguments: Any) -> Any:
+        requests.write(json.dumps(arguments).encode() + b"\n")
+        if not (line := await answers.readline()):
+            raise RuntimeError("a worker ended, see above")
+        return json.loads(line)
+
     try:
-        await _request(process, url, members)
-        yield partial(_request, process)
+        await request(url, members)
+        yield request
     finally:
-        assert process.stdin is not None
-        process.stdin.close()
+        requests.close()
         if await process.wait():
             raise RuntimeError(f"the worker of {checkout} failed, see above")
 
@@ -47,12 +45,10 @@ async def _serve() -> None:
     """Execute the commands of standard input until it ends."""
     from .stage import Stage  # noqa: PLC0415  # imports the package, of the checkout
 
-    stage = Stage(*json.loads(await asyncio.to_thread(sys.stdin.readline)))
-    await stage.open()
-    print("null", flush=True)
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        print(json.dumps(await stage.request(stage.package, *json.loads(line))), flush=True)
-    await stage.close()
+    async with Stage(*json.loads(await asyncio.to_thread(sys.stdin.readline))) as stage:
+        print("null", flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            print(json.dumps(await stage.request(stage.package, *json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,28 +13,26 @@ import bytes_squads
 from bytes_squads import (
     BytesTransactionCreate,
     InsufficientBalanceError,
-    SquadCreate,
     TransferCooldownError,
     TransferLimitError,
 )
 
-from .rounds import ExhaustedError
-
-GUILD, COOLDOWN_GUILD, POOR_GUILD = (f"10000000000000000{number}" for number in (1, 2, 3))
+GUILD, COOLDOWN_GUILD, WAITING_GUILD = (f"10000000000000000{number}" for number in (1, 2, 3))
 NAME = "member"
-MAX_TRANSFER = 500_000
-"""The limit of each guild. Members have more, but not in the poor guild."""
+MAX_TRANSFER = 5_000_000
+"""The limit of each guild. Members have less."""
 REGULARS = 100
-"""Members with a history of more than a page. In the poor guild, those in a cooldown."""
+"""Members with a history of more than a page. In the waiting guild they are in a cooldown."""
 BATCH = 10_000
 """Members paid by one `grant_many`."""
 
+Clock = Callable[[], datetime]
 Order = dict[str, Any]
 """The fields of a `BytesTransactionCreate`."""
 
 
-class RefusedError(Exception):
-    """A baseline refused a call."""
+class ExhaustedError(Exception):
+    """Nothing is left to do: the run ends early and is timed up to here."""
 
 
 def member(number: int) -> str:
@@ -47,15 +45,6 @@ def transfer(giver: int, receiver: int, **fields: Any) -> Order:
     parties = {"giver_id": member(giver), "receiver_id": member(receiver)}
     names = {"giver_username": NAME, "receiver_username": NAME}
     return {"guild_id": GUILD, "amount": 1, **parties, **names, **fields}
-
-
-class Clock:
-    """Wall time plus an offset, which lets members act again under rules about time."""
-
-    offset = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.offset
 
 
 class PackageOperations:
@@ -73,14 +62,6 @@ class PackageOperations:
 
     async def join(self, user_id: str, squad_id: UUID) -> None:
         await self.squads.join_squad(GUILD, user_id, squad_id, username=NAME)
-
-    async def replace_squads(self, old: Sequence[UUID]) -> list[UUID]:
-        """Delete squads with their memberships; return the ids of twenty empty ones."""
-        for squad_id in old:
-            await self.squads.delete_squad(GUILD, squad_id)
-        settings: Any = {"guild_id": GUILD, "name": "Squad", "switch_cost": 1, "max_members": BATCH}
-        orders = [SquadCreate(role_id=str(10**17 + number), **settings) for number in range(20)]
-        return [(await self.squads.create_squad(order)).id for order in orders]
 
 
 @dataclass
@@ -108,25 +89,6 @@ class Draw:
             raise ExhaustedError
         return number
 
-    def transfer_to_one(self) -> Order:
-        return transfer(self.number(), 0)
-
-    def transfer_with_key(self) -> Order:
-        return self.transfer(idempotency_key=str(uuid4()))
-
-    def transfer_once(self) -> Order:
-        return self.transfer(self.next_unused(), guild_id=COOLDOWN_GUILD)
-
-    def exceed_balance(self) -> Order:
-        giver = REGULARS + self.number(self.members - REGULARS)
-        return self.transfer(giver, amount=MAX_TRANSFER, guild_id=POOR_GUILD)
-
-    def exceed_limit(self) -> Order:
-        return self.transfer(amount=MAX_TRANSFER + 1)
-
-    def transfer_too_soon(self) -> Order:
-        return self.transfer(self.number(REGULARS), guild_id=POOR_GUILD)
-
 
 @dataclass(frozen=True)
 class Workload:
@@ -135,21 +97,16 @@ class Workload:
     title: str
     call: Callable[[Any, Draw], Awaitable[object]]  # of an implementation
     clients: int = 1
-    hours: int = 0  # that the clock moves before each run, so that members may act again
-    each: int = 1  # what one call counts for
-    squads: bool = False  # whether it needs empty squads
-    reads: bool = False  # whether it changes nothing
-    error: type[Exception] | None = None  # that every call raises
+    errors: tuple[type[Exception], ...] = ()  # of which every call raises one
 
     async def execute(self, operations: Any, draw: Draw) -> None:
         """Call once, and check that the call is refused if it must be."""
-        refusals = (self.error, RefusedError) if self.error else ()
         try:
             await self.call(operations, draw)
-        except refusals:
+        except self.errors:
             return
-        if refusals:
-            raise AssertionError(f"a call went through that must raise {self.error}")
+        if self.errors:
+            raise AssertionError(f"a call went through that must raise {self.errors}")
 
 
 def _transfer(draw_order: Callable[[Draw], Order]) -> Callable[[Any, Draw], Awaitable[object]]:
@@ -160,13 +117,13 @@ def _join(on: Any, draw: Draw) -> Any:
     return on.join(member(draw.next_unused()), draw.random.choice(draw.squads))
 
 
-def _history(on: Any, draw: Draw) -> Any:
-    return on.bytes.get_transaction_history(GUILD, member(draw.number(REGULARS)))
-
-
 def _grant_many(on: Any, draw: Draw) -> Any:
     numbers = draw.random.sample(range(1, draw.members + 1), BATCH)
     return on.bytes.grant_many(GUILD, {member(number): 1 for number in numbers})
+
+
+def _history(on: Any, draw: Draw) -> Any:
+    return on.bytes.get_transaction_history(GUILD, member(draw.number(REGULARS)))
 
 
 def _rank(on: Any, draw: Draw) -> Any:
@@ -174,22 +131,26 @@ def _rank(on: Any, draw: Draw) -> Any:
 
 
 _ANY = _transfer(Draw.transfer)
-_OVERDRAWN, _TOO_MUCH = _transfer(Draw.exceed_balance), _transfer(Draw.exceed_limit)
-_TOO_SOON = _transfer(Draw.transfer_too_soon)
+_TO_ONE = _transfer(lambda draw: transfer(draw.number(), 0))
+_WITH_KEY = _transfer(lambda draw: draw.transfer(idempotency_key=str(uuid4())))
+_ONCE = _transfer(lambda draw: draw.transfer(draw.next_unused(), guild_id=COOLDOWN_GUILD))
+_OVERDRAWN = _transfer(lambda draw: draw.transfer(amount=MAX_TRANSFER))
+_TOO_MUCH = _transfer(lambda draw: draw.transfer(amount=MAX_TRANSFER + 1))
+_TOO_SOON = _transfer(lambda draw: draw.transfer(draw.number(REGULARS), guild_id=WAITING_GUILD))
 
 WORKLOADS = {
     "transfer-1": Workload("transfers", _ANY),
     "transfer": Workload("transfers", _ANY, 8),
-    "transfer-hot": Workload("transfers to one member", _transfer(Draw.transfer_to_one), 8),
-    "transfer-key": Workload("transfers with a key", _transfer(Draw.transfer_with_key), 8),
-    "transfer-cooldown": Workload("transfers with a cooldown", _transfer(Draw.transfer_once), 8, 2),
-    "refused-balance": Workload("balance refused", _OVERDRAWN, 8, error=InsufficientBalanceError),
-    "refused-limit": Workload("limit refused", _TOO_MUCH, 8, error=TransferLimitError),
-    "refused-cooldown": Workload("cooldown refused", _TOO_SOON, 8, error=TransferCooldownError),
-    "claim": Workload("claims", lambda on, draw: on.claim(member(draw.next_unused())), hours=24),
-    "join": Workload("joins of a squad", _join, squads=True),
-    "grant-many": Workload("mass grants", _grant_many, each=BATCH),
-    "top": Workload("top 10", lambda on, _: on.bytes.get_leaderboard(GUILD), reads=True),
-    "history": Workload("history, page of 20", _history, reads=True),
-    "rank": Workload("rank of any member", _rank, reads=True),
+    "transfer-hot": Workload("transfers to one member", _TO_ONE, 8),
+    "transfer-key": Workload("transfers with a key", _WITH_KEY, 8),
+    "transfer-cooldown": Workload("transfers with a cooldown", _ONCE, 8),
+    "refused-balance": Workload("balance refused", _OVERDRAWN, 8, (InsufficientBalanceError,)),
+    "refused-limit": Workload("limit refused", _TOO_MUCH, 8, (TransferLimitError,)),
+    "refused-cooldown": Workload("cooldown refused", _TOO_SOON, 8, (TransferCooldownError,)),
+    "claim": Workload("claims", lambda on, draw: on.claim(member(draw.next_unused()))),
+    "join": Workload("joins of a squad", _join),
+    "grant-many": Workload("mass grants", _grant_many),
+    "top": Workload("top 10", lambda on, _: on.bytes.get_leaderboard(GUILD)),
+    "history": Workload("history, page of 20", _history),
+    "rank": Workload("rank of any member", _rank),
 }

@@ -1,7 +1,7 @@
 """Guild currencies and squads for Discord bots, on Tortoise ORM."""
 
 from . import _interrupt  # noqa: F401  # the first, for Ctrl-C while the others are imported
-from .database import TORTOISE_ORM, close, init, upgrade
+from .database import TORTOISE_ORM, close, distribute, init, upgrade
 from .domain.errors import (
     AlreadyInSquadError,
     AlreadyReversedError,
@@ -39,6 +39,7 @@ from .schemas import (
     BytesConfigUpdate,
     BytesTransactionCreate,
     DailyClaim,
+    EconomyStatistics,
     LeaderboardEntry,
     LedgerReport,
     MemberExport,
@@ -64,6 +65,7 @@ __all__ = [
     "BytesTransactionCreate",
     "DailyAlreadyClaimedError",
     "DailyClaim",
+    "EconomyStatistics",
     "GuildOperations",
     "IdempotencyConflictError",
     "InsufficientBalanceError",
@@ -97,6 +99,7 @@ __all__ = [
     "TransferCooldownError",
     "TransferLimitError",
     "close",
+    "distribute",
     "in_transaction",
     "init",
     "upgrade",

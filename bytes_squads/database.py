@@ -7,6 +7,8 @@ same setup as a config for ``Tortoise.init`` and for the ``aerich`` command.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,14 @@ from .engine._tortoise import (
     unbind_event_loop,
 )
 from .engine.connections import current_client
-from .engine.migrations import OPEN_ERRORS, apply_migrations, first_line, require_folder
+from .engine.distribution import distribute_tables, is_distributed, require_postgres
+from .engine.migrations import (
+    OPEN_ERRORS,
+    apply_migrations,
+    first_line,
+    require_folder,
+    run_with_pending,
+)
 from .engine.open_checks import require_own_event_loop
 from .engine.tasks import drain, resume, run_to_completion
 from .engine.transaction import read_connection
@@ -36,6 +45,7 @@ __all__ = [
     "connection_config",
     "database_url",
     "describe_database",
+    "distribute",
     "init",
     "migrations_folder",
     "tortoise_config",
@@ -108,6 +118,7 @@ async def _open(connection: dict[str, Any]) -> None:
             set_global_context(context)
             async with read_connection() as db:
                 await db.execute_query("SELECT 1")
+            await is_distributed(current_client())
         _context = context
     except OPEN_ERRORS as error:
         await run_to_completion(context.close_connections())
@@ -189,10 +200,50 @@ async def upgrade(url: str | None = None) -> list[str]:
         StorageUnavailableError: The URL is invalid, the database cannot be reached, or a
             migration failed.
     """
-    database = (
-        connection_config(url) if url else _open_client() or connection_config(database_url())
+    return await apply_migrations(_database(url), app=APP_LABEL, folder=migrations_folder())
+
+
+async def distribute(
+    url: str | None = None,
+    *,
+    shards: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> bool:
+    """Distribute an upgraded PostgreSQL database over the nodes of Citus, by guild.
+
+    All rows of a guild are on one node. The rows that exist are moved, in one transaction; until it
+    ends, operations wait, and fail with `StorageUnavailableError` if that takes too long. A
+    cancelled call changes nothing. To call it again is harmless.
+
+    Args:
+        url: The URL of Citus's coordinator; by default the open database, or else that of
+            ``DATABASE_URL``.
+        shards: Number of parts of each table, which is also the largest useful number of nodes; by
+            default Citus's ``citus.shard_count``, 32. It cannot be changed by this package later.
+        on_progress: Called with the number of rows moved so far, and of all rows.
+
+    Returns:
+        Whether the tables were distributed now; False if they were before.
+
+    Raises:
+        StorageUnavailableError: The URL is invalid, the database cannot be reached, lacks a
+            migration or Citus, or is not the coordinator; or Citus refused. Nothing was changed.
+    """
+    database = _database(url)
+    require_postgres(database)
+    return await run_with_pending(
+        database,
+        partial(distribute_tables, shards=shards, on_progress=on_progress),
+        purpose="distribute",
+        app=APP_LABEL,
+        folder=migrations_folder(),
     )
-    return await apply_migrations(database, app=APP_LABEL, folder=migrations_folder())
+
+
+def _database(url: str | None) -> BaseDBAsyncClient | dict[str, Any]:
+    if url:
+        return connection_config(url)
+    return _open_client() or connection_config(database_url())
 
 
 def _open_client() -> BaseDBAsyncClient | None:

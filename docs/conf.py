@@ -16,15 +16,23 @@ release = version = metadata.version("bytes_squads")
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "examples",
     "models",
     "root_documents",
 ]
 exclude_patterns = ["_extensions", "charts"]
 
+autosummary_generate = False  # the operations are described on one page
+viewcode_line_numbers = True
+copybutton_selector = "div.highlight-python pre, div.highlight-sh pre, div.highlight-ini pre"
+
 # Markdown -----------------------------------------------------------------------------------------
 
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["attrs_inline", "deflist"]
 myst_heading_anchors = 3
 
 # Docstrings ---------------------------------------------------------------------------------------
@@ -55,7 +63,7 @@ nitpick_ignore_regex = [
 # The look -----------------------------------------------------------------------------------------
 
 html_theme = "furo"
-html_title = "bytes_squads"
+html_title = f"bytes_squads {release}"
 pygments_dark_style = "a11y-high-contrast-dark"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

@@ -3,8 +3,10 @@
     pip install 'bytes_squads[examples]'
     DISCORD_TOKEN=… DATABASE_URL=postgres://… python discord_bot.py
 
-Without ``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no
-privileged intent. To assign roles it needs Manage Roles, and a role above them.
+In PowerShell a variable is set in a line before that: ``$env:DISCORD_TOKEN = '…'``. Without
+``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no privileged
+intent. With ``MEMBERS_INTENT=1``, and that intent enabled in Discord's developer portal, it notices
+who leaves the server. To assign roles it needs Manage Roles, and a role above them.
 
 Members get ``/bytes balance|send|daily|leaderboard|history`` and
 ``/squad list|join|switch|leave|standings``, moderators ``/economy grant|charge|config|squad``.
@@ -15,8 +17,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -27,7 +30,8 @@ from discord.utils import escape_markdown, format_dt
 import bytes_squads as bs
 
 log = logging.getLogger("economy")
-ops, squads = bs.BytesOperations(), bs.SquadOperations()  # stateless: one instance each is enough
+# Stateless: one instance each is enough.
+ops, squads, guilds = bs.BytesOperations(), bs.SquadOperations(), bs.GuildOperations()
 
 Amount = app_commands.Range[int, 1]
 ZeroOrMore = app_commands.Range[int, 0]
@@ -47,7 +51,7 @@ SHUTDOWN_TIMEOUT = 10  # seconds for running commands when the bot stops
 class EconomyBot(discord.Client):
     def __init__(self) -> None:
         super().__init__(
-            intents=discord.Intents(guilds=True),
+            intents=discord.Intents(guilds=True, members="MEMBERS_INTENT" in os.environ),
             allowed_mentions=discord.AllowedMentions.none(),  # <@id> shows a name without a ping
         )
         self.tree = EconomyTree(self)
@@ -58,6 +62,15 @@ class EconomyBot(discord.Client):
         await bs.init()  # the database of DATABASE_URL
         await bs.upgrade()  # create or migrate its tables
         await self.tree.sync()
+
+    async def on_raw_member_remove(self, event: discord.RawMemberRemoveEvent) -> None:
+        with failures_logged(f"member {event.user.id} was not marked as gone"):
+            await guilds.set_member_left(event.guild_id, event.user.id)
+
+    async def on_member_join(self, member: Member) -> None:
+        with failures_logged(f"member {member.id} was not marked as back"):
+            if await guilds.set_member_left(member.guild.id, member.id, left=False):
+                await update_roles(member)  # those of rewards that were earned before
 
     async def close(self) -> None:
         self.tree.closing = True
@@ -173,7 +186,8 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
             return "You need the permissions to manage the server and its roles."
         case app_commands.TransformerError():
             return "I cannot find that member here."
-    return None
+        case _:
+            return None
 
 
 def member_of(interaction: Interaction) -> Member:
@@ -204,7 +218,7 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
         whose = no_bot(member or member_of(interaction))
         found = await ops.get_balance(whose.guild.id, whose.id, whose.name)
         await say(interaction, f"{whose.mention} has **{found.balance:,}** bytes.")
-        await give_earned_roles(whose)  # a new member has just received the starting balance
+        await update_roles(whose)  # a new member has just received the starting balance
 
     @app_commands.command(description="Send bytes to another member")
     async def send(
@@ -230,7 +244,7 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
             await interaction.followup.send(
                 f"{giver.mention} sent {to.mention} **{amount:,}** bytes{why}"
             )
-        await give_earned_roles(to)
+        await update_roles(to)
 
     @app_commands.command(description="Claim the bytes of the day")
     async def daily(self, interaction: Interaction) -> None:
@@ -241,7 +255,7 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
         times = f" (×{claim.multiplier})" if claim.multiplier > 1 else ""
         paid = f"**{claim.amount:,}** bytes{times} for day {claim.streak} in a row."
         await say(interaction, f"{paid} You have {claim.balance:,}.")
-        await give_earned_roles(member)
+        await update_roles(member)
 
     @app_commands.command(description="Who has the most bytes")
     async def leaderboard(self, interaction: Interaction) -> None:
@@ -267,18 +281,33 @@ def history_line(row: bs.BytesTransaction, user_id: str) -> str:
     return f"**{'+' if came else '−'}{row.amount:,}** {row.kind}{who}{why} {when}"
 
 
-async def give_earned_roles(member: Member) -> None:
-    """Assign the roles that the member has earned, after receiving bytes.
+async def update_roles(member: Member) -> None:
+    """Add the roles of rewards and squads that are due, and remove those that are not.
 
-    A failure is only logged: the next call assigns the role as well.
+    A failure is only logged: the next call makes up for it.
     """
+    guild = member.guild
+    with failures_logged(f"the roles of member {member.id} were not updated"):
+        async with one_at_a_time(guild.id, member.id):
+            held = [role.id for role in member.roles]
+            changes = await guilds.get_role_changes(guild.id, member.id, held)
+            await member.add_roles(*assignable(guild, changes.add), reason="due")
+            await member.remove_roles(*assignable(guild, changes.remove), reason="no longer due")
+
+
+def assignable(guild: discord.Guild, role_ids: Iterable[str]) -> list[Role]:
+    """Return the roles that exist and that the bot can assign."""
+    roles = [guild.get_role(int(role_id)) for role_id in role_ids]
+    return [role for role in roles if role and role.is_assignable()]
+
+
+@contextmanager
+def failures_logged(text: str) -> Iterator[None]:
+    """Log a failure of the database or of Discord."""
     try:
-        earned = await ops.get_earned_roles(member.guild.id, member.id)
-        roles = [member.guild.get_role(int(role_id)) for role_id in earned]
-        due = [role for role in roles if role and role.is_assignable() and role not in member.roles]
-        await member.add_roles(*due, reason="earned by bytes received")
+        yield
     except (bs.BytesSquadsError, *DISCORD_FAILS) as error:
-        log.warning("member %d did not get an earned role: %s", member.id, error)
+        log.warning("%s: %s", text, error)
 
 
 # 5. Squads --------------------------------------------------------------------------------------
@@ -446,7 +475,7 @@ class EconomyCommands(
     ) -> None:
         await book(interaction, ops.grant, member, amount, reason)
         await say(interaction, f"{member.mention} has received {amount:,} bytes.")
-        await give_earned_roles(member)
+        await update_roles(member)
 
     @app_commands.command(description="Take bytes from a member")
     async def charge(
@@ -516,4 +545,6 @@ async def book(
 
 
 if __name__ == "__main__":
-    EconomyBot().run(os.environ["DISCORD_TOKEN"])
+    EconomyBot().run(
+        os.environ.get("DISCORD_TOKEN") or sys.exit("Set DISCORD_TOKEN to the token of the bot.")
+    )

@@ -48,6 +48,7 @@ def commands() -> None:
 for command in (
     database.demo_command,
     database.upgrade,
+    database.distribute,
     database.verify,
     members.leaderboard,
     members.balance,

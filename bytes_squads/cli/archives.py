@@ -6,14 +6,12 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import asyncclick as click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ..archive.exporter import export_guild
 from ..archive.format import ArchiveReader
@@ -21,7 +19,7 @@ from ..archive.importer import import_guild
 from ..archive.records import Footer
 from . import options
 from .database_option import open_database
-from .output import print_result
+from .output import print_result, show_progress
 
 STDIO = "-"
 
@@ -46,7 +44,7 @@ STDIO = "-"
 async def export_command(guild: str, output: str, database_url: str | None) -> None:
     """Write all data of a guild as JSON Lines. The bot can keep running."""
     async with open_database(database_url):
-        with _open_target(output) as target, _show_progress("Exporting") as on_progress:
+        with _open_target(output) as target, show_progress("Exporting") as on_progress:
             footer = await export_guild(guild, target, on_progress)
     click.echo(f"exported guild {guild}: {_summarize(footer)}", err=True)
 
@@ -108,7 +106,7 @@ async def import_command(
     with _open_source(file) as source:
         length = os.fstat(source.fileno()).st_size
         async with open_database(database_url):
-            with _show_progress("Importing") as on_progress:
+            with show_progress("Importing") as on_progress:
                 imported, footer = await import_guild(
                     source, guild, lambda read: on_progress(read, length)
                 )
@@ -160,19 +158,6 @@ def _copy_archive(source: BinaryIO, copy: BinaryIO) -> None:
     reader.read_header()
     for _ in reader.read_records():
         pass
-
-
-@contextmanager
-def _show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr if that is a terminal; yield a function of (done, total)."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _done, _total: None
-        return
-    columns = (TextColumn(label), BarColumn(bar_width=30), TaskProgressColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
 def _summarize(footer: Footer) -> str:

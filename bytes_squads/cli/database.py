@@ -1,4 +1,4 @@
-"""Commands for a whole database: ``demo``, ``upgrade``, ``verify``."""
+"""Commands for a whole database: ``demo``, ``upgrade``, ``distribute``, ``verify``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 import asyncclick as click
 
 from .. import BytesOperations, close, init
+from .. import distribute as distribute_database
 from .. import upgrade as upgrade_database
 from ..database import connection_config
 from . import options, tables
 from .database_option import describe, open_database, resolve_url
 from .demo import runner as demo
-from .output import create_console, print_result
+from .output import create_console, print_result, show_progress
 
 DEMO_FILE = Path("bytes_squads_demo.db")
 
@@ -79,6 +80,32 @@ async def upgrade(as_json: bool, database_url: str | None) -> None:
     print_result(
         as_json, {"applied": applied}, "\n".join([*lines, f"{describe(url)} is up to date"])
     )
+
+
+@click.command(
+    epilog=options.format_examples(
+        "bytes-squads distribute --database-url postgres://bot:secret@coordinator/bot",
+    ),
+)
+@click.option(
+    "--shards",
+    metavar="N",
+    callback=options.parse_int,
+    help="Parts of each table. Default: citus.shard_count of the server, which is 32.",
+)
+@options.as_json
+@options.database
+async def distribute(shards: int | None, as_json: bool, database_url: str | None) -> None:
+    """Distribute the tables over the nodes of Citus, by guild.
+
+    The URL is that of the coordinator. All rows are moved in one transaction, during which
+    operations wait. Stop the bot first if there are many rows.
+    """
+    url = resolve_url(database_url)
+    with show_progress("Moving rows") as on_progress:
+        distributed = await distribute_database(url, shards=shards, on_progress=on_progress)
+    state = "is distributed now" if distributed else "was distributed before"
+    print_result(as_json, {"distributed": distributed}, f"{describe(url)} {state}")
 
 
 @click.command()

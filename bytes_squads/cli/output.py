@@ -10,12 +10,15 @@ import io
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import asyncclick as click
 from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from .. import BytesBalance, BytesConfig, BytesTransaction, Squad
 from ..archive.format import format_timestamp
@@ -65,3 +68,16 @@ def _json_default(value: object) -> str:
         return value.isoformat()
     assert isinstance(value, UUID)  # the only other type in results
     return str(value)
+
+
+@contextmanager
+def show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr if that is a terminal; yield a function of (done, total)."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _done, _total: None
+        return
+    columns = (TextColumn(label), BarColumn(bar_width=30), TaskProgressColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)

@@ -23,7 +23,7 @@ from .errors import (
     SquadNotFoundError,
     TransactionNotFoundError,
 )
-from .rules import MAX_BYTES
+from .rules import EARLIEST, KINDS, LATEST, MAX_BYTES
 
 MAX_SNOWFLAKE = 2**64 - 1
 SNOWFLAKE_DIGITS = 20
@@ -193,6 +193,46 @@ def offset(value: int) -> int:
     if (number := _int_between(value, 0, MAX_BYTES)) is None:
         raise InvalidPageError(value)
     return number
+
+
+def instant(value: datetime) -> datetime:
+    """Return a limit of a period in UTC.
+
+    Raises:
+        InvalidPageError: It is not a timezone-aware datetime, or one that the calendar lacks in
+            UTC.
+    """
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise InvalidPageError(value)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidPageError(value) from None
+
+
+def period(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
+    """Return a period's first instant and the one after its last, in UTC; None is no limit.
+
+    Raises:
+        InvalidPageError: One is not valid, see `instant`, or the period ends before it begins.
+    """
+    begin = EARLIEST if since is None else instant(since)
+    end = LATEST if until is None else instant(until)
+    if end <= begin:
+        raise InvalidPageError(until if until is not None else since)
+    return begin, end
+
+
+def kind(value: str) -> str:
+    """Return a kind of ledger rows.
+
+    Raises:
+        InvalidPageError: There is no such kind.
+    """
+    exact = builtin(value)
+    if type(exact) is not str or exact not in KINDS:
+        raise InvalidPageError(value)
+    return exact
 
 
 def squad_id(value: UUID | str) -> UUID:

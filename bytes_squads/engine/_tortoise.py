@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
+import aiosqlite
 import asyncpg
 import asyncpg.transaction
 from aerich.models import Aerich
@@ -24,6 +25,8 @@ from tortoise.models import Model
 
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=Model)
+
+_WRITING_PRAGMAS = ("journal_mode", "journal_size_limit")
 
 _AERICH_META_FIELDS = ("default_connection", "basetable", "basequery", "basequery_all_fields")
 
@@ -114,6 +117,22 @@ def bound_connection(client: BaseDBAsyncClient) -> Any:
 def sqlite_lock(client: SqliteClient) -> asyncio.Lock:
     """Return the lock of a SQLite client's only connection."""
     return client._lock
+
+
+async def open_read_only(client: SqliteClient, uri: str) -> None:
+    """Open a SQLite client's connection without the pragmas that change the file.
+
+    Args:
+        client: The client, which is not open.
+        uri: The file as a URI of SQLite.
+    """
+    connection = await aiosqlite.connect(uri, uri=True, isolation_level=None)
+    client._connection = connection
+    connection._conn.row_factory = sqlite3.Row
+    for pragma, value in client.pragmas.items():
+        if pragma not in _WRITING_PRAGMAS:
+            await connection.execute_fetchall(f"PRAGMA {pragma}={value}")
+    await client._post_connect()
 
 
 def open_pool(client: AsyncpgDBClient) -> Any:

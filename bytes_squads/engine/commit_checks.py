@@ -2,8 +2,9 @@
 
 If the connection breaks during COMMIT, or during an autocommit statement, the client cannot tell
 whether it succeeded. A delayed packet may even deliver the statement later. So the server process
-is terminated first; then the database is queried for a row that only this transaction can have
-written. If there is no such row, nothing happened and nothing will.
+is terminated first, with its processes on the workers of Citus; then the database is queried for a
+row that only this transaction can have written. If there is no such row, nothing happened and
+nothing will.
 """
 
 from __future__ import annotations
@@ -18,13 +19,24 @@ from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from ..domain.errors import OutcomeUnknownError
+from ..sql.distribution import FIND_CITUS
 from ..sql.postings import FIND_POSTED_ENTRY
-from ..sql.sessions import END_BACKEND, GET_SESSION, WAIT_FOR_STANDBY
+from ..sql.sessions import (
+    END_BACKEND,
+    GET_NODE,
+    GET_SESSION,
+    RECOVER_PREPARED,
+    RUN_ON_WORKERS,
+    WAIT_FOR_STANDBY,
+    end_worker_backends,
+)
 from ..sql.statement import Statement
 from .connections import dedicated_connection, log
-from .driver_errors import DRIVER_ERRORS
+from .driver_errors import DRIVER_ERRORS, ConnectionLostError
 from .execution import Rows, execute
 from .tasks import is_draining
+
+_CHECK_FAILURES: tuple[type[Exception], ...] = (*DRIVER_ERRORS, ConnectionLostError)
 
 RETRY_DEADLINE = 15.0
 """Seconds after which an operation stops retrying."""
@@ -85,7 +97,7 @@ async def find_outcome(
                         if committed is None:
                             break
                         return rows if committed else None
-                except DRIVER_ERRORS as error:
+                except _CHECK_FAILURES as error:
                     log.debug("checking the outcome of a COMMIT failed: %r", error)
                 await asyncio.sleep(backoff(attempt))
     except TimeoutError:
@@ -102,20 +114,51 @@ async def _run_checks(
     session = (await execute(connection, GET_SESSION))[0]
     # A pooler between client and server reports other process ids.
     direct = session["pid"] == connection.get_server_pid()
-    while direct and await execute(connection, END_BACKEND, pid):  # noqa: ASYNC110  # a process
-        await asyncio.sleep(BACKOFF_INITIAL)
+    citus = (await execute(connection, FIND_CITUS))[0]["version"] is not None
+    if direct:
+        while await execute(connection, END_BACKEND, pid):  # noqa: ASYNC110  # a process
+            await asyncio.sleep(BACKOFF_INITIAL)
+        if citus:
+            await _end_on_workers(connection, pid)
     results = set()
     for check in checks:
         rows = await execute(connection, check.statement, *check.parameters)
         result = check.found if rows else check.absent
         if result:
+            # A terminated process does not wait for its standby; these commits do.
             if session["synchronous"]:
-                # The terminated process does not wait for the standby; this commit does.
                 await execute(connection, WAIT_FOR_STANDBY)
+            if citus:
+                await _run_on_workers(connection, WAIT_FOR_STANDBY.postgres)
             return True, rows
         results.add(result)
     # Behind a pooler the statement may still arrive.
     return (False if direct and False in results else None), []
+
+
+async def _end_on_workers(connection: Any, pid: int) -> None:
+    """End the processes of a session on the workers, and what it has left prepared there.
+
+    Args:
+        connection: A driver's connection to the node that the session was on.
+        pid: The session's process id there.
+
+    Raises:
+        ConnectionLostError: A worker cannot be reached.
+    """
+    node = (await execute(connection, GET_NODE, pid))[0]
+    command = end_worker_backends(node["global_pid"], node["group_id"], pid)
+    while set(await _run_on_workers(connection, command)) - {"0"}:
+        if node["may_recover"]:
+            await execute(connection, RECOVER_PREPARED)
+        await asyncio.sleep(BACKOFF_INITIAL)
+
+
+async def _run_on_workers(connection: Any, command: str) -> list[str]:
+    rows = await execute(connection, RUN_ON_WORKERS, command)
+    if not all(row["success"] for row in rows):
+        raise ConnectionLostError("a worker of Citus could not be reached")
+    return [row["result"] for row in rows]
 
 
 def backoff(attempt: int) -> float:

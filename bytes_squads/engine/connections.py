@@ -28,6 +28,7 @@ from ._tortoise import (
     create_pool,
     is_finished,
     open_pool,
+    open_read_only,
     parent_of,
     sqlite_connection,
     sqlite_lock,
@@ -41,7 +42,7 @@ from .driver_errors import (
     translate_driver_errors,
 )
 from .execution import SQLITE_BEGIN
-from .open_checks import require_database_file, require_own_event_loop
+from .open_checks import read_only_uri, require_database_file, require_own_event_loop
 from .tasks import run_to_completion, running_tasks
 
 POOL_TIMEOUT = 20.0
@@ -174,7 +175,11 @@ class _AcquiredConnection:
 
 async def _open_sqlite(client: SqliteClient) -> None:
     try:
-        await client.create_connection(with_db=True)
+        uri = read_only_uri(client.filename)
+        if uri is None:
+            await client.create_connection(with_db=True)
+        else:
+            await open_read_only(client, uri)
     except BaseException:
         with suppress(*RAISED_BY_DRIVERS):
             await client.close()  # a connection without its pragmas must not be used

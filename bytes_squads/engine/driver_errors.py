@@ -70,6 +70,7 @@ _NO_SCHEMA_SQLSTATES = ("42P01", "42703")  # undefined table, undefined column
 _READ_ONLY = "25006"
 _FAILED_TRANSACTION = "25P02"
 _INTERNAL_ERROR = "XX000"
+_LOST_WORKER = ("connection", "could not commit transaction")  # messages of Citus
 _CLOSED_MESSAGES = ("no active connection", "Connection closed")
 _UNIQUE_CODES = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 
@@ -117,7 +118,7 @@ def _translate_postgres(cause: BaseException) -> StorageError:
         return TransientError("the tables were altered")
     if (
         state.startswith(_CONNECTION_SQLSTATES)
-        or (state == _INTERNAL_ERROR and "connection" in str(cause))
+        or (state == _INTERNAL_ERROR and any(text in str(cause) for text in _LOST_WORKER))
         or (
             isinstance(cause, (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError))
             and not isinstance(cause, asyncpg.DataError)

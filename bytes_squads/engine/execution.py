@@ -46,31 +46,26 @@ async def execute_autocommit(connection: Any, statement: AnyStatement, *paramete
     return await _execute(connection, statement, parameters, _run_as_transaction)
 
 
-async def execute_split(
-    connection: Any, statement: PostingStatement, record: Statement, *parameters: Any
-) -> Rows:
-    """Execute a posting as two statements in a transaction on PostgreSQL.
-
-    Args:
-        connection: A driver's connection.
-        statement: The posting, executed without its record.
-        record: The INSERT of the ledger entry. Its parameters are the posting's first ones, then
-            the verdict's amount, reason and details.
-        parameters: As in `execute`.
-    """
-    used = (parameters[number - 1] for number in statement.split_parameters)
-    verdict = (await connection.fetch(statement.verdict_and_changes, *used))[0]
-    if verdict["outcome"] == "done":
-        computed = (verdict[name] for name in PostingStatement.COMPUTED)
-        count = record.parameter_count - len(PostingStatement.COMPUTED)
-        await connection.execute(record.postgres, *parameters[:count], *computed)
-    return [verdict]
-
-
 async def fetch_on(db: BaseDBAsyncClient, statement: AnyStatement, *parameters: Any) -> Rows:
     """Execute a statement on an ORM client's connection once no other task uses it."""
     async with cast("Any", db).acquire_connection() as connection:
         return await execute(connection, statement, *parameters)
+
+
+async def fetch_distributed_on(
+    db: BaseDBAsyncClient, statement: AnyStatement, *parameters: Any
+) -> Rows:
+    """Execute a statement on a distributed PostgreSQL as the statements it consists of there.
+
+    Args:
+        db: The transaction.
+        statement: A statement that has ``distributed`` steps.
+        parameters: Its parameters.
+    """
+    assert statement.distributed is not None
+    log.debug("%s: %s", statement.postgres, parameters)
+    async with cast("Any", db).acquire_connection() as connection:
+        return list(await statement.distributed(connection.fetch, *parameters))
 
 
 async def execute_many(

@@ -1,10 +1,11 @@
-"""Check that an open database can still be used: same event loop, same file."""
+"""Check that a database can be used: same event loop, same file, and how a file is opened."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import weakref
+from pathlib import Path
 from typing import Any
 
 from tortoise.backends.sqlite.client import SqliteClient
@@ -63,3 +64,37 @@ def require_database_file(client: SqliteClient) -> None:
             f"the SQLite database {path} was deleted or replaced while it was open: "
             "call close(), then init() again"
         )
+
+
+_WAL_FORMAT = b"\2\2"
+"""Bytes 18 and 19 of a SQLite file that has a write-ahead log ("Database File Format")."""
+
+
+def read_only_uri(path: str) -> str | None:
+    """Return the URI that opens a SQLite file which this process may only read, or None.
+
+    SQLite needs to create two files beside one with a write-ahead log, unless it is told that
+    nobody changes the file.
+
+    Raises:
+        StorageUnavailableError: The file's write-ahead log has changes that cannot be read here.
+    """
+    file = Path(path)
+    if path in {"", ":memory:"} or path.startswith("file:") or not file.is_file():
+        return None
+    log, index, journal = (Path(f"{path}{suffix}") for suffix in ("-wal", "-shm", "-journal"))
+    may_create = os.access(file.parent, os.W_OK)
+    if os.access(file, os.W_OK) and (may_create or log.exists()):
+        return None
+    uri = f"{file.resolve().as_uri()}?mode=ro"
+    if may_create or index.exists() or journal.exists():
+        return uri
+    with file.open("rb") as opened:
+        if opened.read(20)[18:] != _WAL_FORMAT:
+            return uri
+    if log.exists() and log.stat().st_size:
+        raise StorageUnavailableError(
+            f"{log} has changes that cannot be read in a folder that is read-only: copy it and "
+            f"{path} to another folder"
+        )
+    return f"{uri}&immutable=1"

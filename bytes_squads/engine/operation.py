@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -28,6 +28,7 @@ from ..sql.statement import Statement
 from . import commit_checks
 from .commit_checks import CommitCheck, backoff, find_outcome
 from .connections import acquire_connection, backend_pid, current_client, is_sqlite, log
+from .distribution import is_distributed
 from .driver_errors import (
     DRIVER_ERRORS,
     ConnectionLostError,
@@ -37,7 +38,13 @@ from .driver_errors import (
 )
 from .execution import AnyStatement, Rows, execute, execute_autocommit
 from .tasks import is_draining, run_shielded
-from .transaction import CLOSED_MESSAGE, execute_in_block, in_transaction, take_turn
+from .transaction import (
+    CLOSED_MESSAGE,
+    execute_in_block,
+    has_written,
+    in_transaction,
+    take_turn,
+)
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -108,6 +115,8 @@ class Operation:
             if self.is_nested:
                 async with in_transaction() as db:
                     return await execute_in_block(db, statement, *parameters, check=check)
+            if statement.distributed is not None and await is_distributed(self.client):
+                return await _execute_as_block(statement, *parameters, check=check)
             return await self._execute_autocommit(statement, *parameters, check=check)
 
     async def _execute_autocommit(
@@ -129,6 +138,20 @@ class Operation:
                 if rows is not None:
                     return rows
             raise
+
+
+class _NotWrittenError(Exception):
+    """Roll back a transaction that has written nothing: its COMMIT need not be checked."""
+
+
+async def _execute_as_block(statement: AnyStatement, *parameters: Any, check: CommitCheck) -> Rows:
+    """Execute a statement of several in a transaction."""
+    with suppress(_NotWrittenError):
+        async with in_transaction() as db:
+            rows = await execute_in_block(db, statement, *parameters, check=check)
+            if not has_written(rows):
+                raise _NotWrittenError
+    return rows
 
 
 def operation(

@@ -35,8 +35,9 @@ from .connections import (
     current_client,
     log,
 )
+from .distribution import is_distributed
 from .driver_errors import DRIVER_ERRORS, RAISED_BY_DRIVERS, ConnectionLostError, translate
-from .execution import AnyStatement, Rows, fetch_on
+from .execution import AnyStatement, Rows, fetch_distributed_on, fetch_on
 from .tasks import is_draining, run_to_completion
 
 CLOSED_MESSAGE = "the database was closed during the operation"
@@ -112,13 +113,18 @@ async def execute_in_block(
         db: The transaction of `in_transaction`.
         statement: The statement.
         parameters: Its parameters.
-        check: The commit check, registered if the statement wrote: if it returned a row, and a
-            posting the outcome ``done``.
+        check: The commit check, registered if the statement wrote.
     """
-    rows = await fetch_on(db, statement, *parameters)
-    if check is not None and rows and rows[0].get("outcome", "done") == "done":
+    split = statement.distributed is not None and await is_distributed(db)
+    rows = await (fetch_distributed_on if split else fetch_on)(db, statement, *parameters)
+    if check is not None and has_written(rows):
         _state_of(db).commit_checks.append(check)
     return rows
+
+
+def has_written(rows: Rows) -> bool:
+    """Return whether a statement wrote: it returned a row, and a posting the outcome ``done``."""
+    return bool(rows) and rows[0].get("outcome", "done") == "done"
 
 
 class _TransactionContext:

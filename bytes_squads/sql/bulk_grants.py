@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..domain.rules import MAX_BYTES
-from .postings import build_verdict
-from .statement import PostingStatement
+from .postings import ENTRY_COLUMNS
+from .statement import Insert, PostingStatement, row_changed
 
 # A batch has three columns: an array each on PostgreSQL, one JSON array of rows in the first
 # parameter on SQLite.
@@ -22,31 +22,31 @@ _LOCKED = f"""
         FOR UPDATE OF member
     )"""
 
-_OVERFLOWING = f"""FROM locked
-                WHERE total_received > {MAX_BYTES} - locked.amount ORDER BY user_id LIMIT 1"""
+_VALUES = """
+            batch.id, {guild}, 'SYSTEM', 'SYSTEM', batch.user_id, '', $6::timestamptz, 'grant',
+            $7::text, CASE WHEN batch.id = $8::uuid THEN $9::text END, batch.amount, {reason},
+            CASE WHEN batch.id = $8::uuid THEN {details}::jsonb END"""
+_VALUES_FROM_MEMBERS = _VALUES.format(
+    guild="member.guild_id", reason="$5::text", details="$10::text"
+)
 
 POST_GRANTS = PostingStatement(
     locks=_LOCKED,
-    verdict=build_verdict(
-        facts=f"""
-            (SELECT amount {_OVERFLOWING}) AS amount, $5::text AS reason, $10::text AS details,
-            (SELECT id::text FROM bytes_transactions
-             WHERE guild_id = $1::text AND idempotency_key = $9::text) AS earlier_id,
-            (SELECT count(*) FROM locked) AS members_found,
-            (SELECT user_id {_OVERFLOWING}) AS overflowing_user_id,
-            (SELECT total_received {_OVERFLOWING}) AS receiver_total""",
-        cases="""
-            WHEN members_found < $12::int THEN 'unknown_member'
-            WHEN overflowing_user_id IS NOT NULL THEN 'overflow'""",
-        stale="""EXISTS (
-            SELECT 1 FROM locked WHERE NOT EXISTS (
-                SELECT 1 FROM bytes_balances AS seen
-                WHERE seen.guild_id = $1::text AND seen.user_id = locked.user_id
-                  AND seen.ctid = locked.version
-            )
-        )""",
-        conclusive="'done', 'unknown_member'",
-    ),
+    source=f"""(SELECT count(*) AS members_found FROM locked) AS found LEFT JOIN (
+        SELECT amount, total_received FROM locked
+        WHERE total_received > {MAX_BYTES} - amount ORDER BY user_id LIMIT 1
+    ) AS overflowing ON true""",
+    repeated="""(
+        SELECT true FROM bytes_transactions
+        WHERE guild_id = $1::text AND idempotency_key = $9::text
+    )""",
+    cases="""
+        WHEN members_found < $12::int THEN 'unknown_member'
+        WHEN overflowing.amount IS NOT NULL THEN 'overflow'""",
+    amount="overflowing.amount",
+    reason="$5::text",
+    details="$10::text",
+    numbers={"receiver_total": "overflowing.total_received"},
     changes={
         # Assign every balance column from the locked row: CHECK constraints are evaluated before
         # PostgreSQL re-checks the row's latest version.
@@ -60,14 +60,20 @@ POST_GRANTS = PostingStatement(
         WHERE member.guild_id = $1::text AND member.id = locked.id
           AND verdict.outcome = 'done'"""
     },
-    record=f"""
-        INSERT INTO bytes_transactions (id, guild_id, giver_id, giver_username, receiver_id,
-            receiver_username, created_at, kind, actor_id, idempotency_key, amount, reason, details)
-        SELECT batch.id, $1::text, 'SYSTEM', 'SYSTEM', batch.user_id, '', $6::timestamptz, 'grant',
-            $7::text, CASE WHEN batch.id = $8::uuid THEN $9::text END, batch.amount, verdict.reason,
-            CASE WHEN batch.id = $8::uuid THEN verdict.details::jsonb END
-        FROM verdict CROSS JOIN {BATCH_ROWS}
-        WHERE verdict.outcome = 'done'""",
+    inserts={
+        "entries_inserted": Insert(
+            f"bytes_transactions ({ENTRY_COLUMNS})",
+            _VALUES.format(guild="$1::text", reason="verdict.reason", details="verdict.details"),
+            source=f" CROSS JOIN {BATCH_ROWS}",
+            distributed=f"""
+                INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
+                SELECT {_VALUES_FROM_MEMBERS}
+                FROM bytes_balances AS member
+                JOIN {BATCH_ROWS} ON batch.user_id = member.user_id
+                WHERE member.guild_id = $1::text""",
+        )
+    },
+    changed=row_changed("locked", "bytes_balances", "$1::text"),
     pieces={
         BATCH_ROWS: """(
             SELECT json_extract(value, '$[0]') AS user_id,
@@ -80,5 +86,5 @@ POST_GRANTS = PostingStatement(
 
 $1 guild, $2 users, $3 amounts, $4 entry ids, $5 reason, $6 clock, $7 actor, $8 id of the entry with
 the key, $9 key, $10 details of that entry, $11 wall time, $12 number of members.
-Outcomes: done, repeated, stale, unknown_member, overflow (of ``overflowing_user_id``).
+Outcomes: done, repeated, stale, unknown_member, overflow (of the first member by user id).
 """

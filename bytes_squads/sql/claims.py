@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ..domain.rules import MAX_BYTES
 from .postings import (
-    BALANCE_CASES,
-    EARLIER_ENTRY,
-    MEMBER_FACTS,
+    BALANCES,
+    KEY_IS_USED,
     MEMBER_IS_UNKNOWN,
     MEMBERS_CHANGED,
+    ONE_ROW,
+    PARTIES,
     RECORD_ENTRY,
-    build_verdict,
+    balance_cases,
     lock_members,
     update_balances,
 )
@@ -37,35 +38,32 @@ GET_CLAIM_STATE = Statement(f"""
 $1 guild, $2 user, $3 key.
 """
 
-_NEW_BALANCE = f"""
-            SELECT balance + CASE
-                WHEN total_received <= {MAX_BYTES} - $12::bigint THEN $12::bigint ELSE 0
-            END FROM locked"""
+_NEW_BALANCE = f"""(
+        receiver.balance + CASE
+            WHEN receiver.total_received <= {MAX_BYTES} - $12::bigint THEN $12::bigint ELSE 0
+        END
+    )"""
 
 POST_DAILY_CLAIM = PostingStatement(
-    locks=lock_members(),
-    verdict=build_verdict(
-        facts=f"""
-            $12::bigint AS amount, $13::text AS reason,
-            $14::text || ({_NEW_BALANCE})::text || '}}' AS details,
-            ({_NEW_BALANCE}) AS new_balance,
-            (SELECT last_daily FROM locked) AS last_daily,
-            (SELECT streak_count FROM locked) AS streak_count,
-            {EARLIER_ENTRY}, {MEMBER_FACTS}""",
-        cases=f"""
-            {MEMBER_IS_UNKNOWN}
-            WHEN streak_count <> $16::int
-                OR last_daily IS DISTINCT FROM $15::date THEN 'outdated'
-            {BALANCE_CASES}""",
-        stale=MEMBERS_CHANGED,
-        conclusive="'done', 'unknown_member', 'outdated'",
-    ),
+    locks=lock_members(", last_daily, streak_count"),
+    source=f"{ONE_ROW} {PARTIES}",
+    repeated=KEY_IS_USED,
+    cases=f"""
+        {MEMBER_IS_UNKNOWN}
+        WHEN receiver.streak_count <> $16::int
+            OR receiver.last_daily IS DISTINCT FROM $15::date THEN 'outdated'
+        {balance_cases("$12::bigint")}""",
+    amount="$12::bigint",
+    reason="$13::text",
+    details=f"$14::text || {_NEW_BALANCE}::text || '}}'",
+    numbers={**BALANCES, "new_balance": _NEW_BALANCE},
     changes={
         "balances_updated": update_balances(
             assignments="last_daily = $17::date, streak_count = $18::int,"
         )
     },
-    record=RECORD_ENTRY,
+    inserts=RECORD_ENTRY,
+    changed=MEMBERS_CHANGED,
 )
 """Post a daily claim if the member's row is unchanged since it was read.
 

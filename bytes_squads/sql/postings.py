@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from ..domain.defaults import MAX_TRANSFER, TRANSFER_COOLDOWN_HOURS
 from ..domain.rules import MAX_BYTES
-from .statement import PostingStatement, Statement
+from .statement import Insert, PostingStatement, Statement, row_changed
 
 ENTRY_COLUMNS = (
     "id, guild_id, giver_id, giver_username, receiver_id, receiver_username, created_at, kind,"
@@ -30,16 +30,16 @@ _ENTRY_VALUES = (
 )
 
 
-def lock_members(*, after: str = "") -> str:
+def lock_members(columns: str = "", *, after: str = "") -> str:
     """Return the CTE ``locked``: the rows of the parties, locked in the order of user ids.
 
     Args:
+        columns: Further columns.
         after: A CTE whose rows are locked first.
     """
     return f"""
     locked AS MATERIALIZED (
-        SELECT ctid AS version, id, user_id, balance, total_received, total_sent, last_daily,
-            streak_count, last_transfer_at
+        SELECT ctid AS version, id, user_id, balance, total_received, total_sent {columns}
         FROM bytes_balances
         WHERE guild_id = $2::text AND user_id IN ($3::text, $5::text)
         {f"AND (SELECT count(*) FROM {after}) >= 0" if after else ""}
@@ -47,51 +47,34 @@ def lock_members(*, after: str = "") -> str:
     )"""
 
 
-EARLIER_ENTRY = """
-    (SELECT id::text FROM bytes_transactions
-     WHERE guild_id = $2::text AND idempotency_key = $10::text) AS earlier_id"""
-"""The id of the earlier entry with the same key."""
+PARTIES = """
+    LEFT JOIN locked AS giver ON giver.user_id = $3::text
+    LEFT JOIN locked AS receiver ON receiver.user_id = $5::text"""
+"""The locked rows of both parties, at the end of a verdict's source."""
 
-MEMBER_FACTS = """
-    (SELECT count(*) FROM locked) AS members_found,
-    ($3::text <> 'SYSTEM')::int + ($5::text <> 'SYSTEM')::int AS members_needed,
-    (SELECT balance FROM locked WHERE user_id = $3::text) AS giver_balance,
-    (SELECT total_received FROM locked WHERE user_id = $5::text) AS receiver_total"""
+ONE_ROW = "(SELECT 1) AS one"
+"""The start of a source that joins what may be missing."""
 
-MEMBER_IS_UNKNOWN = "WHEN members_found < members_needed THEN 'unknown_member'"
+KEY_IS_USED = """(
+        SELECT true FROM bytes_transactions
+        WHERE guild_id = $2::text AND idempotency_key = $10::text
+    )"""
 
-BALANCE_CASES = f"""
-    WHEN giver_balance < amount THEN 'insufficient_balance'
-    WHEN receiver_total > {MAX_BYTES} - amount THEN 'overflow'"""
+MEMBER_IS_UNKNOWN = """
+    WHEN giver.id IS NULL AND $3::text <> 'SYSTEM'
+        OR receiver.id IS NULL AND $5::text <> 'SYSTEM' THEN 'unknown_member'"""
 
-MEMBERS_CHANGED = """
-    (SELECT version FROM locked WHERE user_id = $3::text) IS DISTINCT FROM (
-        SELECT ctid FROM bytes_balances WHERE guild_id = $2::text AND user_id = $3::text)
-    OR (SELECT version FROM locked WHERE user_id = $5::text) IS DISTINCT FROM (
-        SELECT ctid FROM bytes_balances WHERE guild_id = $2::text AND user_id = $5::text)"""
-"""Whether a locked row has changed since the statement's snapshot."""
+MEMBERS_CHANGED = row_changed("locked", "bytes_balances")
+
+BALANCES = {"giver_balance": "giver.balance", "receiver_total": "receiver.total_received"}
+"""The numbers for the errors of `balance_cases`."""
 
 
-def build_verdict(facts: str, cases: str, *, stale: str, conclusive: str) -> str:
-    """Return the SELECT of the verdict.
-
-    Args:
-        facts: Columns: sub-queries that each filter by the guild.
-        cases: WHEN … THEN … for each refusal; otherwise the outcome is ``done``.
-        stale: The condition that a locked row has changed since the snapshot.
-        conclusive: The outcomes that are valid even then, quoted and separated by commas.
-    """
+def balance_cases(amount: str) -> str:
+    """Return the cases of a giver with too few bytes and of a receiver without room."""
     return f"""
-        SELECT CASE
-            WHEN found <> 'repeated' AND found NOT IN ({conclusive}) AND ({stale}) THEN 'stale'
-            ELSE found
-        END AS outcome, checked.*
-        FROM (
-            SELECT CASE
-                WHEN earlier_id IS NOT NULL THEN 'repeated' {cases} ELSE 'done'
-            END AS found, facts.*
-            FROM (SELECT {facts}) AS facts
-        ) AS checked"""
+    WHEN giver.balance < {amount} THEN 'insufficient_balance'
+    WHEN receiver.total_received > {MAX_BYTES} - {amount} THEN 'overflow'"""
 
 
 def update_balances(*, assignments: str = "", only: str = "") -> str:
@@ -116,18 +99,22 @@ def update_balances(*, assignments: str = "", only: str = "") -> str:
           AND verdict.outcome = 'done' {only}"""
 
 
-RECORD_ENTRY = f"""
-    INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
-    SELECT {_ENTRY_VALUES}, verdict.amount, verdict.reason, verdict.details::jsonb
-    FROM verdict WHERE verdict.outcome = 'done'"""
+RECORD_ENTRY = {
+    "entry_inserted": Insert(
+        f"bytes_transactions ({ENTRY_COLUMNS})",
+        f"{_ENTRY_VALUES}, verdict.amount, verdict.reason, verdict.details::jsonb",
+    )
+}
+"""Insert the entry, with what the verdict has computed."""
 
-INSERT_ENTRY = Statement(f"""
-    INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
-    VALUES ({_ENTRY_VALUES}, $11::bigint, $12::text, $13::jsonb)
-""")
-"""Insert an entry in a separate statement. $11 amount, $12 reason, $13 details."""
+_CONFIG = f"""(
+        SELECT coalesce(max(max_transfer), {MAX_TRANSFER}) AS max_transfer,
+            coalesce(max(transfer_cooldown_hours), {TRANSFER_COOLDOWN_HOURS}) AS cooldown_hours
+        FROM bytes_configs WHERE guild_id = $2::text
+    ) AS config"""
+"""The guild's limits in one row, also without a config."""
 
-_COOLDOWN = "last_transfer_at > $7::timestamptz - cooldown_hours * interval '1 hour'"
+_COOLDOWN = "giver.last_transfer_at > $7::timestamptz - cooldown_hours * interval '1 hour'"
 
 
 def _microseconds(timestamp: str) -> str:
@@ -140,27 +127,23 @@ def _microseconds(timestamp: str) -> str:
 
 
 POST_ENTRY = PostingStatement(
-    locks=lock_members(),
-    verdict=build_verdict(
-        facts=f"""
-            $12::bigint AS amount, $13::text AS reason, $14::text AS details,
-            coalesce(
-                (SELECT max_transfer FROM bytes_configs WHERE guild_id = $2::text), {MAX_TRANSFER}
-            ) AS max_transfer,
-            coalesce(
-                (SELECT transfer_cooldown_hours FROM bytes_configs WHERE guild_id = $2::text),
-                {TRANSFER_COOLDOWN_HOURS}
-            ) AS cooldown_hours,
-            (SELECT last_transfer_at FROM locked WHERE user_id = $3::text) AS last_transfer_at,
-            {EARLIER_ENTRY}, {MEMBER_FACTS}""",
-        cases=f"""
-            WHEN $8::text = 'transfer' AND amount > max_transfer THEN 'limit'
-            {MEMBER_IS_UNKNOWN}
-            {BALANCE_CASES}
-            WHEN $8::text = 'transfer' AND cooldown_hours > 0 AND {_COOLDOWN} THEN 'cooldown'""",
-        stale=MEMBERS_CHANGED,
-        conclusive="'done', 'unknown_member'",
-    ),
+    locks=lock_members(", last_transfer_at"),
+    source=f"{_CONFIG} {PARTIES}",
+    repeated=KEY_IS_USED,
+    cases=f"""
+        WHEN $8::text = 'transfer' AND $12::bigint > max_transfer THEN 'limit'
+        {MEMBER_IS_UNKNOWN}
+        {balance_cases("$12::bigint")}
+        WHEN $8::text = 'transfer' AND cooldown_hours > 0 AND {_COOLDOWN} THEN 'cooldown'""",
+    amount="$12::bigint",
+    reason="$13::text",
+    details="$14::text",
+    numbers={
+        **BALANCES,
+        "max_transfer": "max_transfer",
+        "cooldown_hours": "cooldown_hours",
+        "last_transfer_at": "giver.last_transfer_at",
+    },
     changes={
         "balances_updated": update_balances(
             assignments="""
@@ -171,9 +154,10 @@ POST_ENTRY = PostingStatement(
             END,"""
         )
     },
-    record=RECORD_ENTRY,
+    inserts=RECORD_ENTRY,
+    changed=MEMBERS_CHANGED,
     pieces={
-        _COOLDOWN: f"{_microseconds('$7')} - {_microseconds('last_transfer_at')}"
+        _COOLDOWN: f"{_microseconds('$7')} - {_microseconds('giver.last_transfer_at')}"
         " < cooldown_hours * 3600000000"
     },
 )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from .postings import (
-    BALANCE_CASES,
-    EARLIER_ENTRY,
-    MEMBER_FACTS,
+    BALANCES,
+    KEY_IS_USED,
     MEMBER_IS_UNKNOWN,
     MEMBERS_CHANGED,
+    ONE_ROW,
+    PARTIES,
     RECORD_ENTRY,
-    build_verdict,
+    balance_cases,
     lock_members,
     update_balances,
 )
-from .statement import PostingStatement, Statement
+from .statement import Insert, PostingStatement, Statement, row_changed
 
 INSERT_SQUAD = Statement("""
     INSERT INTO squads
@@ -137,16 +138,21 @@ _LOCK_MEMBERSHIP = f"""
         FOR UPDATE
     )"""
 
-_MEMBERSHIP_CHANGED = (
-    f"(SELECT version FROM membership) IS DISTINCT FROM (SELECT ctid {_MEMBERSHIP})"
-)
+_MEMBERSHIP_CHANGED = row_changed("membership", "squad_memberships")
 
-_SQUAD_CHANGED = """
-    (SELECT version FROM squad) IS DISTINCT FROM (
-        SELECT ctid FROM squads WHERE guild_id = $2::text AND id = $12::uuid)"""
+_SEATS_TAKEN = """(
+            SELECT count(*) FROM squad_memberships
+            WHERE guild_id = $2::text AND squad_id = $12::uuid
+        )"""
 
 
-def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
+def _change_squad(
+    action: str,
+    cases: str,
+    *,
+    update: str | None = None,
+    insert: Insert | None = None,
+) -> PostingStatement:
     """Return the statement that pays for a membership and saves it.
 
     Members are counted in the statement's snapshot. Each new member of a squad with limited size
@@ -156,55 +162,56 @@ def _change_squad(action: str, cases: str, save: str) -> PostingStatement:
     Args:
         action: ``join`` or ``switch``.
         cases: The refusals that depend on the member's current squad.
-        save: The statement that saves the membership.
+        update: The statement that updates the membership.
+        insert: The statement that inserts the membership.
     """
     return PostingStatement(
         locks=f"{_LOCK_SQUAD}, {lock_members(after='squad')}, {_LOCK_MEMBERSHIP}",
-        verdict=build_verdict(
-            facts=f"""
-            (SELECT switch_cost FROM squad) AS amount,
-            (SELECT name FROM squad) AS reason,
-            '{{"action":"{action}","squad_id":"' || $12::uuid::text || '"}}' AS details,
-            $12::uuid::text AS squad_id, $3::text AS user_id,
-            (SELECT is_active FROM squad) AS is_active,
-            (SELECT max_members FROM squad) AS max_members,
-            CASE WHEN (SELECT max_members FROM squad) IS NOT NULL THEN (
-                SELECT count(*) FROM squad_memberships
-                WHERE guild_id = $2::text AND squad_id = $12::uuid
-            ) END AS seats_taken,
-            (SELECT squad_id::text FROM membership) AS current_squad_id,
-            {EARLIER_ENTRY}, {MEMBER_FACTS}""",
-            cases=f"""
-            WHEN is_active IS NULL THEN 'squad_not_found'
-            WHEN NOT is_active THEN 'squad_inactive'
-            {cases}
-            WHEN seats_taken >= max_members THEN 'squad_full'
-            {MEMBER_IS_UNKNOWN}
-            {BALANCE_CASES}""",
-            stale=f"{_SQUAD_CHANGED} OR {_MEMBERSHIP_CHANGED} OR {MEMBERS_CHANGED}",
-            conclusive="'unknown_member'",
-        ),
+        source=f"{ONE_ROW} LEFT JOIN squad ON true LEFT JOIN membership ON true {PARTIES}",
+        repeated=KEY_IS_USED,
+        cases=f"""
+        WHEN squad.is_active IS NULL THEN 'squad_not_found'
+        WHEN NOT squad.is_active THEN 'squad_inactive'
+        {cases}
+        WHEN squad.max_members IS NOT NULL AND {row_changed("squad", "squads")} THEN 'stale'
+        WHEN squad.max_members IS NOT NULL AND {_SEATS_TAKEN} >= squad.max_members
+            THEN 'squad_full'
+        {MEMBER_IS_UNKNOWN}
+        {balance_cases("squad.switch_cost")}""",
+        amount="squad.switch_cost",
+        reason="squad.name",
+        details=f"""'{{"action":"{action}","squad_id":"' || $12::uuid::text || '"}}'""",
+        numbers={
+            **BALANCES,
+            "squad_id": "$12::uuid::text",
+            "user_id": "$3::text",
+            "max_members": "squad.max_members",
+            "current_squad_id": "membership.squad_id::text",
+        },
         changes={
             "balances_updated": update_balances(only="AND verdict.amount > 0"),
-            "membership_saved": save,
+            **({"membership_updated": update} if update else {}),
             "squad_touched": """
         UPDATE squads SET max_members = squads.max_members FROM verdict
         WHERE squads.guild_id = $2::text AND squads.id = $12::uuid
           AND squads.max_members IS NOT NULL AND verdict.outcome = 'done'""",
         },
-        record=RECORD_ENTRY,
-        answer=", (SELECT membership_id FROM membership_saved) AS membership_id",
+        inserts={**({"membership_inserted": insert} if insert else {}), **RECORD_ENTRY},
+        changed=f"({row_changed('squad', 'squads')} OR {_MEMBERSHIP_CHANGED} OR {MEMBERS_CHANGED})",
+        answer=", (SELECT membership_id FROM membership_updated) AS membership_id"
+        if update
+        else "",
     )
 
 
 JOIN_SQUAD = _change_squad(
     "join",
-    "WHEN current_squad_id IS NOT NULL THEN 'already_in_squad'",
-    """
-        INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at)
-        SELECT $2::text, $3::text, $12::uuid, $7::timestamptz
-        FROM verdict WHERE verdict.outcome = 'done'
-        RETURNING id AS membership_id""",
+    "WHEN membership.squad_id IS NOT NULL THEN 'already_in_squad'",
+    insert=Insert(
+        "squad_memberships (guild_id, user_id, squad_id, joined_at)",
+        "$2::text, $3::text, $12::uuid, $7::timestamptz",
+        returning="RETURNING id AS membership_id",
+    ),
 )
 """Join a squad for its switch cost. $1 … $11 as in `postings.POST_ENTRY`, $12 squad.
 
@@ -215,9 +222,9 @@ unknown_member, insufficient_balance.
 SWITCH_SQUAD = _change_squad(
     "switch",
     """
-            WHEN current_squad_id IS NULL THEN 'not_in_squad'
-            WHEN current_squad_id = $12::uuid::text THEN 'already_in_squad'""",
-    """
+        WHEN membership.squad_id IS NULL THEN 'not_in_squad'
+        WHEN membership.squad_id = $12::uuid THEN 'already_in_squad'""",
+    update="""
         UPDATE squad_memberships AS target SET squad_id = $12::uuid, joined_at = $7::timestamptz
         FROM verdict
         WHERE target.guild_id = $2::text AND target.user_id = $3::text AND verdict.outcome = 'done'
@@ -226,25 +233,37 @@ SWITCH_SQUAD = _change_squad(
 """Switch to another squad for its switch cost. Parameters and outcomes as in `JOIN_SQUAD`, and
 not_in_squad."""
 
-LEAVE_SQUAD = PostingStatement(
-    locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
-    verdict=build_verdict(
-        facts=f"""
-            0::bigint AS amount, NULL::text AS reason,
-            '{{"action":"leave","squad_id":"' || (SELECT squad_id::text FROM membership) || '"}}'
-                AS details,
-            $3::text AS user_id, {EARLIER_ENTRY}, {MEMBER_FACTS}""",
-        cases=f"WHEN details IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}",
-        stale=_MEMBERSHIP_CHANGED,
-        conclusive="'unknown_member'",
-    ),
-    changes={
-        "membership_deleted": """
+
+def leave_squad(*, cases: str, **changes: str) -> PostingStatement:
+    """Return the statement that gives up a member's seat.
+
+    Args:
+        cases: The refusals.
+        changes: Further statements that write, by CTE name.
+    """
+    return PostingStatement(
+        locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
+        source=f"{ONE_ROW} LEFT JOIN membership ON true {PARTIES}",
+        repeated=KEY_IS_USED,
+        cases=cases,
+        amount="0::bigint",
+        reason="NULL::text",
+        details="""'{"action":"leave","squad_id":"' || membership.squad_id::text || '"}'""",
+        numbers={"user_id": "$3::text"},
+        changes={
+            "membership_deleted": """
         DELETE FROM squad_memberships
         WHERE guild_id = $2::text AND user_id = $3::text
-          AND (SELECT outcome FROM verdict) = 'done'"""
-    },
-    record=RECORD_ENTRY,
+          AND (SELECT outcome FROM verdict) = 'done'""",
+            **changes,
+        },
+        inserts=RECORD_ENTRY,
+        changed=_MEMBERSHIP_CHANGED,
+    )
+
+
+LEAVE_SQUAD = leave_squad(
+    cases=f"WHEN membership.squad_id IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}"
 )
 """Leave the current squad. $1 … $10 as in `postings.POST_ENTRY`.
 

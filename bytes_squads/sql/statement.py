@@ -9,10 +9,22 @@ while SQLite's write lock is held).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 _POSTGRES_ONLY = re.compile(r"::[a-z]+(\[\])?|\s+COLLATE \"C\"|\s+FOR UPDATE( OF \w+)?\b")
 _PARAMETER = re.compile(r"\$(\d+)")
+
+CONCLUSIVE = "'done', 'repeated', 'unknown_member', 'outdated'"
+"""Outcomes that hold even if a locked row is newer than the statement's snapshot."""
+
+Rows = Sequence[Mapping[str, Any]]
+Fetch = Callable[..., Awaitable[Rows]]
+"""Executes the text of a statement with its parameters on PostgreSQL."""
+
+Steps = Callable[..., Awaitable[Rows]]
+"""Executes a statement as several, in the current transaction; takes a `Fetch`, the parameters."""
 
 
 def to_sqlite(sql: str, pieces: Mapping[str, str] | None = None) -> str:
@@ -49,6 +61,8 @@ class Statement:
         pieces: Replacements for parts that SQLite writes differently.
         sqlite: Several statements for SQLite, in PostgreSQL's syntax. They are executed in order in
             one transaction; the last one returns the rows.
+        distributed: How a distributed PostgreSQL executes it, if as several statements in one
+            transaction.
     """
 
     def __init__(
@@ -57,58 +71,177 @@ class Statement:
         pieces: Mapping[str, str] | None = None,
         *,
         sqlite: tuple[str, ...] | None = None,
+        distributed: Steps | None = None,
     ) -> None:
         self.postgres = postgres
         self.sqlite = tuple(to_sqlite(text, pieces) for text in sqlite or (postgres,))
-        self.parameter_count = max(map(int, _PARAMETER.findall(postgres)), default=0)
+        self.distributed = distributed
+
+
+def row_changed(locked: str, table: str, guild: str = "$2::text") -> str:
+    """Return the condition that a locked row is newer than the statement's snapshot.
+
+    Args:
+        locked: The CTE that locks rows; its column ``version`` is their ``ctid``.
+        table: The table of the rows.
+        guild: The parameter of the guild.
+    """
+    return f"""EXISTS (
+            SELECT 1 FROM {locked} WHERE NOT EXISTS (
+                SELECT 1 FROM {table} AS seen
+                WHERE seen.guild_id = {guild} AND seen.ctid = {locked}.version
+            )
+        )"""
+
+
+@dataclass(frozen=True)
+class Insert:
+    """An INSERT of a posting.
+
+    Attributes:
+        into: Table and columns.
+        values: The values; they may read the verdict's columns `PostingStatement.COMPUTED`.
+        source: What is cross-joined with the verdict, if one row is not enough.
+        returning: The RETURNING clause, whose columns are added to the result.
+        distributed: The statement for a distributed PostgreSQL if it has a source, which there has
+            to be a table that is distributed.
+    """
+
+    into: str
+    values: str
+    source: str = ""
+    returning: str = ""
+    distributed: str = ""
+
+    @property
+    def after_verdict(self) -> str:
+        """The INSERT beside the verdict, which inserts only if the outcome is ``done``."""
+        return (
+            f"INSERT INTO {self.into} SELECT {self.values} FROM verdict{self.source}"
+            f" WHERE verdict.outcome = 'done' {self.returning}"
+        )
+
+    def alone(self, parameters: Mapping[str, str]) -> str:
+        """Return the INSERT as a statement of its own.
+
+        Args:
+            parameters: The parameter that replaces each column of the verdict.
+        """
+        values = self.values
+        for column, parameter in parameters.items():
+            values = values.replace(f"verdict.{column}", parameter)
+        return self.distributed or f"INSERT INTO {self.into} VALUES ({values}) {self.returning}"
 
 
 class PostingStatement:
-    """A movement of bytes in three parts: verdict, changes, record.
+    """A movement of bytes in three parts: verdict, changes, inserts.
 
-    The verdict locks rows, checks the rules and is one row, whose ``outcome`` is ``done`` or the
-    reason for a refusal, with the numbers for the error. The changes and the record read
+    The verdict locks rows and checks the rules. It is one row, whose ``outcome`` is ``done`` or the
+    reason for a refusal, with the numbers for the error. The changes and the inserts read
     ``amount``, ``reason`` and ``details`` from the verdict and apply only if the outcome is
-    ``done``.
+    ``done``. A refusal becomes ``stale`` if a locked row is newer than the statement's snapshot.
 
     PostgreSQL executes all parts as one statement. SQLite has no data-modifying CTEs: it executes
     the parts one after another, the later ones with a verdict of constants. A distributed
-    PostgreSQL executes verdict and changes as one statement and the record as a second one.
+    PostgreSQL executes verdict and changes as one statement and each insert as another; an INSERT
+    in a CTE would not be sent to one node as a whole.
+
+    Each table or CTE of the verdict is read once, as a row of ``source``: PostgreSQL would plan a
+    scalar sub-query again for each place that mentions its column.
 
     Args:
         locks: CTEs that lock rows, separated by commas.
-        verdict: A SELECT of one row: ``outcome``, ``amount``, ``reason``, ``details``, numbers.
-        changes: Statements that write, by CTE name.
-        record: The INSERT of the ledger entries.
+        source: The FROM of the verdict: exactly one row.
+        repeated: The condition that the idempotency key was used before.
+        cases: WHEN … THEN … for each refusal; otherwise the outcome is ``done``.
+        amount: The amount.
+        reason: The reason.
+        details: The details, as JSON text.
+        numbers: Further columns of the result, by name.
+        changes: The UPDATE and DELETE statements, by CTE name.
+        inserts: The INSERT statements, by CTE name.
+        changed: The condition that a locked row is newer than the snapshot.
         answer: Further columns of the result, from rows that the changes return.
         pieces: Parts of the text that SQLite writes differently.
     """
 
     COMPUTED = ("amount", "reason", "details")
-    """Columns of the verdict that the changes and the record read."""
+    """Columns of the verdict that the changes and the inserts read."""
+
+    _COMPUTED_TYPES = ("bigint", "text", "text")
 
     def __init__(
         self,
         *,
         locks: str,
-        verdict: str,
+        source: str,
+        repeated: str,
+        cases: str,
+        amount: str,
+        reason: str,
+        details: str,
+        numbers: Mapping[str, str],
         changes: Mapping[str, str],
-        record: str,
+        inserts: Mapping[str, Insert],
+        changed: str,
         answer: str = "",
         pieces: Mapping[str, str] | None = None,
     ) -> None:
+        columns = {"amount": amount, "reason": reason, "details": details, **numbers}
+        values = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
+        outcome = f"CASE WHEN {repeated} THEN 'repeated' {cases} ELSE 'done' END"
+        verdict = f"SELECT {outcome} AS outcome, {values} FROM {source}"
         with_verdict = f"WITH {locks}, verdict AS MATERIALIZED ({verdict})"
-        writes = ", ".join(f"{name} AS ({text})" for name, text in changes.items())
-        select = f"SELECT verdict.*{answer} FROM verdict"
-        self.postgres = f"{with_verdict}, {writes}, entry_inserted AS ({record}) {select}"
-        self.verdict_and_changes, self.split_parameters = _renumber(
-            f"{with_verdict}, {writes} {select}"
+        answer = f"""
+            CASE
+                WHEN outcome NOT IN ({CONCLUSIVE}) AND {changed} THEN 'stale' ELSE outcome
+            END AS outcome, {", ".join(columns)}{answer}"""
+        writes = dict(changes)
+        judge = self._select(with_verdict, writes, answer)
+        writes |= {name: insert.after_verdict for name, insert in inserts.items()}
+        for name, insert in inserts.items():
+            if insert.returning:
+                column = insert.returning.rpartition(" ")[2]
+                answer += f", (SELECT {column} FROM {name}) AS {column}"
+        self.postgres = self._select(with_verdict, writes, answer)
+        self._count = max(map(int, _PARAMETER.findall(self.postgres)))
+        computed = {
+            column: f"${self._count + number}::{type_name}"
+            for number, (column, type_name) in enumerate(
+                zip(self.COMPUTED, self._COMPUTED_TYPES, strict=True), 1
+            )
+        }
+        self.split = tuple(
+            _renumber(text)
+            for text in (judge, *(insert.alone(computed) for insert in inserts.values()))
         )
+        """The statements for a distributed PostgreSQL, and the numbers of their parameters."""
         constants = ", ".join(f":{name} AS {name}" for name in self.COMPUTED)
-        self.sqlite_verdict = to_sqlite(f"{with_verdict} SELECT * FROM verdict", pieces)
+        self.sqlite_verdict = to_sqlite(f"WITH {locks} {verdict}", pieces)
         self.sqlite_writes = tuple(
             to_sqlite(
                 f"WITH {locks}, verdict AS (SELECT 'done' AS outcome, {constants}) {text}", pieces
             )
-            for text in (*changes.values(), record)
+            for text in writes.values()
         )
+
+    @staticmethod
+    def _select(with_verdict: str, writes: Mapping[str, str], answer: str) -> str:
+        parts = (with_verdict, *(f"{name} AS ({text})" for name, text in writes.items()))
+        return f"{', '.join(parts)} SELECT {answer} FROM verdict"
+
+    async def distributed(self, fetch: Fetch, *parameters: Any) -> Rows:
+        """Execute the posting on a distributed PostgreSQL, in the current transaction.
+
+        Args:
+            fetch: Executes each statement.
+            parameters: The posting's parameters.
+        """
+        (judge, numbers), *inserts = self.split
+        verdict = dict((await fetch(judge, *(parameters[number - 1] for number in numbers)))[0])
+        if verdict["outcome"] == "done":
+            values = (*parameters, *(verdict[name] for name in self.COMPUTED))
+            for insert, numbers in inserts:
+                for row in await fetch(insert, *(values[number - 1] for number in numbers)):
+                    verdict |= dict(row)
+        return [verdict]

@@ -15,7 +15,7 @@ import pytest
 from helpers import ALICE, BOB, CAROL, GUILD, OTHER_GUILD, PostgresServer, make_transfer
 from helpers import run_in_thread as _run
 from helpers.archives import EMPTY, Record, export_records, find_record, write_archive
-from helpers.backends import LONG, on_postgres
+from helpers.backends import LONG
 from helpers.sample_guild import dump, open_database, populate
 
 import bytes_squads
@@ -461,7 +461,7 @@ async def test_get_balance_during_an_import_waits(lines: list[Record]) -> None:
     assert found.balance == find_record(lines, "balance", user_id=ALICE)["balance"]
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_import_refuses_a_squad_made_during_it(db: Any, lines: list[Record]) -> None:
     """Making a squad waits for nobody; the import then finds more than it has brought."""
     squad = (

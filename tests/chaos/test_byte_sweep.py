@@ -13,12 +13,6 @@ STEPS = {"create_transaction": 5, "claim_daily": 29, "grant_many": 31, "join_squ
 """Bytes from one cut to the next; a run of tests/chaos/chaos.py cuts after each byte."""
 
 
-@pytest.fixture
-def backend() -> str:
-    """Return the database that has a network: PostgreSQL."""
-    return "postgres"
-
-
 @pytest.mark.parametrize("direction", Direction, ids=lambda direction: direction.value)
 @pytest.mark.parametrize("name", byte_sweep.ACTS)
 async def test_operation_cut_after_any_byte_happens_once(

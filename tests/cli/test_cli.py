@@ -102,7 +102,6 @@ def test_demo_prints_its_story_and_a_consistent_ledger(run: Run, tmp_path: Path)
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 def test_demo_uses_a_new_guild_each_time(run: Run, empty_url: str) -> None:
     """On a database of the operator's it touches nothing that was there."""
     first, second = (run("demo", "--database-url", empty_url) for _ in range(2))

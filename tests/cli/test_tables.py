@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 import pytest
 from helpers import ALICE, BOB, GUILD
 
-from bytes_squads import BytesConfig, BytesTransaction, LedgerReport, Squad
+from bytes_squads import (
+    BytesBalance,
+    BytesConfig,
+    BytesTransaction,
+    LeaderboardEntry,
+    LedgerReport,
+    Squad,
+    SquadStanding,
+)
 
 pytest.importorskip("rich")
 
@@ -102,6 +110,40 @@ def test_config_breaks_no_number_at_any_width(width: int) -> None:
     config = BytesConfig(guild_id=GUILD, role_rewards=rewards)
     words = render(tables.config(config, stored=True), width).replace(",", "").split()
     assert {f"{role}={total}" for role, total in rewards.items()} <= set(words)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_leaderboards_show_names_and_numbers_whole_at_every_width(width: int) -> None:
+    """Of members, by name and by id, and of squads."""
+    squad = Squad(guild_id=GUILD, role_id="92", name=NAMES[1], switch_cost=25, max_members=1_000)
+    leader = tables.Leader(1, "katarina", 12_345_678, 365, ("Pillar", "Regular"))
+    shown = {
+        tables.leaderboard([leader]): ("katarina", "12,345,678", "365 d"),
+        tables.leaderboard_page([LeaderboardEntry(1, ALICE, 12_345_678)]): (ALICE, "12,345,678"),
+        tables.standings([SquadStanding(1, squad, 120, 12_345_678)]): (
+            "120 of 1000",
+            "12,345,678",
+            "25",
+        ),
+    }
+    for table, parts in shown.items():
+        text = render(table, width)
+        assert [part for part in parts if part not in text] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_balance_and_refusals_break_no_word_at_any_width(width: int) -> None:
+    """An example of a refusal is wrapped between words, next to the error's whole name."""
+    row = BytesBalance(guild_id=GUILD, user_id=ALICE, balance=12_345_678, streak_count=3)
+    example = "the daily reward of 2026-03-02 has been claimed"
+    refusals = render(
+        tables.refusals({"DailyAlreadyClaimedError": 37}, {"DailyAlreadyClaimedError": example}),
+        width,
+    )
+
+    assert "12,345,678 bytes" in render(tables.member_summary(row, 1_234), width)
+    assert re.search("37 +DailyAlreadyClaimedError +the daily", refusals)
+    assert set(example.split()) <= set(refusals.split())
 
 
 def test_long_word_is_folded_and_not_cut_off() -> None:

@@ -76,7 +76,7 @@ def test_a_diagram_can_be_read_to_somebody(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DIAGRAMS, ids=lambda path: path.name)
-def test_a_diagram_brings_its_own_ground(path: Path) -> None:
+def test_diagram_has_a_background(path: Path) -> None:
     """Each shape has a colour for a light and for a dark screen, and nothing is fetched."""
     text = path.read_text(encoding="utf-8")
     light, dark = text.split("@media (prefers-color-scheme: dark)")

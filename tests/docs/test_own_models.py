@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.backends import on_postgres
 from helpers.migrations import VERSIONS
 from helpers.paths import ROOT
 from helpers.schema_introspection import TABLES, list_objects, query, read_schema, table_names
@@ -246,7 +245,7 @@ async def test_a_block_is_on_the_connection_that_it_names(
     assert await refunded(bot, empty_url) == ["70 0 True"]
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_two_connections_may_lead_to_one_database(host: MakeHost, empty_url: str) -> None:
     """They are two all the same: what is undone on one is not on the other."""
     assert await refunded(host(empty_url), empty_url) == ["70 0 True"]

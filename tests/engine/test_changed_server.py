@@ -24,12 +24,6 @@ AT_ONCE = 2.0
 
 
 @pytest.fixture
-def backend() -> str:
-    """Return the database that these faults concern: PostgreSQL."""
-    return "postgres"
-
-
-@pytest.fixture
 async def direct(migrated_url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
     """Connect beside the package to a database that only this test uses."""
     connection = await asyncpg.connect(migrated_url)

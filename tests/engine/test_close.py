@@ -8,7 +8,7 @@ import time
 
 import asyncpg
 import pytest
-from helpers.backends import LONG, on_postgres
+from helpers.backends import LONG
 
 import bytes_squads
 from bytes_squads import (
@@ -47,7 +47,7 @@ async def test_close_works_in_another_task(migrated_url: str) -> None:
     assert (await BytesOperations().get_balance(GUILD, ALICE)).balance == 101
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_close_leaves_no_connection_on_the_server(migrated_url: str) -> None:
     """After close() the server has no session of ours."""
     await bytes_squads.init(migrated_url)
@@ -121,7 +121,7 @@ async def test_close_waits_for_a_cancelled_operation(migrated_url: str) -> None:
     assert (await BytesOperations().get_balance(GUILD, ALICE)).balance == 101
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_close_gives_up_after_its_timeout(
     migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

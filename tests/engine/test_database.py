@@ -11,7 +11,6 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from helpers import ALICE, GUILD, PostgresServer, make_transfer
-from helpers.backends import on_postgres
 
 import bytes_squads
 from bytes_squads import (
@@ -56,7 +55,7 @@ async def test_init_takes_pragmas_from_the_url(tmp_path: Path) -> None:
     assert await setting("PRAGMA foreign_keys") == 1
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_init_takes_the_pool_sizes_from_the_url(empty_url: str) -> None:
     """?minsize= and ?maxsize= are the pool's, and the server sees the package's name."""
     sign = "&" if urlsplit(empty_url).query else "?"
@@ -68,7 +67,7 @@ async def test_init_takes_the_pool_sizes_from_the_url(empty_url: str) -> None:
     assert await setting("SELECT current_setting('application_name')") == "bytes_squads"
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_init_decodes_names_in_the_url(
     empty_url: str, postgres_server: PostgresServer
 ) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import asyncpg
 import pytest
 from helpers import ALICE, GUILD
-from helpers.backends import on_postgres
 from helpers.migrations import VERSIONS
 from helpers.schema_introspection import applied_versions, is_postgres
 from helpers.stepwise_canceller import cancel_at_every_step
@@ -183,7 +182,7 @@ async def test_close_waits_for_an_upgrade_of_the_open_database(empty_url: str) -
     assert await applied_versions(empty_url) == VERSIONS
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_init_ends_soon_after_a_cancel(copied_url: str) -> None:
     """A caller that gives init() little time gets that little time, whatever the server does."""
 

@@ -31,12 +31,6 @@ ops = BytesOperations()
 
 
 @pytest.fixture
-def backend() -> str:
-    """Return the database that has a network: PostgreSQL."""
-    return "postgres"
-
-
-@pytest.fixture
 async def relay(copied_url: str) -> AsyncIterator[PostgresRelay]:
     """Open the database through a relay; Alice and Bob are known."""
     options = f"&command_timeout={STATEMENT_SECONDS}"

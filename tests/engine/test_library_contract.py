@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from aerich.models import Aerich
 from helpers import Database
-from helpers.backends import on_postgres
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.connection import ConnectionHandler
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import OperationalError
 
 import bytes_squads
 from bytes_squads import BytesOperations, BytesTransaction, StorageUnavailableError
@@ -98,6 +100,25 @@ async def test_aerich_keeps_its_connection_in_its_models_class() -> None:
     assert {name: getattr(Aerich._meta, name) for name in before} == before
 
 
+async def test_tortoise_uses_a_sqlite_connection_that_it_did_not_open(tmp_path: Path) -> None:
+    """The client's pragmas are set, its rows have names, and it may not write."""
+    file = tmp_path / "bot.db"
+    sqlite3.connect(file).close()
+    context = TortoiseContext()
+    with context:
+        await context.init(config=config(connection_config(f"sqlite://{file}?cache_size=-77")))
+    (client,) = _tortoise.open_clients(context)
+    require(hasattr(client, "pragmas"), "Tortoise", "SqliteClient.pragmas")
+    require(hasattr(client, "_post_connect"), "Tortoise", "SqliteClient._post_connect")
+    await _tortoise.open_read_only(cast("SqliteClient", client), f"{file.as_uri()}?mode=ro")
+    rows = await client.execute_query_dict("PRAGMA cache_size")
+
+    require(rows == [{"cache_size": -77}], "Tortoise", "how a SQLite client is opened")
+    with pytest.raises(OperationalError, match="readonly"):
+        await client.execute_script("CREATE TABLE t (a)")
+    await context.close_connections()
+
+
 async def test_aiosqlite_runs_a_function_on_its_thread() -> None:
     """A function gets the standard library's connection, on the thread that may use it."""
     await bytes_squads.init("sqlite://:memory:")
@@ -113,7 +134,7 @@ async def test_aiosqlite_runs_a_function_on_its_thread() -> None:
     assert [tuple(row) for row in rows] == [(1,)]
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_asyncpg_knows_its_socket(copied_url: str) -> None:
     """The socket of a connection is found, for TCP's keepalives."""
     await bytes_squads.init(copied_url)
@@ -126,7 +147,7 @@ async def test_asyncpg_knows_its_socket(copied_url: str) -> None:
     require(found is not None and found.fileno() > 0, "asyncpg", "Connection._transport")
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_asyncpg_terminates_a_pool(copied_url: str) -> None:
     """A terminated client has no pool any more, and makes another when it is asked."""
     await bytes_squads.init(copied_url)
@@ -165,7 +186,6 @@ async def test_tortoise_has_a_pool_or_a_lock(db: Database, bytes_ops: BytesOpera
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_asyncpg_ends_a_transaction_that_we_began(db: Database) -> None:
     """Asyncpg commits it, and makes savepoints in it, as one of its own."""
     async with acquire_connection(current_client()) as connection:

@@ -63,12 +63,6 @@ def version() -> tuple[int, ...]:
     return int(found[1]), int(found[2])
 
 
-@pytest.fixture
-def backend() -> str:
-    """PgBouncer is PostgreSQL's."""
-    return "postgres"
-
-
 def config(url: str, port: int, users: Path, *more: str) -> str:
     """A PgBouncer in front of this server, which lets the tests' user in."""
     parts = urlsplit(url)

@@ -19,7 +19,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from helpers import GUILD, OTHER_GUILD
-from helpers.big_guild import make_guild, member_id
+from helpers.big_guild import BEGAN, make_guild, member_id
 from helpers.schema_introspection import is_postgres
 
 import bytes_squads
@@ -35,12 +35,14 @@ LARGE = {"bytes_balances", "bytes_transactions", "squad_memberships"}
 """The tables that grow with a guild; of guilds and squads there are few, however read."""
 
 WALK = re.compile(
-    r"SCAN (bytes_balances|bytes_transactions|squad_memberships|member|rival|owner)\b"
+    r"SCAN (bytes_balances|bytes_transactions|squad_memberships"
+    r"|member|rival|owner|entry|reversal)\b"
 )
 """A step of SQLite's that reads a whole table or index, by the names they have in statements."""
 
 NOW = wall_time() + timedelta(days=1)
 SEEN = NOW, UUID(int=2**128 - 1)
+PERIOD = BEGAN + timedelta(seconds=2), BEGAN + timedelta(milliseconds=2_010)
 ALICE, BOB = member_id(17), member_id(1_234)
 
 # Each member's balance is 100, and ids have the same length: seventeen are above member 17.
@@ -49,14 +51,37 @@ READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
     "config": (configs.GET_CONFIG, (GUILD,), 0),
     "what a claim depends on": (claims.GET_CLAIM_STATE, (GUILD, ALICE, "key 1"), 3 + 1),
     "top ten": (queries.LEADERBOARD, (GUILD, 10, 0), 10),
+    "number of members": (queries.COUNT_MEMBERS, (GUILD,), MEMBERS),
     "rank of the eighteenth": (queries.GET_RANK, (GUILD, ALICE), 1 + 17),
     "role rewards": (queries.GET_ROLE_REWARDS, (GUILD, ALICE), 1),
-    "history of the guild": (queries.LIST_ENTRIES, (GUILD, 20, *SEEN), 20),
-    "history of a member": (queries.LIST_MEMBER_ENTRIES, (GUILD, 5, *SEEN, ALICE), 5 + 5),
+    "history of the guild": (queries.LIST_ENTRIES, (GUILD, 20, *SEEN, BEGAN, None), 20),
+    "transfers of the guild": (
+        queries.LIST_ENTRIES,
+        (GUILD, 20, *SEEN, BEGAN, "transfer"),
+        20,
+    ),
+    "history since an instant": (
+        queries.LIST_ENTRIES,
+        (GUILD, 100, *SEEN, BEGAN + timedelta(milliseconds=9_990), None),
+        30,
+    ),
+    "history of a member": (
+        queries.LIST_MEMBER_ENTRIES,
+        (GUILD, 5, *SEEN, BEGAN, None, ALICE),
+        5 + 5,
+    ),
+    # Three entries each millisecond, and the members who received them.
+    "earnings in a period": (
+        queries.EARNINGS_LEADERBOARD,
+        (GUILD, *PERIOD, 10),
+        30 + 30,
+    ),
     "an entry": (postings.GET_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
     "a commit check": (postings.FIND_POSTED_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
     "a key that was used": (postings.GET_ENTRY_BY_KEY, (GUILD, "key 1"), 1),
     "a key that was not": (postings.GET_ENTRY_BY_KEY, (GUILD, "none"), 0),
+    "leaving, in a squad": (guilds.MARK_MEMBER, (GUILD, ALICE, NOW, NOW), 1 + 1 + 1 + 1),
+    "period of the ledger": (guilds.GET_LEDGER_PERIOD, (GUILD, BEGAN, NOW), 1 + 1),
     "role changes": (guilds.GET_ROLES, (GUILD, ALICE), 1 + 1),
     "a member's squad": (squads.GET_MEMBER_SQUAD, (GUILD, ALICE), 1),
     "squads": (squads.LIST_SQUADS, (GUILD, True), MEMBERS),
@@ -97,6 +122,7 @@ WRITES: dict[str, tuple[PostingStatement, tuple[Any, ...], int]] = {
         posting(ALICE, "SYSTEM", "squad")[: postings.ENTRY_PARAMETERS],
         3 * 2,
     ),
+    "leave the guild": (guilds.LEAVE_GUILD, posting(ALICE, "SYSTEM", "squad"), 3 * 2),
 }
 
 
@@ -130,6 +156,8 @@ def literal(value: Any) -> str:
     """A value as PostgreSQL's EXECUTE takes it."""
     if value is None:
         return "NULL"
+    if isinstance(value, list):
+        return f"ARRAY[{', '.join(map(literal, value))}]"
     if isinstance(value, int):
         return str(value)
     return "'{}'".format(str(value).replace("'", "''"))
@@ -195,6 +223,19 @@ async def test_reads_touch_only_the_rows_of_their_answer(populated_url: str) -> 
             await check(populated_url, name, statement.postgres, values, most)
         else:
             assert (name, walks(populated_url, statement.sqlite, values)) == (name, [])
+
+
+async def test_statistics_touch_only_the_entries_of_the_period(populated_url: str) -> None:
+    """Twice, through the index, however many the ledger has; every member is added up."""
+    values = GUILD, *PERIOD, [PERIOD[0]], [0]
+    if is_postgres(populated_url):
+        found = await scans(populated_url, guilds.GET_STATISTICS.postgres, values)
+        ledger = [scan for scan in found if scan["Relation Name"] == "bytes_transactions"]
+        assert [scan for scan in ledger if scan["Node Type"] == "Seq Scan"] == []
+        assert sum(map(touched, ledger)) <= 3 * 30  # three entries each millisecond
+    else:
+        found_walks = walks(populated_url, guilds.GET_STATISTICS.sqlite, values)
+        assert [step for step in found_walks if "entry" in step or "transactions" in step] == []
 
 
 @pytest.mark.parametrize("hours", [0, 1])

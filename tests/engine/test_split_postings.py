@@ -1,4 +1,4 @@
-"""Postings as two statements on a distributed PostgreSQL: verdict and changes, then the record."""
+"""Statements in the form of a distributed PostgreSQL, here executed on a plain one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from helpers import ALICE, BOB, GUILD, Database, MakeMember, MakeSquad, make_transfer
+from helpers import ALICE, BOB, CAROL, GUILD, Database, MakeMember, MakeSquad, make_transfer
 
-import bytes_squads
 from bytes_squads import (
     BytesOperations,
     BytesTransaction,
@@ -16,47 +15,41 @@ from bytes_squads import (
     SquadMembership,
     SquadOperations,
 )
-from bytes_squads.engine import execution
 from bytes_squads.engine import operation as engine_operation
-from bytes_squads.sql.bulk_grants import POST_GRANTS
-from bytes_squads.sql.postings import INSERT_ENTRY
-from bytes_squads.sql.statement import PostingStatement
+from bytes_squads.engine import transaction as engine_transaction
 
 pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def backend() -> str:
-    """Only PostgreSQL can be distributed."""
-    return "postgres"
+def split(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Execute statements as on a distributed database; return those that were."""
+    executed: list[Any] = []
+    fetch = engine_transaction.fetch_distributed_on
 
-
-@pytest.fixture
-def split(monkeypatch: pytest.MonkeyPatch) -> list[PostingStatement]:
-    """Execute each posting of one entry as two statements in a transaction; return which."""
-    executed: list[PostingStatement] = []
-
-    async def execute(connection: Any, statement: Any, *parameters: Any) -> Any:
-        if not isinstance(statement, PostingStatement) or statement is POST_GRANTS:
-            return await execution.execute_autocommit(connection, statement, *parameters)
+    async def fetch_split(db: Any, statement: Any, *parameters: Any) -> Any:
         executed.append(statement)
-        async with connection.transaction():
-            return await execution.execute_split(connection, statement, INSERT_ENTRY, *parameters)
+        return await fetch(db, statement, *parameters)
 
-    monkeypatch.setattr(engine_operation, "execute_autocommit", execute)
+    async def is_distributed(_client: object) -> bool:
+        return True
+
+    for module in (engine_operation, engine_transaction):
+        monkeypatch.setattr(module, "is_distributed", is_distributed)
+    monkeypatch.setattr(engine_transaction, "fetch_distributed_on", fetch_split)
     return executed
 
 
 async def test_split_posting_does_what_one_statement_does(
     db: Database,
-    split: list[PostingStatement],
+    split: list[Any],
     bytes_ops: BytesOperations,
     squad_ops: SquadOperations,
     make_member: MakeMember,
     make_squad: MakeSquad,
     assert_ledger_consistent: Callable[[], Awaitable[None]],
 ) -> None:
-    """Transfer, claim, join, switch and leave move the bytes and write one row each."""
+    """Every act moves the bytes and writes one row for each member."""
     await make_member(ALICE, 200)
     await make_member(BOB, 0)
     red, blue = await make_squad(name="Red", max_members=1), await make_squad(name="Blue")
@@ -67,6 +60,8 @@ async def test_split_posting_does_what_one_statement_does(
     await squad_ops.join_squad(GUILD, ALICE, red.id)
     await squad_ops.switch_squad(GUILD, ALICE, blue.id)
     await squad_ops.leave_squad(GUILD, ALICE)
+    await bytes_ops.grant_many(GUILD, {ALICE: 1, CAROL: 2, 1: 3}, reason="event")
+    await bytes_ops.get_balance(GUILD, 2, "Dave")
     with pytest.raises(RefusedError):
         await bytes_ops.charge(GUILD, BOB, 31)
     await assert_ledger_consistent()
@@ -79,8 +74,11 @@ async def test_split_posting_does_what_one_statement_does(
         ("squad", 50),
         ("squad", 50),
         ("squad", 0),
+        ("grant", 3),
+        ("grant", 1),
+        ("grant", 2),
     ]
-    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 200 - 30 + 10 - 50 - 50
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 200 - 30 + 10 - 50 - 50 + 1
+    assert (await bytes_ops.get_balance(GUILD, CAROL)).balance == 100 + 2
     assert await SquadMembership.all().count() == 0
-    assert len({id(statement) for statement in split}) == 5
-    assert rows[-1].receiver_id == bytes_squads.SYSTEM_ID
+    assert len({id(statement) for statement in split}) == 7

@@ -15,7 +15,6 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 from helpers import ALICE, GUILD, PostgresServer
-from helpers.backends import on_postgres
 
 import bytes_squads
 from bytes_squads import BytesOperations, StorageUnavailableError
@@ -186,7 +185,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 
 @on_linux
-@on_postgres
+@pytest.mark.postgres
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -210,7 +209,7 @@ async def test_init_sets_keepalives_on_the_pools_connections(
 
 
 @on_linux
-@on_postgres
+@pytest.mark.postgres
 async def test_init_without_keepalives_leaves_the_sockets_alone(tcp_url: str) -> None:
     """keepalives=0 leaves what the driver and the system set."""
     plain = await asyncpg.connect(tcp_url)
@@ -222,7 +221,7 @@ async def test_init_without_keepalives_leaves_the_sockets_alone(tcp_url: str) ->
         assert tcp_settings(connection) == usual
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_init_over_a_unix_socket_sets_no_keepalives(migrated_url: str) -> None:
     """The options of TCP do no harm to a connection that is not TCP."""
     await bytes_squads.init(migrated_url)

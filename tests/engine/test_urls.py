@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from helpers.backends import LONG, on_postgres
+from helpers.backends import LONG
 
 import bytes_squads
 from bytes_squads import BytesOperations, StorageUnavailableError
@@ -221,7 +221,7 @@ async def test_init_names_a_server_that_does_not_answer(use: Open) -> None:
 
 
 @both_ways
-@on_postgres
+@pytest.mark.postgres
 async def test_init_names_a_missing_database(empty_url: str, use: Open) -> None:
     """The server is there, the database is not."""
     url = empty_url.replace("bytes_squads_test_", "no_such_").replace(":@", f":{PASSWORD}@")

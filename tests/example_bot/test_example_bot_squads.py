@@ -246,7 +246,7 @@ async def test_a_refused_switch_leads_back(running_bot: RunningBot, refused: str
     ]
 
 
-async def test_a_way_back_that_is_closed_leaves_the_seat_that_was_paid(
+async def test_switch_is_kept_when_undo_is_impossible(
     running_bot: RunningBot,
 ) -> None:
     """All or nothing: the old squad takes nobody now, so nothing is undone; the role can follow."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
-import pytest
 
 import bytes_squads
 from bytes_squads import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
 
 LONG = 15.0
 """Seconds after which something hangs; what is waited for takes a fraction of one."""
-
-on_postgres = pytest.mark.parametrize(
-    "backend", [pytest.param("postgres", marks=pytest.mark.postgres)]
-)
 
 MODELS = (BytesBalance, BytesTransaction, BytesConfig, Squad, SquadMembership)
 
@@ -49,9 +47,19 @@ async def empty_tables(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         deletes = "; ".join(f"DELETE FROM {model._meta.db_table}" for model in MODELS)
-        await connection.execute(f"SET session_replication_role = replica; {deletes}")
+        # On Citus, without a new connection for each shard.
+        settings = (
+            "session_replication_role = replica; SET citus.max_adaptive_executor_pool_size = 1"
+        )
+        await connection.execute(f"SET {settings}; {deletes}")
     finally:
         await connection.close()
+
+
+def copy_sqlite(template: sqlite3.Connection, path: Path) -> None:
+    """Copy an open SQLite database to a new file."""
+    with closing(sqlite3.connect(path)) as copy:
+        template.backup(copy)
 
 
 async def delete_all_rows() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 COMMANDS: dict[str, tuple[str, ...]] = {
     "demo": (),
     "upgrade": (),
+    "distribute": (),
     "verify": (),
     "leaderboard": ("--guild", "1"),
     "balance": ("--guild", "1", "2"),

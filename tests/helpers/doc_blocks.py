@@ -16,7 +16,17 @@ from .paths import ROOT
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 
-DIRECTIVES = {"eval-rst", "figure", "image", "include", "list-table", "note", "tip", "toctree"}
+DIRECTIVES = {
+    "eval-rst",
+    "figure",
+    "image",
+    "include",
+    "list-table",
+    "literalinclude",
+    "note",
+    "tip",
+    "toctree",
+}
 MORE = ", further down"
 NOT_RUN = "Not run by the tests: "
 

@@ -36,6 +36,9 @@ if [ "$1 $2" = "-m venv" ]; then
 fi
 exec "$PYTHON" "$@"
 """
+OTHER_PROGRAMS = ("createdb", "journalctl", "pg_dump", "pg_restore", "podman", "sudo")
+"""Programs that are not Python packages; only the shell looks at their commands."""
+
 SHIMS = {
     "python": VENV,
     "python3": VENV,
@@ -45,8 +48,12 @@ SHIMS = {
     "aerich": 'exec "$PYTHON" -m aerich "$@"',
     "pytest": 'exec "$PYTHON" -m pytest "$@"',
     "make": 'exec "$MAKE" --dry-run --directory="$CHECKOUT" "$@"',
+    **dict.fromkeys(OTHER_PROGRAMS, "exit 0"),
 }
 """What stands in for a command, so that it is this checkout's, or harmless."""
+
+INSTRUCTIONS = {"FROM", "WORKDIR", "RUN", "COPY", "USER", "ENV", "VOLUME", "STOPSIGNAL", "CMD"}
+"""Those of a container's file that the documents use."""
 
 NEEDED = {"bytes-squads ": "rich", "aerich migrate": "tomli_w"}
 """What a command needs beside the libraries that a bot has."""
@@ -128,6 +135,9 @@ class DocRunner:
     def _sh(self, block: Block) -> None:
         """The shell says itself what it does not understand."""
 
+    def _powershell(self, block: Block) -> None:
+        """A test compares it with the block for other shells, see `translate_to_powershell`."""
+
     def _text(self, block: Block) -> None:
         """Something to look at."""
 
@@ -137,11 +147,28 @@ class DocRunner:
     def _ini(self, block: Block) -> None:
         configparser.ConfigParser(interpolation=None).read_string(block.code)
 
+    def _docker(self, block: Block) -> None:
+        """Each line is an instruction, and the last one is a list."""
+        lines = block.code.splitlines()
+        assert {line.split()[0] for line in lines} <= INSTRUCTIONS, str(block)
+        assert json.loads(lines[-1].partition("CMD ")[2]), str(block)
+
     def _json(self, block: Block) -> None:
         json.loads(block.code)
 
     def _unknown(self, block: Block) -> None:
         raise AssertionError(f"{block}: nobody knows how to run {block.language or 'this'}")
+
+
+def translate_to_powershell(code: str) -> str:
+    """Return the commands of a block of `sh` as they are typed into PowerShell on Windows."""
+    for pattern, replacement in (
+        (r"(?m)^python3 -m venv ", "py -m venv "),
+        (r"(?m)^\. (\S+)/bin/activate$", r"\1\\Scripts\\Activate.ps1"),
+        (r"(?m)^export (\w+)=", r"$env:\1 = "),
+    ):
+        code = re.sub(pattern, replacement, code)
+    return code
 
 
 def find_missing_library(block: Block) -> str | None:
@@ -159,8 +186,8 @@ def find_missing_library(block: Block) -> str | None:
 def is_installed(requirement: str) -> bool:
     """Whether something can be imported, or is installed, by what one would ask pip for."""
     match = re.match(r"[\w.-]+", requirement)
-    if match is None or requirement.startswith("-"):
-        return True  # an option
+    if match is None or requirement.startswith(("-", ".")):
+        return True  # an option, or a checkout's folder
     if any(metadata.distributions(name=match[0])):
         return True
     return match[0].isidentifier() and importlib.util.find_spec(match[0]) is not None

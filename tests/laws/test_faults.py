@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from helpers import ALICE, GUILD, Database
 from helpers.assertions import Check, ReadRows
+from helpers.citus import ON_CITUS
 from helpers.operations_table import Case, World, count_changes, each_case
 from helpers.postgres_process import start_private_server, terminate_backends
 from tortoise.backends.asyncpg.client import TransactionWrapper
@@ -74,17 +75,12 @@ async def broken_commit(
     return mode.append
 
 
-@pytest.fixture
-def backend() -> str:
-    """These faults are PostgreSQL's."""
-    return "postgres"
-
-
 UNKNOWN = {
     ("update_config", "before"),
     ("create_squad", "before"),
     ("update_squad", "before"),
     ("delete_squad", "after"),
+    ("set_member_left, back", "before"),
 }
 """Operations without a ledger row: what is not there may have been changed again by others."""
 
@@ -167,16 +163,17 @@ async def test_operations_happen_once_while_connections_are_ended(
     assert_ledger_consistent: Callable[[], Awaitable[None]],
 ) -> None:
     """Operations under way while every connection is ended by an administrator all happen once."""
-    work = [asyncio.create_task(bytes_ops.grant(GUILD, ALICE, 1)) for _ in range(200)]
+    count = 40 if ON_CITUS else 200
+    work = [asyncio.create_task(bytes_ops.grant(GUILD, ALICE, 1)) for _ in range(count)]
     ended = 0
     while not all(task.done() for task in work):
         ended += await terminate_backends(db.url)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(2 if ON_CITUS else 0.1)
     await asyncio.gather(*work)
     await assert_ledger_consistent()
     client: Any = current_client()
     assert ended > 0
-    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 300
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 100 + count
     assert client._pool.get_idle_size() == client._pool.get_size()
 
 

@@ -40,12 +40,6 @@ LONG = 30.0
 bytes_ops, squad_ops = BytesOperations(), SquadOperations()
 
 
-@pytest.fixture
-def backend() -> str:
-    """Return the database that has isolation levels: PostgreSQL."""
-    return "postgres"
-
-
 @asynccontextmanager
 async def host_pool(url: str) -> AsyncIterator[None]:
     """Open the database as a host does that has its own Tortoise config."""

@@ -36,12 +36,6 @@ LONG = 20.0
 """Seconds after which an operation hangs."""
 
 
-@pytest.fixture
-def backend() -> str:
-    """Return the database that has a network: PostgreSQL."""
-    return "postgres"
-
-
 @dataclass
 class Wire:
     """A guild behind a relay, and a connection to its database beside the relay."""

@@ -39,12 +39,6 @@ LONG = 20.0
 bytes_ops, squad_ops, guild_ops = BytesOperations(), SquadOperations(), GuildOperations()
 
 
-@pytest.fixture
-def backend() -> str:
-    """Return the database that has a network: PostgreSQL."""
-    return "postgres"
-
-
 @dataclass
 class World:
     """A guild behind a relay, with a table of the caller's, and a connection beside the relay."""
@@ -116,6 +110,14 @@ LOOK_ALIKES: dict[str, tuple[Act, Act]] = {
     "update_config": (
         lambda w: bytes_ops.update_config(GUILD, BytesConfigUpdate(daily_amount=5)),
         lambda w: bytes_ops.update_config(GUILD, BytesConfigUpdate(daily_amount=5)),
+    ),
+    "set_member_left": (
+        lambda w: guild_ops.set_member_left(GUILD, ALICE),
+        lambda w: guild_ops.set_member_left(GUILD, ALICE),
+    ),
+    "set_member_left, in a squad": (
+        lambda w: guild_ops.set_member_left(GUILD, BOB),
+        lambda w: guild_ops.set_member_left(GUILD, BOB),
     ),
     "update_squad": (
         lambda w: squad_ops.update_squad(GUILD, w.free.id, SquadUpdate(name="Bees")),

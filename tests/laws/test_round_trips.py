@@ -145,6 +145,9 @@ COSTS: dict[str, tuple[int | None, ...]] = {
     "switch_squad": (1, None, 1, 3, 1, 2),
     "switch_squad, free": (1, None, 1, 3, 1, 2),
     "leave_squad": (1, None, 1, 2, 1, 2),
+    "set_member_left": (2, None, None, None, 0, None),
+    "set_member_left, in a squad": (1, None, None, None, None, None),
+    "set_member_left, back": (1, None, None, None, None, None),
     "erase_member": (9, None, None, None, 0, None),
     "erase_member, in a squad": (10, None, None, None, None, None),
     "delete_guild": (9, None, None, None, 0, None),
@@ -157,6 +160,7 @@ OTHER_COSTS = {
 }
 ROUND_TRIPS = {
     **dict.fromkeys((operation.name for operation in READS), 1),
+    "get_statistics": 2,
     **OTHER_COSTS,
     **{
         name + kind: cost
@@ -224,7 +228,6 @@ async def test_operation_takes_its_number_of_round_trips(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_block_resets_the_session_of_its_connection(counted: Counted) -> None:
     """What a caller's block sets in its session does not reach whoever has the connection next."""
     async with in_transaction() as db:

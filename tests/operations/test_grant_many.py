@@ -150,7 +150,7 @@ async def test_grant_many_is_refused_for_one_invalid_entry(
     error: type[Exception],
     value: object,
 ) -> None:
-    """A member named twice, an id or an amount that is none: nobody is paid."""
+    """A member named twice, an invalid id or an invalid amount: nobody is paid."""
     async with assert_refused(error, read_all_rows, value=value):
         await bytes_ops.grant_many(ids.guild, amounts)
 

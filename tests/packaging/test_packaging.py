@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -132,6 +133,22 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert metadata.get_all("Project-URL") is None
     assert "[console_scripts]\nbytes-squads = bytes_squads.cli:main\n" in commands
     assert "[pytest11]\nbytes_squads = _bytes_squads_pytest\n" in commands
+
+
+def test_a_release_leads_to_its_repository() -> None:
+    """Built by the workflow, its links and those of its README are those of the tag."""
+    pytest.importorskip("hatchling")
+    address = "https://code.example/somebody/bytes_squads"
+    command = (sys.executable, "-m", "hatchling", "metadata")
+    metadata = json.loads(call(*command, cwd=ROOT, BYTES_SQUADS_REPOSITORY=f"{address}/"))
+    links = re.findall(r'\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"', metadata["readme"]["text"])
+    targets = {"".join(found) for found in links}
+
+    assert set(metadata["urls"]) == {"Repository", "Documentation", "Changelog", "Issues"}
+    assert all(url.startswith(address) for url in metadata["urls"].values())
+    assert f"{address}/blob/v{VERSION}/docs/reliability.md" in targets
+    assert f"{address}/raw/v{VERSION}/docs/images/demo/demo-dark.svg" in targets
+    assert [target for target in targets if not target.startswith(address)] == []
 
 
 def test_the_changelog_has_the_version() -> None:

@@ -68,6 +68,7 @@ def test_last_lines_count_what_was_not_run(
         ("discord.py is not installed", "discord.py"),
         ("Skipped: 'sqlalchemy[asyncio]' is not installed", "sqlalchemy[asyncio]"),
         ("without PostgreSQL", "PostgreSQL"),
+        ("without Citus: it has no URL", "Citus"),
         ("there is no zsh", "zsh"),
         ("signals are POSIX's", None),
     ],

@@ -110,9 +110,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         ),
     ],
 )
-def test_whoever_runs_the_tests_each_has_a_database_of_its_own(
-    run: Run, code: str, options: tuple[str, ...]
-) -> None:
+def test_fixture_isolates_each_test(run: Run, code: str, options: tuple[str, ...]) -> None:
     """In either mode, in any event loop and without one: open, empty, and closed afterwards."""
     if "anyio" in code:
         pytest.importorskip("anyio")

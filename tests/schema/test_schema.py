@@ -12,7 +12,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 from helpers import MODELS, Ids
-from helpers.backends import on_postgres
 from helpers.schema_introspection import (
     TABLES,
     Schema,
@@ -212,7 +211,7 @@ async def test_unique_and_foreign_keys_are_named_after_their_columns(migrated_ur
 # PostgreSQL: by guild, and documented -------------------------------------------------------------
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_every_key_includes_the_guild(migrated_url: str) -> None:
     """Each primary, unique and foreign key can be checked inside one guild's partition."""
     without = [
@@ -230,7 +229,7 @@ async def test_every_key_includes_the_guild(migrated_url: str) -> None:
     assert without == []
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_the_tables_can_be_partitioned_by_guild_as_they_are(
     migrated_url: str, ids: Ids
 ) -> None:
@@ -285,7 +284,7 @@ async def test_the_tables_can_be_partitioned_by_guild_as_they_are(
     assert left == 0
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_indexes_compare_bytes(migrated_url: str) -> None:
     """No index is in the order of a language, which changes with the operating system."""
     collations = await query(
@@ -299,7 +298,7 @@ async def test_indexes_compare_bytes(migrated_url: str) -> None:
     assert collations == [("C",)]
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_only_what_is_looked_up_is_in_an_index(migrated_url: str) -> None:
     """Indexes leave out those who left, SYSTEM as a party, and rows without a key or reversal."""
     conditions = await query(
@@ -318,7 +317,7 @@ async def test_only_what_is_looked_up_is_in_an_index(migrated_url: str) -> None:
     ]
 
 
-@on_postgres
+@pytest.mark.postgres
 async def test_every_table_and_column_has_a_comment(migrated_url: str) -> None:
     """An operator with psql reads what each column means, in the words of the models."""
     comments = await query(

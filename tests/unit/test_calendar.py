@@ -50,6 +50,8 @@ NEXT_CLAIMS = {
     "Sao Paulo": ("America/Sao_Paulo", "2017-10-14", "2017-10-15 02:59", "2017-10-15 03:00"),
     "Cairo": ("Africa/Cairo", "2024-04-25", "2024-04-25 12:00", "2024-04-25 22:00"),
     "Beirut": ("Asia/Beirut", "2021-03-27", "2021-03-27 12:00", "2021-03-27 22:00"),
+    # 23:30 becomes 24:00: the date ends half an hour early.
+    "Pyongyang": ("Asia/Pyongyang", "2018-05-04", "2018-05-04 14:10", "2018-05-04 15:00"),
     # 24:00 becomes 23:00: midnight comes an hour later.
     "a fold before midnight": (
         "America/Sao_Paulo", "2018-02-17", "2018-02-17 12:00", "2018-02-18 03:00",

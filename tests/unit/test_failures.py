@@ -120,9 +120,17 @@ def test_a_refused_change_does_not_invite_a_repeat(error: Exception) -> None:
         (asyncpg.InvalidCachedStatementError("cached statement plan is invalid"), True),
         (of_postgres("58030"), True),
         (_internal("server closed the connection unexpectedly"), True),
+        (_internal("could not commit transaction for shard 1 on at least one active node"), True),
         (_internal("cache lookup failed"), False),
     ],
-    ids=["read-only", "cached plan", "a node's I/O error", "a lost node", "internal"],
+    ids=[
+        "read-only",
+        "cached plan",
+        "a node's I/O error",
+        "a lost node",
+        "a lost COMMIT",
+        "internal",
+    ],
 )
 def test_an_error_is_retried_where_another_attempt_may_succeed(
     error: Exception, transient: bool

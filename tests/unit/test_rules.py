@@ -30,7 +30,7 @@ STREAKS = [
     (date(2024, 2, 29), 6, date(2024, 3, 1), 7),
     (date(2024, 2, 28), 5, date(2024, 3, 1), 1),  # and it was missed
     (date(2000, 2, 29), 5, date(2000, 3, 1), 6),  # 2000 is a leap year, by 400
-    (date(2100, 2, 28), 5, date(2100, 3, 1), 6),  # 2100 is none, by 100
+    (date(2100, 2, 28), 5, date(2100, 3, 1), 6),  # 2100 is not a leap year
     (date(2025, 12, 31), 5, date(2026, 1, 1), 6),  # over the new year
     (date(2025, 12, 30), 5, date(2026, 1, 1), 1),
 ]

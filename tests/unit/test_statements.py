@@ -2,63 +2,94 @@
 
 from __future__ import annotations
 
-import pkgutil
 import re
-from collections.abc import Iterator
-from importlib import import_module
 
 import pytest
-
-from bytes_squads import sql
-from bytes_squads.sql.statement import PostingStatement, Statement
+from helpers.statement_texts import distributed_texts, plain_texts
 
 TABLES = "bytes_balances|bytes_transactions|bytes_configs|squads|squad_memberships"
-REFERENCE = re.compile(rf"\b(?:FROM|JOIN|UPDATE|,)\s+(?:{TABLES})\b(?:\s+AS\s+(\w+))?")
+REFERENCE = re.compile(
+    rf"\b(?:FROM|JOIN|UPDATE|,)\s+(?P<table>{TABLES})\b(?:\s+AS\s+(?P<alias>\w+))?"
+)
+INSERT = re.compile(rf"\bINSERT INTO (?:{TABLES})\b[^(]*\((?P<columns>[^)]*)\)")
+
+TEXTS = plain_texts() | {f"{name}, distributed": text for name, text in distributed_texts().items()}
 
 
-def statements() -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each statement for PostgreSQL."""
-    for module in pkgutil.iter_modules(sql.__path__):
-        for name, value in vars(import_module(f"bytes_squads.sql.{module.name}")).items():
-            if isinstance(value, Statement):
-                yield f"{module.name}.{name}", value.postgres
-            elif isinstance(value, PostingStatement):
-                yield f"{module.name}.{name}", value.postgres
-                yield f"{module.name}.{name}, split", value.verdict_and_changes
-            elif isinstance(value, tuple):
-                for number, part in enumerate(value):
-                    if isinstance(part, Statement):
-                        yield f"{module.name}.{name}, {number}", part.postgres
+def find_query(text: str, position: int) -> tuple[int, int]:
+    """Return where the query around a position begins and ends.
 
-
-TEXTS = dict(statements())
-
-
-def segment(text: str, position: int) -> str:
-    """Return what is inside the innermost parentheses around a position, or the whole text."""
-    depth, start = 0, 0
+    It is what is in the innermost parentheses, and of that one branch of a UNION.
+    """
+    depth, start, end = 0, 0, len(text)
     for index in range(position - 1, -1, -1):
         depth += {")": 1, "(": -1}.get(text[index], 0)
-        if depth < 0:
+        if depth < 0 or (depth == 0 and text.startswith("UNION ALL", index)):
             start = index + 1
             break
     depth = 0
     for index in range(position, len(text)):
         depth += {"(": 1, ")": -1}.get(text[index], 0)
-        if depth < 0:
-            return text[start:index]
-    return text[start:]
+        if depth < 0 or (depth == 0 and text.startswith("UNION ALL", index)):
+            end = index
+            break
+    return start, end
+
+
+def remove_inner(text: str) -> str:
+    """Return a query without what is in parentheses or in a CASE: conditions there are not its."""
+    for pattern in (r"\([^()]*\)", r"\bCASE\b(?:(?!\bCASE\b).)*?\bEND\b"):
+        before = ""
+        while before != text:
+            before, text = text, re.sub(pattern, "", text, flags=re.DOTALL)
+    return text
+
+
+def find_untied(text: str) -> list[str]:
+    """Return the references to tables whose rows are not limited to the guild's parameter.
+
+    A condition counts if it is in the same SELECT, UPDATE or DELETE, names this table where several
+    are read, and is not an alternative of another; except of ``$1 IS NULL``, for all guilds.
+    """
+    untied = []
+    references = list(REFERENCE.finditer(text))
+    for reference in references:
+        query = find_query(text, reference.start())
+        others = [other for other in references if find_query(text, other.start()) == query]
+        name = reference["alias"] or reference["table"]
+        prefix = rf"{name}\." if reference["alias"] or len(others) > 1 else rf"(?:{name}\.)?"
+        own = remove_inner(text[slice(*query)].replace("$1::text IS NULL OR ", ""))
+        tied = re.search(rf"\b(?:WHERE|AND|ON)\s+{prefix}guild_id = \$[12]\b", own)
+        if not tied or re.search(r"\bOR\b", own):
+            untied.append(reference.group())
+    return untied + [
+        insert.group() for insert in INSERT.finditer(text) if "guild_id" not in insert["columns"]
+    ]
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_statement_is_of_one_guild(name: str) -> None:
     """Each table is tied to the guild's parameter, so that one node has all of the rows."""
-    text = TEXTS[name]
-    for reference in REFERENCE.finditer(text):
-        inside = segment(text, reference.start())
-        alias = reference.group(1)
-        prefix = rf"(?:{alias}\.)" if alias else r"(?:\w+\.)?"
-        assert re.search(rf"\b{prefix}guild_id = \$[12]\b", inside), reference.group()
+    assert find_untied(TEXTS[name]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM squads",
+        "SELECT * FROM squads WHERE id = $1",
+        "SELECT * FROM squads WHERE guild_id = $1 OR id = $2",
+        "SELECT * FROM squads WHERE id IN (SELECT id FROM squads WHERE guild_id = $1)",
+        "SELECT * FROM squads AS a JOIN squads AS b USING (guild_id) WHERE a.guild_id = $1",
+        "SELECT * FROM squads JOIN bytes_configs ON true WHERE squads.guild_id = $1",
+        "SELECT 1 FROM squads WHERE EXISTS (SELECT 1 FROM bytes_configs WHERE guild_id = $1)",
+        "UPDATE squads SET guild_id = $1 WHERE id = $2",
+        "INSERT INTO squads (id, name) VALUES ($1, $2)",
+    ],
+)
+def test_a_statement_of_several_guilds_is_noticed(text: str) -> None:
+    """A table that is tied to another table, in another query or by an alternative is not tied."""
+    assert find_untied(text) != []
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -1,7 +1,7 @@
 """A Discord on loopback, for tests of bots.
 
-Through it an unmodified discord.py client logs in, syncs its commands, receives interactions,
-answers them, and changes members' roles::
+Through it an unmodified client of discord.py, py-cord, disnake, nextcord or hikari logs in, syncs
+its commands, receives interactions, answers them, and changes members' roles::
 
     async with FakeDiscord() as fake:  # listens on a free port of 127.0.0.1
         ada, bo = fake.member("ada"), fake.member("bo")
@@ -9,8 +9,7 @@ answers them, and changes members' roles::
             answer = await fake.interact("/bytes send", ada, to=bo, amount=25)
             print(answer.text, answer.ephemeral, answer.followups)
 
-A bot in a process of its own is started with `FakeDiscord.launch`, which is the same as
-``python -m helpers.discord_fake.launch <url> bot.py`` with ``tests`` on ``PYTHONPATH``.
+A bot in a process of its own is started with `FakeDiscord.launch`, which runs ``launch.py``.
 
 What goes wrong is up to the test: `FakeDiscord.refuse_role`, `hold_roles`, `drop`, and
 ``deliveries=2`` of `interact`. What Discord would not accept (a command that is not synced, an

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+import zlib
 
 from aiohttp import WSMsgType, web
 
@@ -17,20 +18,38 @@ DISPATCH, HEARTBEAT, IDENTIFY, RESUME, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0
 HEARTBEAT_MS = 41_250
 
 
+class Connection(web.WebSocketResponse):
+    """A bot's connection, compressed where the bot asks for zlib and as plain text otherwise."""
+
+    _stream: zlib._Compress | None = None
+
+    def start_stream(self) -> None:
+        """Compress from here on: one stream for the connection, flushed after each payload."""
+        self._stream = zlib.compressobj()
+
+    async def send_payload(self, payload: Json) -> None:
+        text = json.dumps({"t": None, "s": None, "d": None, **payload})
+        if self._stream is None:
+            await self.send_str(text)
+        else:
+            data = self._stream.compress(text.encode()) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+            await self.send_bytes(data)
+
+
 class Session:
     """A bot's session: its events so far, and its connection when it has one."""
 
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex
         self.events: list[Json] = []
-        self.socket: web.WebSocketResponse | None = None
+        self.socket: Connection | None = None
 
     async def dispatch(self, event: str, data: Json) -> None:
         """Send an event, or keep it until the bot is back."""
         self.events.append({"op": DISPATCH, "t": event, "s": len(self.events) + 1, "d": data})
         await self._send(self.events[-1])
 
-    async def resume(self, socket: web.WebSocketResponse, seen: int) -> None:
+    async def resume(self, socket: Connection, seen: int) -> None:
         self.socket = socket
         for event in self.events[seen:]:
             await self._send(event)
@@ -38,7 +57,7 @@ class Session:
 
     async def _send(self, event: Json) -> None:
         if self.socket is not None and not self.socket.closed:
-            await self.socket.send_str(json.dumps(event))
+            await self.socket.send_payload(event)
 
 
 class Gateway:
@@ -71,26 +90,26 @@ class Gateway:
             if socket is not None:
                 await socket.close(code=4000)
 
-    async def serve(
-        self, request: web.Request, greeting: list[tuple[str, Json]]
-    ) -> web.WebSocketResponse:
+    async def serve(self, request: web.Request, greeting: list[tuple[str, Json]]) -> Connection:
         """One connection, from HELLO until either side closes it.
 
         Args:
             request: Asks for the connection.
             greeting: The first events of a new session, READY and what follows it.
         """
-        socket = web.WebSocketResponse()
+        socket = Connection()
+        if request.query.get("compress") == "zlib-stream":
+            socket.start_stream()
         await socket.prepare(request)
-        await socket.send_json({"op": HELLO, "d": {"heartbeat_interval": HEARTBEAT_MS}})
+        await socket.send_payload({"op": HELLO, "d": {"heartbeat_interval": HEARTBEAT_MS}})
         session: Session | None = None
         async for message in socket:
-            if message.type is not WSMsgType.TEXT:
+            if message.type not in {WSMsgType.TEXT, WSMsgType.BINARY}:
                 continue
             payload = json.loads(message.data)
             op, data = payload["op"], payload["d"]
             if op == HEARTBEAT:
-                await socket.send_json({"op": HEARTBEAT_ACK})
+                await socket.send_payload({"op": HEARTBEAT_ACK})
             elif op in {IDENTIFY, RESUME} and data["token"] != self._token:
                 await socket.close(code=4004)
             elif op == IDENTIFY:
@@ -104,9 +123,7 @@ class Gateway:
                 self.sessions.pop(session.id, None)
         return socket
 
-    async def _identify(
-        self, socket: web.WebSocketResponse, greeting: list[tuple[str, Json]]
-    ) -> Session:
+    async def _identify(self, socket: Connection, greeting: list[tuple[str, Json]]) -> Session:
         session = Session()
         session.socket = socket
         self.sessions[session.id] = session
@@ -115,10 +132,10 @@ class Gateway:
         self.identified += 1
         return session
 
-    async def _resume(self, socket: web.WebSocketResponse, data: Json) -> Session | None:
+    async def _resume(self, socket: Connection, data: Json) -> Session | None:
         session = self.sessions.get(data["session_id"])
         if session is None:
-            await socket.send_json({"op": INVALID_SESSION, "d": False})
+            await socket.send_payload({"op": INVALID_SESSION, "d": False})
             return None
         await session.resume(socket, data["seq"])
         self.resumed += 1

@@ -16,6 +16,7 @@ from .interactions import (
     refusal_of_command,
     refusal_of_message,
 )
+from .launch import gateway_url
 from .world import BEGINNING, Guild, Json, Member, snowflake
 
 CHANNEL_MESSAGE, DEFERRED, CHOICES = 4, 5, 8
@@ -47,12 +48,19 @@ class Rest:
         self.acknowledges_again = False
 
     def routes(self) -> list[web.RouteDef]:
+        commands = "/api/applications/{application}/commands"
         original = "/api/webhooks/{application}/{token}/messages/@original"
         role = "/api/guilds/{guild}/members/{member}/roles/{role}"
         return [
+            web.get("/api/gateway", self._gateway),
+            web.get("/api/gateway/bot", self._gateway),
             web.get("/api/users/@me", self._me),
+            web.get("/api/soundboard-default-sounds", self._none),
             web.get("/api/oauth2/applications/@me", self._application),
-            web.put("/api/applications/{application}/commands", self._sync),
+            web.get(commands, self._commands),
+            web.put(commands, self._sync),
+            web.post(commands, self._create),
+            web.get("/api/applications/{application}/guilds/{guild}/commands", self._none),
             web.put("/api/applications/{application}/guilds/{guild}/commands", self._sync),
             web.post("/api/interactions/{id}/{token}/callback", self._callback),
             web.get(original, self._original),
@@ -89,16 +97,46 @@ class Rest:
                 "verify_key": "",
                 "owner": Member("owner").user_json(),
                 "flags": 0,
+                "approximate_guild_count": 1,
+                "approximate_user_install_count": 0,
             }
         )
+
+    async def _gateway(self, request: web.Request) -> web.Response:
+        limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+        url = gateway_url(f"{request.scheme}://{request.host}")
+        return _json({"url": url, "shards": 1, "session_start_limit": limit})
+
+    async def _commands(self, request: web.Request) -> web.Response:
+        return _json(self.commands)
+
+    async def _none(self, request: web.Request) -> web.Response:
+        return _json([])
 
     async def _sync(self, request: web.Request) -> web.Response:
         commands = await request.json()
         if refused := next(filter(None, map(refusal_of_command, commands)), ""):
             return _error(400, 50035, f"Invalid Form Body: {refused}")
-        application = {"application_id": str(self.guild.bot.id), "version": "1"}
-        self.commands = [{"id": str(snowflake()), **application, **each} for each in commands]
+        self.commands = [self._stored(command) for command in commands]
         return _json(self.commands)
+
+    async def _create(self, request: web.Request) -> web.Response:
+        command = await request.json()
+        if refused := refusal_of_command(command):
+            return _error(400, 50035, f"Invalid Form Body: {refused}")
+        self.commands.append(self._stored(command))
+        return _json(self.commands[-1])
+
+    def _stored(self, command: Json) -> Json:
+        return {
+            "id": str(snowflake()),
+            "application_id": str(self.guild.bot.id),
+            "version": "1",
+            "type": 1,
+            "guild_id": None,
+            "default_member_permissions": None,
+            **command,
+        }
 
     async def _callback(self, request: web.Request) -> web.Response:
         interaction = self.interactions.get(request.match_info["token"])
@@ -106,7 +144,7 @@ class Rest:
             return _error(404, 10062, "Unknown interaction")
         if interaction.acknowledged and not self.acknowledges_again:
             return _error(400, 40060, "Interaction has already been acknowledged.")
-        body = await request.json()
+        body = await _read(request)
         kind, data = body["type"], body.get("data") or {}
         if kind == CHANNEL_MESSAGE and (refused := refusal_of_message(data)):
             return _error(400, 50035, f"Invalid Form Body: {refused}")
@@ -132,7 +170,7 @@ class Rest:
         interaction = self.interactions.get(request.match_info["token"])
         if interaction is None or not interaction.acknowledged:
             return _error(404, 10008, "Unknown Message")
-        body = await request.json()
+        body = await _read(request)
         if refused := refusal_of_message(body):
             return _error(400, 50035, f"Invalid Form Body: {refused}")
         interaction.answer.take(body)
@@ -155,7 +193,7 @@ class Rest:
         interaction = self.interactions.get(request.match_info["token"])
         if interaction is None or not interaction.acknowledged:
             return _error(404, 10015, "Unknown Webhook")
-        body = await request.json()
+        body = await _read(request)
         if refused := refusal_of_message(body):
             return _error(400, 50035, f"Invalid Form Body: {refused}")
         first = interaction.answer
@@ -209,6 +247,15 @@ class Rest:
         else:
             member.roles.discard(role)
         return web.Response(status=204)
+
+
+async def _read(request: web.Request) -> Json:
+    """Return a message's JSON, which is a form's field where there could be files beside it."""
+    if request.content_type == "application/json":
+        found: Json = await request.json()
+    else:
+        found = json.loads(str((await request.post())["payload_json"]))
+    return found
 
 
 def _json(data: Any) -> web.Response:

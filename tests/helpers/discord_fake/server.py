@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Self
-from unittest.mock import patch
+from typing import TYPE_CHECKING, Any, Self
 
-import discord
-import yarl
 from aiohttp import web
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
-from ..paths import TESTS
+from . import launch
 from .gateway import Gateway
 from .interactions import Answer, Interaction, build
 from .rest import Rest
 from .world import MANAGE_GUILD, MANAGE_ROLES, Guild, Json, Member, Role
+
+if TYPE_CHECKING:
+    import discord
 
 
 class FakeDiscord:
@@ -40,9 +39,10 @@ class FakeDiscord:
     """
 
     def __init__(self, *, ack_seconds: float = float("inf")) -> None:
-        self.token = "fake.bot.token"
         self.url = ""
         self.guild = Guild()
+        # As at Discord, the first part of the token is the bot's id.
+        self.token = f"{base64.b64encode(str(self.guild.bot.id).encode()).decode()}.fake.token"
         self.rest = Rest(self.token, self.guild, ack_seconds)
         self.gateway = Gateway(self.token)
 
@@ -64,10 +64,17 @@ class FakeDiscord:
     async def _connect(self, request: web.Request) -> web.WebSocketResponse:
         ready = {
             "v": 10,
-            "user": self.guild.bot.user_json(),
+            "user": {
+                **self.guild.bot.user_json(),
+                "mfa_enabled": False,
+                "verified": True,
+                "email": None,
+                "locale": "en-US",
+                "flags": 0,
+            },
             "application": {"id": str(self.guild.bot.id), "flags": 0},
             "guilds": [{"id": str(self.guild.id), "unavailable": True}],
-            "resume_gateway_url": str(gateway_url(self.url)),
+            "resume_gateway_url": launch.gateway_url(self.url),
         }
         greeting = [("READY", ready), ("GUILD_CREATE", self.guild.json())]
         return await self.gateway.serve(request, greeting)
@@ -106,7 +113,7 @@ class FakeDiscord:
     @contextmanager
     def redirected(self) -> Iterator[None]:
         """Make the discord.py of this process talk to this Discord."""
-        with redirected(self.url):
+        with launch.redirected(self.url):
             yield
 
     @asynccontextmanager
@@ -126,18 +133,28 @@ class FakeDiscord:
 
     @asynccontextmanager
     async def launch(
-        self, script: Path, *, cwd: Path | None = None, **env: str
+        self,
+        script: Path,
+        *,
+        cwd: Path | None = None,
+        library: str = "discord",
+        **env: str,
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         """Run a bot's script in a process of its own, with ``DISCORD_TOKEN`` and ``env`` set.
 
         Connected when the block begins; afterwards killed, if it still runs. Its standard output
         and error are one pipe.
+
+        Args:
+            script: The bot's file.
+            cwd: The folder in which it runs.
+            library: What it imports, one of `launch.LIBRARIES`.
+            env: More variables of its environment.
         """
-        path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "helpers.discord_fake.launch", self.url, str(script)),
+            *(sys.executable, launch.__file__, library, self.url, str(script)),
             cwd=cwd,
-            env={**os.environ, "PYTHONPATH": path, "DISCORD_TOKEN": self.token, **env},
+            env={**os.environ, "DISCORD_TOKEN": self.token, **env},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -209,18 +226,3 @@ class FakeDiscord:
         for _ in range(deliveries):
             await self.gateway.dispatch("INTERACTION_CREATE", payload)
         return interaction
-
-
-def gateway_url(url: str) -> yarl.URL:
-    """The gateway of the Discord at a URL."""
-    return yarl.URL(f"{url.replace('http', 'ws', 1)}/gateway/")
-
-
-@contextmanager
-def redirected(url: str) -> Iterator[None]:
-    """Make the discord.py of this process talk to the Discord at this URL."""
-    with (
-        patch.object(Route, "BASE", f"{url}/api"),
-        patch.object(DiscordWebSocket, "DEFAULT_GATEWAY", gateway_url(url)),
-    ):
-        yield

@@ -14,6 +14,22 @@ BEGINNING = "2026-01-01T00:00:00+00:00"
 
 Json = dict[str, Any]
 
+PLAIN_GUILD: Json = {
+    **dict.fromkeys(("icon", "splash", "banner", "description", "vanity_url_code")),
+    **dict.fromkeys(("application_id", "afk_channel_id", "system_channel_id", "rules_channel_id")),
+    **dict.fromkeys(("verification_level", "default_message_notifications", "mfa_level"), 0),
+    **dict.fromkeys(("explicit_content_filter", "nsfw_level", "premium_tier"), 0),
+    **{name: [] for name in ("emojis", "features", "presences", "stickers", "threads")},
+    "afk_timeout": 300,
+    "joined_at": BEGINNING,
+    "large": True,
+    "preferred_locale": "en-US",
+    "public_updates_channel_id": None,
+    "system_channel_flags": 0,
+    "voice_states": [],
+}
+"""What a guild has that nobody has configured; some clients do not take one without it."""
+
 _numbers = itertools.count(1)
 
 
@@ -37,7 +53,7 @@ class Role:
             "permissions": "0",
             "position": self.position,
             "color": 0,
-            "colors": {"primary_color": 0},
+            "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
             "hoist": False,
             "managed": False,
             "mentionable": False,
@@ -115,6 +131,8 @@ class Guild:
             "nsfw": False,
             "parent_id": None,
             "permission_overwrites": [],
+            "topic": None,
+            "last_message_id": None,
         }
 
     def json(self) -> Json:
@@ -128,4 +146,5 @@ class Guild:
             "roles": [role.json() for role in self.roles.values()],
             "channels": [self.channel_json()],
             "members": [{**self.bot.json(), "user": self.bot.user_json()}],
+            **PLAIN_GUILD,
         }

@@ -1,0 +1,313 @@
+"""A database that is distributed by Citus; on a plain PostgreSQL, why it cannot be distributed.
+
+The tests of operations and laws run on a distributed database with ``BYTES_SQUADS_TEST_CITUS``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from helpers import ALICE, BOB, GUILD, Database, PostgresServer, make_transfer
+from helpers.migrations import VERSIONS, copy_migrations, run_aerich
+from helpers.postgres import CITUS_URL_VARIABLE
+from helpers.sample_guild import dump, open_database, populate
+from helpers.statement_texts import distributed_texts
+
+import bytes_squads
+from bytes_squads import BytesOperations, StorageUnavailableError
+from bytes_squads.engine import distribution
+from bytes_squads.engine._tortoise import bound_connection
+from bytes_squads.engine.connections import current_client
+from bytes_squads.sql.distribution import TABLES
+
+pytestmark = pytest.mark.postgres
+on_citus = pytest.mark.skipif(
+    not os.environ.get(CITUS_URL_VARIABLE), reason="without Citus: BYTES_SQUADS_TEST_CITUS"
+)
+
+FIRST_DISTRIBUTABLE = 3
+"""The number of migrations after which every key of the tables includes the guild."""
+
+SAMPLES = {
+    "int8": "1",
+    "int4": "1",
+    "bool": "true",
+    "uuid": "'00000000-0000-7000-8000-000000000001'",
+    "timestamptz": "'2026-01-01 00:00:00+00'",
+    "date": "'2026-01-01'",
+    "jsonb": "'{}'",
+    "text[]": "'{1,2}'",
+    "int8[]": "'{1,2}'",
+    "uuid[]": "'{00000000-0000-7000-8000-000000000001,00000000-0000-7000-8000-000000000002}'",
+}
+TEXTS = {
+    name: text
+    for name, text in distributed_texts().items()
+    if re.search(rf"(FROM|INTO|UPDATE) ({'|'.join(TABLES)})\b", text)
+}
+
+
+@pytest.fixture
+def backend() -> str:
+    """Only PostgreSQL can be distributed."""
+    return "postgres"
+
+
+@pytest.fixture
+def migrated_only(postgres_server: PostgresServer) -> Iterator[str]:
+    """Return the URL of a database on Citus that is migrated and not distributed."""
+    with postgres_server.database() as url:
+        asyncio.run(bytes_squads.upgrade(url))
+        yield url
+
+
+async def is_distributed(url: str) -> bool:
+    """Return whether a bot that opens the database finds it distributed."""
+    await bytes_squads.init(url)
+    try:
+        return await distribution.is_distributed(current_client())
+    finally:
+        await bytes_squads.close()
+
+
+# Routing ------------------------------------------------------------------------------------------
+
+
+@on_citus
+@pytest.mark.parametrize("name", TEXTS)
+async def test_a_statement_goes_to_one_shard(name: str, db: Database) -> None:
+    """Citus sends each statement as a whole to the node that has the guild."""
+    connection = await asyncpg.connect(db.url)
+    try:
+        types = (await connection.prepare(TEXTS[name])).get_parameters()
+
+        def literal(match: re.Match[str]) -> str:
+            name = types[int(match[1]) - 1].name
+            return f"{SAMPLES.get(name, repr('1'))}::{name}"
+
+        explain = "EXPLAIN " + re.sub(r"\$(\d+)", literal, TEXTS[name])
+        plan = "\n".join(row[0] for row in await connection.fetch(explain))
+    finally:
+        await connection.close()
+
+    assert re.findall(r"Task Count: (\d+)", plan) == ["1"], plan
+    assert "Subplan" not in plan
+
+
+@on_citus
+async def test_writes_commit_in_one_phase(db: Database, bytes_ops: BytesOperations) -> None:
+    """A grant to new members, a transfer and a claim prepare nothing on the workers."""
+    commands: list[str] = []
+
+    def listen(_: object, message: Any) -> None:
+        commands.append(message.message)
+
+    async def write() -> None:
+        async with bytes_squads.in_transaction() as block:
+            connection = bound_connection(block)
+            await connection.execute("SET LOCAL citus.log_remote_commands = on")
+            connection.add_log_listener(listen)
+            await bytes_ops.grant_many(GUILD, {ALICE: 1, BOB: 2, 3: 3})
+            await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 1))
+            await bytes_ops.claim_daily(GUILD, ALICE)
+
+    with pytest.warns(asyncpg.InterfaceWarning, match="active log listener"):
+        await write()
+
+    assert "issuing COMMIT" in commands
+    assert not any("PREPARE" in command for command in commands)
+
+
+# Distributing -------------------------------------------------------------------------------------
+
+
+@on_citus
+async def test_distribute_moves_the_rows(migrated_only: str) -> None:
+    """The rows are where they were, the coordinator keeps none, and the second time is harmless."""
+    progress: list[tuple[int, int]] = []
+    async with open_database(migrated_only):
+        await populate()
+        before = await dump()
+    first = await bytes_squads.distribute(
+        migrated_only, shards=8, on_progress=lambda *numbers: progress.append(numbers)
+    )
+    second = await bytes_squads.distribute(migrated_only)
+    async with open_database(migrated_only):
+        found = await distribution.get_distribution(current_client())
+        after = await dump()
+        books = await BytesOperations().verify()
+        await BytesOperations().grant(GUILD, ALICE, 1)
+    connection = await asyncpg.connect(migrated_only)
+    local = [
+        await connection.fetchval("SELECT pg_relation_size($1::regclass, 'main')", table)
+        for table in TABLES
+    ]
+    await connection.close()
+
+    assert (first, second) == (True, False)
+    assert found == distribution.Distribution(shards=8, nodes=2)
+    assert after == before
+    assert books.ok
+    assert local == [0] * len(TABLES)
+    assert progress[-1][0] == progress[-1][1] > 10
+
+
+@on_citus
+async def test_distribute_twice_at_once_distributes_once(migrated_only: str) -> None:
+    """The second of two waits for the first, and finds that nothing is left to do."""
+    results = await asyncio.gather(
+        *(asyncio.to_thread(asyncio.run, bytes_squads.distribute(migrated_only)) for _ in range(2))
+    )
+
+    assert sorted(results) == [False, True]
+
+
+@on_citus
+async def test_distribute_that_is_cancelled_changes_nothing(
+    migrated_only: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancel while rows are moved leaves the database as it was; the next call distributes it."""
+    async with open_database(migrated_only):
+        await populate()
+        before = await dump()
+    started = asyncio.Event()
+    end_table = distribution._Progress.end_table
+
+    def note(progress: Any) -> None:
+        end_table(progress)
+        started.set()
+
+    monkeypatch.setattr(distribution._Progress, "end_table", note)
+    task = asyncio.create_task(bytes_squads.distribute(migrated_only))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    distributed = await is_distributed(migrated_only)
+    async with open_database(migrated_only):
+        after = await dump()
+
+    assert not distributed
+    assert after == before
+    assert await bytes_squads.distribute(migrated_only)
+
+
+@on_citus
+async def test_distribute_beside_a_bot_that_writes(
+    migrated_only: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grants before, during and after all happen once; the bot finds out by itself."""
+    monkeypatch.setattr(distribution, "RECHECK_INTERVAL", 0.5)
+    await bytes_squads.init(migrated_only)
+    bytes_ops = BytesOperations()
+    ended = asyncio.Event()
+
+    async def grant(member: int) -> int:
+        count = 0
+        while not ended.is_set():
+            await bytes_ops.grant(GUILD, member, 1)
+            count += 1
+        return count
+
+    work = [asyncio.create_task(grant(member)) for member in range(1, 5)]
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(asyncio.run, bytes_squads.distribute(migrated_only))
+    await asyncio.sleep(2)
+    ended.set()
+    counts = await asyncio.gather(*work)
+    found = await distribution.is_distributed(current_client())
+    report = await bytes_ops.verify()
+    balances = [(await bytes_ops.get_balance(GUILD, member)).balance for member in range(1, 5)]
+    await bytes_squads.close()
+
+    assert found
+    assert report.ok
+    assert balances == [100 + count for count in counts]
+
+
+@on_citus
+@pytest.mark.parametrize("number", range(FIRST_DISTRIBUTABLE, len(VERSIONS)))
+async def test_upgrade_of_a_distributed_database(
+    number: int, empty_url: str, tmp_path: Path, close_after_test: None
+) -> None:
+    """Each later migration can be applied after the tables were distributed."""
+    folder = copy_migrations(tmp_path / "migrations", VERSIONS[:number])
+    await run_aerich(empty_url, "upgrade", folder)
+    await bytes_squads.init(empty_url)
+    client = current_client()
+    await distribution.distribute_tables(client, [], shards=4, on_progress=None)
+    await bytes_squads.close()
+    applied = await bytes_squads.upgrade(empty_url)
+    async with open_database(empty_url):
+        await populate()
+        report = await BytesOperations().verify()
+
+    assert applied == VERSIONS[number:]
+    assert report.ok
+
+
+@on_citus
+async def test_distribute_refuses_a_worker(
+    migrated_only: str, postgres_server: Any, close_after_test: None
+) -> None:
+    """On a worker it names the coordinator."""
+    host, port = postgres_server.workers[0]
+    url = re.sub(r"[^@/]+:\d+/", f"{host}:{port}/", migrated_only)
+
+    with pytest.raises(StorageUnavailableError, match="use the URL of the coordinator"):
+        await bytes_squads.distribute(url)
+
+
+@on_citus
+async def test_distribute_refuses_an_old_schema(empty_url: str) -> None:
+    """Without the tables, or with those of an earlier version, it asks for an upgrade."""
+    with pytest.raises(StorageUnavailableError, match=r"lacks migrations.*run upgrade\(\) first"):
+        await bytes_squads.distribute(empty_url)
+
+
+@on_citus
+async def test_distribute_refuses_a_wrong_number_of_shards(migrated_only: str) -> None:
+    """The server's reason is one line."""
+    with pytest.raises(StorageUnavailableError, match="outside the valid range"):
+        await bytes_squads.distribute(migrated_only, shards=0)
+
+
+@pytest.mark.skipif(CITUS_URL_VARIABLE in os.environ, reason="about a server without Citus")
+async def test_distribute_refuses_a_server_without_citus(migrated_url: str) -> None:
+    """Without the extension there is one clear line, and nothing is changed."""
+    with pytest.raises(StorageUnavailableError, match="does not have the extension Citus"):
+        await bytes_squads.distribute(migrated_url)
+
+    assert not await is_distributed(migrated_url)
+
+
+async def test_distribute_refuses_sqlite(tmp_path: Any) -> None:
+    """SQLite is refused before a file is created."""
+    with pytest.raises(StorageUnavailableError, match="only PostgreSQL with the extension Citus"):
+        await bytes_squads.distribute(f"sqlite://{tmp_path / 'new.db'}")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_distribute_names_an_unreachable_server_without_the_password() -> None:
+    """In one line, as `upgrade` does."""
+    with pytest.raises(
+        StorageUnavailableError, match=r"cannot distribute .* 127\.0\.0\.1:1"
+    ) as caught:
+        await bytes_squads.distribute("postgres://bot:secret@127.0.0.1:1/bot")
+
+    assert "secret" not in str(caught.value)
+
+
+async def test_distribute_refuses_to_run_in_a_transaction(db: Database) -> None:
+    """A block would wait for itself."""
+    async with bytes_squads.in_transaction():
+        with pytest.raises(StorageUnavailableError, match="inside a transaction"):
+            await bytes_squads.distribute()
