@@ -124,7 +124,6 @@ async def test_delete_guild_while_it_is_in_use_keeps_the_books(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_delete_guild_waits_for_a_block_that_holds_a_member(
     guild_ops: GuildOperations,
     bytes_ops: BytesOperations,
@@ -149,7 +148,6 @@ async def test_delete_guild_waits_for_a_block_that_holds_a_member(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_delete_guild_deletes_a_member_who_is_committed_in_between(
     guild_ops: GuildOperations,
     bytes_ops: BytesOperations,

@@ -379,7 +379,6 @@ async def test_erase_member_while_others_transfer_keeps_every_byte(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("backend", ["postgres"])
 async def test_erase_member_waits_for_a_transfer_that_holds_the_row(
     guild_ops: GuildOperations,
     bytes_ops: BytesOperations,
