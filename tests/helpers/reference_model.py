@@ -397,6 +397,58 @@ class ReferenceModel:
             days=[days[day] for day in sorted(days)],
         )
 
+    # A guild and its people: privacy --------------------------------------------------------------
+
+    def export_member(self, user: str) -> Any:
+        """Balance, squad, the numbers of the ledger's rows oldest first, and how many ordered."""
+        rows = self.get_transaction_history(user, limit=len(self.ledger), before=None)
+        return (
+            self.members[user]["balance"] if user in self.members else None,
+            self.seats[user]["squad_id"] if user in self.seats else None,
+            [row["id"] for row in rows[::-1]],
+            len([row for row in self.ledger if row["actor_id"] == user]),
+        )
+
+    def erase_member(self, user: str, drawn: str) -> str:
+        """Erase a member; paper cannot know the pseudonym that the package drew."""
+        moments = {moment_of(row) for row in self.ledger if user in parties_of(row)}
+        keyed = {row["idempotency_key"]: moment_of(row) for row in self.ledger}
+        changed = {row["id"]: erase(row, user, drawn) for row in self.ledger}
+        self.ledger = list(changed.values())
+        for key, (order, answer) in list(self.answers.items()):
+            bulk = order[0] == "grant_many" and keyed.get(key) in moments
+            new = ("erased",) if bulk or user in order else order
+            is_row = isinstance(answer, dict) and "id" in answer
+            self.answers[key] = new, changed[answer["id"]] if is_row else answer
+        if user in self.members:
+            old = self.members.pop(user)
+            gone = {"last_daily": None, "last_transfer_at": None, "streak_count": 0}
+            self.members[drawn] = old | gone | {"user_id": drawn, "left_at": self.now}
+            if old["balance"]:
+                self.move("charge", drawn, SYSTEM, old["balance"], {drawn: ""})
+        if self.seats.pop(user, None):
+            self.move("squad", drawn, SYSTEM, 0, {drawn: ""})
+        return drawn
+
+    def delete_guild(self) -> None:
+        self.config, self.members, self.ledger = {}, {}, []
+        self.squads, self.seats, self.answers = {}, {}, {}
+
 
 def parties_of(row: Row) -> set[str]:
     return {row["giver_id"], row["receiver_id"]}
+
+
+def moment_of(row: Row) -> tuple[Any, str]:
+    return row["created_at"], row["kind"]
+
+
+def erase(row: Row, user: str, pseudonym: str) -> Row:
+    """A row of the ledger after a member was erased."""
+    new = dict(row)
+    for party in ("giver", "receiver"):
+        if row[f"{party}_id"] == user:
+            new |= {f"{party}_id": pseudonym, f"{party}_username": "", "reason": None}
+    if row["actor_id"] == user:
+        new["actor_id"] = pseudonym
+    return new

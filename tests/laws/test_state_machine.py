@@ -43,6 +43,7 @@ from bytes_squads import (
     DailyClaim,
     GuildOperations,
     LedgerReport,
+    MemberExport,
     Squad,
     SquadCreate,
     SquadMembership,
@@ -89,6 +90,7 @@ READS = {  # without the one that makes what it looks for
     "get_statistics",
     "find_balance",
     "count_members",
+    "export_member",
 }
 # What the model does not keep: wall times, surrogate keys, and how a first answer is kept.
 UNWRITTEN = {
@@ -192,6 +194,8 @@ OPERATIONS: dict[str, tuple[int, tuple[Any, ...], dict[str, Any]]] = {
     "join_squad": (4, (members,), name_and_key | {"squad_id": nth}),
     "switch_squad": (4, (members,), name_and_key | {"squad_id": nth}),
     "leave_squad": (1, (members,), {"idempotency_key": keys}),
+    "erase_member": (1, (members,), {}),
+    "delete_guild": (1, (), {}),
     "set_member_left": (3, (members,), {"left": st.sampled_from((True, True, False))}),
 }
 
@@ -309,6 +313,7 @@ class Economy(RuleBasedStateMachine):
         """What the reading operations answer."""
         self.do(guild, "get_leaderboard", limit=limit, offset=offset)
         self.do(guild, "get_rank", user)
+        self.do(guild, "export_member", user)
         self.do(guild, "find_balance", user)
         self.do(guild, "count_members")
         self.do(guild, "get_earned_roles", user)
@@ -347,6 +352,8 @@ class Economy(RuleBasedStateMachine):
         answer = outcome(lambda: self.run(operation(*where, *args, **told)))
         if name == "create_squad":
             told = {"drawn": getattr(answer, "id", None)}
+        if name == "erase_member":
+            told = {"drawn": answer}
         if "before" in told:
             told = told | {"before": told["before"] and self.seen(told["before"], guild)}
         expected = outcome(lambda: self.paper[guild].do(self.clock.now, name, *args, **told))
@@ -389,6 +396,13 @@ class Economy(RuleBasedStateMachine):
             return [self.seen(each, guild) for each in thing]
         if isinstance(thing, DailyClaim):
             return replace(thing, transaction_id=self.numbers[thing.transaction_id])
+        if isinstance(thing, MemberExport):
+            return (
+                thing.balance and thing.balance["balance"],
+                thing.squad and UUID(thing.squad["squad_id"]),
+                [self.numbers[UUID(row["id"])] for row in thing.transactions],
+                thing.ordered_as_moderator,
+            )
         if isinstance(thing, SquadSummary):
             return self.seen(thing.squad, guild), thing.member_count
         if isinstance(thing, SquadStanding):
