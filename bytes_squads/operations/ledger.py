@@ -17,10 +17,12 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from ..domain import rules
 from ..domain.errors import (
     AlreadyInSquadError,
+    AlreadyReversedError,
     BalanceOverflowError,
     IdempotencyConflictError,
     InsufficientBalanceError,
     NotInSquadError,
+    NotReversibleError,
     RefusedError,
     SquadFullError,
     SquadInactiveError,
@@ -262,7 +264,15 @@ def replay_or_conflict(first: BytesTransaction, entry: BytesTransaction) -> Byte
     """
     if all(
         getattr(first, name) == getattr(entry, name)
-        for name in ("kind", "giver_id", "receiver_id", "amount", "reason", "details")
+        for name in (
+            "kind",
+            "giver_id",
+            "receiver_id",
+            "amount",
+            "reason",
+            "details",
+            "reverses_id",
+        )
     ):
         return first
     raise IdempotencyConflictError(str(entry.idempotency_key))
@@ -285,6 +295,12 @@ _REFUSALS: dict[str, Callable[[Verdict], RefusedError]] = {
     "insufficient_balance": lambda v: InsufficientBalanceError(v["giver_balance"], v["amount"]),
     "overflow": lambda v: BalanceOverflowError(v["receiver_total"], v["amount"]),
     "cooldown": _cooldown,
+    "not_reversible": lambda v: NotReversibleError(
+        UUID(v["transaction_id"]), v["transaction_kind"]
+    ),
+    "already_reversed": lambda v: AlreadyReversedError(
+        UUID(v["transaction_id"]), UUID(v["reversal_id"])
+    ),
     "squad_not_found": lambda v: SquadNotFoundError(UUID(v["squad_id"])),
     "squad_inactive": lambda v: SquadInactiveError(UUID(v["squad_id"])),
     "squad_full": lambda v: SquadFullError(UUID(v["squad_id"]), v["max_members"]),
