@@ -398,6 +398,54 @@ class BytesOperations:
         return count
 
     @operation
+    async def set_balance(
+        self,
+        run: Operation,
+        guild_id: str | int,
+        user_id: str | int,
+        balance: int,
+        *,
+        username: str = "",
+        reason: str | None = None,
+        actor_id: str | int | None = None,
+        idempotency_key: str | int | None = None,
+    ) -> BytesTransaction | None:
+        """Set a member's balance, by a grant or a charge of the difference.
+
+        Args:
+            guild_id: The guild.
+            user_id: The member; created when new.
+            balance: Whole bytes, 0 … 2⁶³−1.
+            username: For the ledger row, up to 100 characters.
+            reason: Up to 200 characters.
+            actor_id: The user who ordered it (snowflake).
+            idempotency_key: Up to 100 characters. It is kept on the ledger row, so a request that
+                changed nothing is not recognised when it is repeated: the balance is set then.
+
+        Returns:
+            The ledger row, whose ``details`` are ``{"set_balance": balance}``; None if the member
+            has this balance. With a repeated idempotency key the first row.
+
+        Raises:
+            BalanceOverflowError: The member's total would exceed 2⁶³−1.
+            IdempotencyConflictError: The key was used for another request.
+            InvalidSnowflakeError: An id is not a valid snowflake.
+            InvalidAmountError: The balance is invalid.
+            InvalidTextError: A text is invalid.
+        """
+        return await corrections.set_balance(
+            run,
+            validation.snowflake(guild_id),
+            validation.snowflake(user_id),
+            validation.balance(balance),
+            validation.username(username),
+            reason=validation.reason(reason),
+            actor_id=validation.optional_snowflake(actor_id),
+            idempotency_key=validation.idempotency_key(idempotency_key),
+            created_at=validation.now(self._clock),
+        )
+
+    @operation
     async def reverse_transaction(
         self,
         run: Operation,

@@ -1,18 +1,25 @@
-"""What moderators correct: reversals."""
+"""What moderators correct: transactions taken back, balances set."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from ..domain.errors import NotReversibleError, TransactionNotFoundError
-from ..domain.rules import wall_time
+from ..domain.errors import (
+    IdempotencyConflictError,
+    NotReversibleError,
+    TransactionNotFoundError,
+)
+from ..domain.rules import SYSTEM_ID, wall_time
 from ..engine._tortoise import from_row, mark_saved
 from ..engine.driver_errors import TransientError
 from ..engine.operation import Operation
 from ..models import BytesTransaction
 from ..sql.postings import GET_ENTRY
 from ..sql.reversals import POST_REVERSAL
+from ..sql.set_balances import GET_EXPECTED_BALANCE, SET_BALANCE
 from . import ledger
 
 
@@ -68,3 +75,85 @@ async def reverse(
             raise ledger.refusal(verdict)
         read_before = parties
     raise TransientError("the database stayed in conflict with other operations")
+
+
+async def set_balance(
+    run: Operation, guild_id: str, user_id: str, balance: int, username: str, **order: Any
+) -> BytesTransaction | None:
+    """Post the grant or charge after which a member has a balance.
+
+    Which of the two is decided by the balance as it is read first; the posting judges it on the
+    locked row.
+
+    Args:
+        run: The operation.
+        guild_id: The guild.
+        user_id: The member.
+        balance: The balance, in whole bytes.
+        username: The member's name.
+        order: Further fields of the entry.
+
+    Returns:
+        The entry, or None if the member has this balance; with a repeated idempotency key the first
+        entry.
+
+    Raises:
+        RefusedError: A rule forbids it; see `ledger.refusal`.
+    """
+    for _ in range(ledger.IMMEDIATE_ATTEMPTS):
+        rows = await run.fetch(GET_EXPECTED_BALANCE, guild_id, user_id)
+        kind, party = "grant", "receiver"
+        if rows[0]["balance"] > balance:
+            kind, party = "charge", "giver"
+        member: dict[str, Any] = {f"{party}_id": user_id, f"{party}_username": username}
+        entry = ledger.new_entry(
+            run,
+            kind,
+            guild_id=guild_id,
+            details={"set_balance": balance},
+            **member,
+            **order,
+        )
+        details = json.dumps(entry.details, separators=(",", ":"))
+        content = wall_time(), balance, entry.reason, details
+        verdict = await ledger.post(run, SET_BALANCE, entry, *content)
+        if verdict["outcome"] == "repeated":
+            return _replay_set_balance(await ledger.find_earlier_entry(run, entry), entry)
+        if verdict["outcome"] == "unchanged":
+            return None
+        if verdict["outcome"] == "done":
+            return await _saved(run, entry, verdict)
+        if verdict["outcome"] != "outdated":
+            raise ledger.refusal(verdict)
+    raise TransientError("the database stayed in conflict with other operations")
+
+
+async def _saved(
+    run: Operation, entry: BytesTransaction, verdict: Mapping[str, Any]
+) -> BytesTransaction:
+    """Return the entry with the amount that the posting has computed."""
+    amount = verdict.get("amount")
+    if amount is None:  # the answer was lost, and the entry was found
+        rows = await run.fetch(GET_ENTRY, entry.guild_id, entry.id)
+        return from_row(BytesTransaction, rows[0])
+    entry.amount = amount
+    mark_saved(entry)
+    return entry
+
+
+def _replay_set_balance(first: BytesTransaction, entry: BytesTransaction) -> BytesTransaction:
+    """Return the first entry with this key if it set the same member's balance to the same.
+
+    A grant may be repeated as a charge: the balance has changed since.
+
+    Raises:
+        IdempotencyConflictError: It did something else.
+    """
+    members = [{each.giver_id, each.receiver_id} - {SYSTEM_ID} for each in (first, entry)]
+    if (
+        first.kind in ("grant", "charge")
+        and members[0] == members[1]
+        and (first.details, first.reason) == (entry.details, entry.reason)
+    ):
+        return first
+    raise IdempotencyConflictError(str(entry.idempotency_key))

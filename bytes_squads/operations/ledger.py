@@ -163,7 +163,7 @@ async def execute_posting(
     statement: PostingStatement,
     parameters: Sequence[Any],
     check: CommitCheck,
-    create_members: Callable[[BaseDBAsyncClient], Awaitable[None]],
+    create_members: Callable[[BaseDBAsyncClient], Awaitable[None]] | None = None,
 ) -> Verdict:
     """Execute a posting until its verdict is valid; insert its unknown members.
 
@@ -175,7 +175,7 @@ async def execute_posting(
         statement: The posting.
         parameters: Its values.
         check: The commit check of its ledger row.
-        create_members: Inserts the members who are new.
+        create_members: Inserts the members who are new, if there can be any.
 
     Returns:
         The verdict. Unless its ``outcome`` is ``done``, nothing was changed.
@@ -203,7 +203,10 @@ async def _post_in_transaction(
     check: CommitCheck,
     create_members: Callable[[BaseDBAsyncClient], Awaitable[None]] | None = None,
 ) -> Verdict:
-    """Execute a posting in a transaction, which is rolled back unless the posting is done."""
+    """Execute a posting in a transaction, which is rolled back unless the posting is done.
+
+    New members stay if they have what the posting was to give them: ``unchanged``.
+    """
     try:
         with translate_driver_errors():
             async with in_transaction() as db:
@@ -213,7 +216,8 @@ async def _post_in_transaction(
                     rows = await execute_in_block(db, statement, *parameters, check=check)
                     if rows[0]["outcome"] != "stale":
                         break
-                if rows[0]["outcome"] != "done":
+                made_known = create_members is not None and rows[0]["outcome"] == "unchanged"
+                if rows[0]["outcome"] != "done" and not made_known:
                     raise _NotPostedError
     except _NotPostedError:
         pass
@@ -243,7 +247,9 @@ async def insert_members(
     users = sorted(members)
     names = [members[user] for user in users]
     ids = list(entry_ids[: len(users)])
-    await execute_in_block(db, INSERT_MEMBERS, guild_id, users, names, ids, created_at, wall_time())
+    values = guild_id, users, names, ids, created_at, wall_time()
+    check = CommitCheck.of_entry(guild_id, ids[0])
+    await execute_in_block(db, INSERT_MEMBERS, *values, check=check)
 
 
 async def find_earlier_entry(run: Operation, entry: BytesTransaction) -> BytesTransaction:

@@ -272,6 +272,11 @@ async def make_squad(world: World, member: Member) -> None:
     world.made[member] = await world.squads.create_squad(data)
 
 
+async def spend(world: World, member: Member) -> None:
+    """Charge a byte, so that the member's total exceeds the balance."""
+    await world.bytes.charge(GUILD, member, 1)
+
+
 async def grant_row(world: World, member: Member) -> None:
     """Grant a byte to the member; the row is that of `World.rows`."""
     world.rows[member] = await world.bytes.grant(GUILD, member, 1)
@@ -353,6 +358,21 @@ WRITING_OPERATIONS = (
         writes_for_new={"bytes_balances": 1, "bytes_transactions": 3},
         refusal=lambda w, m: {"guild_id": GUILD, "amounts": {str(m): 1, BOB: MAX_BYTES}},
         error=BalanceOverflowError,
+    ),
+    Operation(
+        "set_balance",
+        lambda w, m: {"guild_id": GUILD, "user_id": m, "balance": BALANCE + 5},
+        writes=POSTED,
+        writes_for_new=POSTED_FOR_NEW,
+        refusal=lambda w, m: {"guild_id": GUILD, "user_id": m, "balance": MAX_BYTES},
+        error=BalanceOverflowError,
+        prepare_refusal=spend,
+    ),
+    Operation(
+        "set_balance, lower",
+        lambda w, m: {"guild_id": GUILD, "user_id": m, "balance": 0},
+        writes=POSTED,
+        writes_for_new=POSTED_FOR_NEW,
     ),
     Operation(
         "reverse_transaction",
