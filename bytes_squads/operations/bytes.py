@@ -446,6 +446,52 @@ class BytesOperations:
         )
 
     @operation
+    async def reset_balances(
+        self,
+        run: Operation,
+        guild_id: str | int,
+        balance: int | None = None,
+        *,
+        reason: str | None = None,
+        actor_id: str | int | None = None,
+        idempotency_key: str | int | None = None,
+    ) -> int:
+        """Set the balance of every member, by a grant or a charge each, all or nothing.
+
+        That includes members who left. Their totals, streaks and seats stay. Costs O(members) in
+        the database, in one statement; a transfer at the same time is committed before it, or comes
+        after it.
+
+        Args:
+            guild_id: The guild.
+            balance: Whole bytes, 0 … 2⁶³−1; None for the guild's ``starting_balance``.
+            reason: Up to 200 characters, on each ledger row.
+            actor_id: The user who ordered it (snowflake).
+            idempotency_key: Up to 100 characters, for the whole request. It is kept on one of the
+                ledger rows, so a request that changed nothing is not recognised when it is
+                repeated: the balances are set then.
+
+        Returns:
+            The number of members whose balance has changed, also for a repeated key.
+
+        Raises:
+            BalanceOverflowError: A member's total would exceed 2⁶³−1 (the first by user id).
+            IdempotencyConflictError: The key was used for another request.
+            InvalidSnowflakeError: An id is not a valid snowflake.
+            InvalidAmountError: The balance is invalid.
+            InvalidTextError: A text is invalid.
+        """
+        return await corrections.reset_balances(
+            run,
+            validation.snowflake(guild_id),
+            None if balance is None else validation.balance(balance),
+            reason=validation.reason(reason),
+            actor_id=validation.optional_snowflake(actor_id),
+            idempotency_key=validation.idempotency_key(idempotency_key),
+            created_at=validation.now(self._clock),
+        )
+
+    @operation
     async def reverse_transaction(
         self,
         run: Operation,

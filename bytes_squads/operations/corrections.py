@@ -1,9 +1,10 @@
-"""What moderators correct: transactions taken back, balances set."""
+"""What moderators correct: transactions taken back, balances set, one or all."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,12 @@ from ..domain.errors import (
 )
 from ..domain.rules import SYSTEM_ID, wall_time
 from ..engine._tortoise import from_row, mark_saved
+from ..engine.commit_checks import CommitCheck
 from ..engine.driver_errors import TransientError
 from ..engine.operation import Operation
 from ..models import BytesTransaction
-from ..sql.postings import GET_ENTRY
+from ..sql.postings import GET_ENTRY, GET_ENTRY_BY_KEY
+from ..sql.reset_balances import POST_RESET
 from ..sql.reversals import POST_REVERSAL
 from ..sql.set_balances import GET_EXPECTED_BALANCE, SET_BALANCE
 from . import ledger
@@ -157,3 +160,60 @@ def _replay_set_balance(first: BytesTransaction, entry: BytesTransaction) -> Byt
     ):
         return first
     raise IdempotencyConflictError(str(entry.idempotency_key))
+
+
+async def reset_balances(
+    run: Operation,
+    guild_id: str,
+    balance: int | None,
+    *,
+    reason: str | None,
+    actor_id: str | None,
+    idempotency_key: str | None,
+    created_at: datetime,
+) -> int:
+    """Set the balance of every member of a guild.
+
+    Args:
+        run: The operation.
+        guild_id: The guild.
+        balance: The balance, in whole bytes; None for the guild's starting balance.
+        reason: The reason, on each entry.
+        actor_id: The user who ordered it.
+        idempotency_key: The key, on one entry.
+        created_at: The operation's time.
+
+    Returns:
+        The number of members whose balance has changed; with a repeated idempotency key the first
+        number.
+
+    Raises:
+        RefusedError: A rule forbids it; see `ledger.refusal`.
+    """
+    ids = run.draw_ids(2)
+    first_id = ids[0]
+    content = balance, reason, created_at, actor_id, idempotency_key, wall_time()
+    check = CommitCheck.of_entry(guild_id, first_id)
+    parameters = guild_id, first_id, ids[1], *content
+    verdict = await ledger.execute_posting(run, POST_RESET, parameters, check)
+    if verdict["outcome"] == "unchanged":
+        return 0
+    if verdict["outcome"] == "done":
+        changed = verdict.get("members_changed")
+        if changed is not None:
+            return int(changed)
+        rows = await run.fetch(GET_ENTRY, guild_id, first_id)  # the answer was lost
+        return int((from_row(BytesTransaction, rows[0]).details or {})["members"])
+    if verdict["outcome"] != "repeated":
+        raise ledger.refusal(verdict)
+    rows = await run.fetch(GET_ENTRY_BY_KEY, guild_id, idempotency_key)
+    first = from_row(BytesTransaction, rows[0]) if rows else None
+    details = (first and first.details) or {}
+    if (
+        first is None
+        or first.reason != reason
+        or details.keys() != {"reset_balances", "members"}
+        or details["reset_balances"] != balance
+    ):
+        raise IdempotencyConflictError(str(idempotency_key))
+    return int(details["members"])

@@ -45,7 +45,7 @@ SET_BALANCE = PostingStatement(
     details="$14::text",
     numbers=BALANCES,
     changes={"balances_updated": update_balances()},
-    record=RECORD_ENTRY,
+    inserts=RECORD_ENTRY,
     changed=MEMBERS_CHANGED,
 )
 """Post the grant or charge after which a member has this balance.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 _POSTGRES_ONLY = re.compile(r"::[a-z]+(\[\])?|\s+COLLATE \"C\"|\s+FOR UPDATE( OF \w+)?\b")
@@ -159,7 +160,8 @@ class PostingStatement:
         reason: The reason.
         details: The details, as JSON text.
         numbers: Further columns of the result, by name.
-        changes: The UPDATE and DELETE statements, by CTE name.
+        changes: The UPDATE and DELETE statements, by CTE name, in the order of SQLite. An INSERT
+            may be among them, which a distributed PostgreSQL executes more slowly.
         inserts: The INSERT statements, by CTE name.
         changed: The condition that a locked row is newer than the snapshot.
         reverses_id: The ledger row that the posting takes back.
@@ -184,8 +186,8 @@ class PostingStatement:
         details: str,
         numbers: Mapping[str, str],
         changes: Mapping[str, str],
-        inserts: Mapping[str, Insert],
         changed: str,
+        inserts: Mapping[str, Insert] = MappingProxyType({}),
         reverses_id: str = "NULL::uuid",
         answer: str = "",
         pieces: Mapping[str, str] | None = None,

@@ -277,6 +277,12 @@ async def spend(world: World, member: Member) -> None:
     await world.bytes.charge(GUILD, member, 1)
 
 
+async def differ(world: World, member: Member) -> None:
+    """Give all members the same balance, and then a byte to this one."""
+    await world.bytes.reset_balances(GUILD, BALANCE)
+    await world.bytes.grant(GUILD, member, 1)
+
+
 async def grant_row(world: World, member: Member) -> None:
     """Grant a byte to the member; the row is that of `World.rows`."""
     world.rows[member] = await world.bytes.grant(GUILD, member, 1)
@@ -373,6 +379,15 @@ WRITING_OPERATIONS = (
         lambda w, m: {"guild_id": GUILD, "user_id": m, "balance": 0},
         writes=POSTED,
         writes_for_new=POSTED_FOR_NEW,
+    ),
+    Operation(
+        "reset_balances",
+        lambda w, m: {"guild_id": GUILD, "balance": BALANCE},
+        writes=POSTED,
+        refusal=lambda w, m: {"guild_id": GUILD, "balance": MAX_BYTES},
+        error=BalanceOverflowError,
+        prepare=differ,
+        prepare_refusal=spend,
     ),
     Operation(
         "reverse_transaction",
