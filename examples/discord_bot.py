@@ -412,14 +412,14 @@ async def give_back(member: Member, squad: bs.Squad, before: bs.Squad | None, ke
             paid = await bs.BytesTransaction.get_or_none(
                 guild_id=str(guild_id), idempotency_key=key, using_db=db
             )
-            refund = paid.amount if paid else 0  # the price paid, not the current one
+            why, once = f"Discord refused the role of {squad.name}", f"{key}-back"
+            if paid and paid.amount:
+                await ops.reverse_transaction(guild_id, paid.id, reason=why)
             if before:
                 before = await squads.get_squad(guild_id, before.id)
-                refund += before.switch_cost  # the price of switching back
-            if refund:
-                why, once = f"Discord refused the role of {squad.name}", f"{key}-back"
-                await ops.grant(guild_id, member.id, refund, reason=why, idempotency_key=once)
-            if before:
+                price = before.switch_cost  # of switching back
+                if price:
+                    await ops.grant(guild_id, member.id, price, reason=why, idempotency_key=once)
                 await squads.switch_squad(guild_id, member.id, before.id, username=member.name)
             else:
                 await squads.leave_squad(guild_id, member.id)

@@ -22,7 +22,7 @@ from ..sql.statement import Statement
 from . import version_1
 from .format import ArchiveError, ArchiveReader, ReadRecord
 from .records import ConfigRecord, Footer, Record, TableRecord
-from .sql import BATCH_SIZE, COUNT_ROWS, TABLES
+from .sql import BATCH_SIZE, COUNT_ROWS, FIND_WRONG_REVERSAL, TABLES
 from .version_1 import RecordV1
 from .version_2 import ConfigRecordV2, RecordV2
 
@@ -94,6 +94,14 @@ async def import_guild(
                 read += (await fetch_on(db, version_1.COUNT_MOVED, guild))[0]["moved"]
         if footer.rows != read:  # creating a squad does not wait for the config
             raise ArchiveError(f"guild {guild} was used during the import")
+        with translate_driver_errors():
+            wrong = await fetch_on(db, FIND_WRONG_REVERSAL, guild)
+        if wrong:
+            raise ArchiveError(
+                f"reversal {wrong[0]['id']} does not take back transaction "
+                f"{wrong[0]['reverses_id']}: it is not in the archive, cannot be reversed, or has "
+                "other parties or another amount"
+            )
         report = await BytesOperations().verify(guild)
         if not report.ok:
             raise ArchiveError(_describe_imbalance(report))

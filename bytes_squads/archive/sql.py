@@ -80,3 +80,20 @@ COUNT_ROWS = Statement(
     )
 )
 """Count the rows of a guild, by the names of `records.Footer`. $1 guild."""
+
+FIND_WRONG_REVERSAL = Statement("""
+    SELECT reversal.id, reversal.reverses_id
+    FROM bytes_transactions AS reversal
+    LEFT JOIN bytes_transactions AS original
+        ON original.guild_id = $1 AND original.id = reversal.reverses_id
+    WHERE reversal.guild_id = $1 AND reversal.reverses_id IS NOT NULL AND (
+        original.id IS NULL OR original.kind IN ('starting', 'reversal')
+        OR original.amount <> reversal.amount
+        OR original.giver_id <> reversal.receiver_id OR original.receiver_id <> reversal.giver_id
+    )
+    LIMIT 1
+""")
+"""Find a reversal that does not take back a row of the guild. $1 guild.
+
+That a row is taken back once is a unique key.
+"""

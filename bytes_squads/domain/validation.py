@@ -87,6 +87,17 @@ def amount(value: int) -> int:
     return number
 
 
+def balance(value: int) -> int:
+    """Return a balance: an int of 0 … 2⁶³−1 whole bytes.
+
+    Raises:
+        InvalidAmountError: For anything else, bool included.
+    """
+    if (number := _int_between(value, 0, MAX_BYTES)) is None:
+        raise InvalidAmountError(value)
+    return number
+
+
 def text(field: str, value: str, max_length: int) -> str:
     """Return a text that both databases store unchanged.
 

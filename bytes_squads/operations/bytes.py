@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
@@ -41,7 +42,7 @@ from ..sql.claims import GET_CLAIM_STATE, POST_DAILY_CLAIM
 from ..sql.configs import GET_CONFIG, GET_SAVED_CONFIG, SAVE_CONFIG
 from ..sql.members import GET_BALANCE, INSERT_MEMBERS
 from ..sql.postings import GET_ENTRY, GET_ENTRY_BY_KEY
-from . import claims, ledger
+from . import claims, corrections, ledger
 
 
 class BytesOperations:
@@ -395,6 +396,149 @@ class BytesOperations:
         elif verdict["outcome"] != "done":
             raise ledger.refusal(verdict)
         return count
+
+    @operation
+    async def set_balance(
+        self,
+        run: Operation,
+        guild_id: str | int,
+        user_id: str | int,
+        balance: int,
+        *,
+        username: str = "",
+        reason: str | None = None,
+        actor_id: str | int | None = None,
+        idempotency_key: str | int | None = None,
+    ) -> BytesTransaction | None:
+        """Set a member's balance, by a grant or a charge of the difference.
+
+        Args:
+            guild_id: The guild.
+            user_id: The member; created when new.
+            balance: Whole bytes, 0 … 2⁶³−1.
+            username: For the ledger row, up to 100 characters.
+            reason: Up to 200 characters.
+            actor_id: The user who ordered it (snowflake).
+            idempotency_key: Up to 100 characters. It is kept on the ledger row, so a request that
+                changed nothing is not recognised when it is repeated: the balance is set then.
+
+        Returns:
+            The ledger row, whose ``details`` are ``{"set_balance": balance}``; None if the member
+            has this balance. With a repeated idempotency key the first row.
+
+        Raises:
+            BalanceOverflowError: The member's total would exceed 2⁶³−1.
+            IdempotencyConflictError: The key was used for another request.
+            InvalidSnowflakeError: An id is not a valid snowflake.
+            InvalidAmountError: The balance is invalid.
+            InvalidTextError: A text is invalid.
+        """
+        return await corrections.set_balance(
+            run,
+            validation.snowflake(guild_id),
+            validation.snowflake(user_id),
+            validation.balance(balance),
+            validation.username(username),
+            reason=validation.reason(reason),
+            actor_id=validation.optional_snowflake(actor_id),
+            idempotency_key=validation.idempotency_key(idempotency_key),
+            created_at=validation.now(self._clock),
+        )
+
+    @operation
+    async def reset_balances(
+        self,
+        run: Operation,
+        guild_id: str | int,
+        balance: int | None = None,
+        *,
+        reason: str | None = None,
+        actor_id: str | int | None = None,
+        idempotency_key: str | int | None = None,
+    ) -> int:
+        """Set the balance of every member, by a grant or a charge each, all or nothing.
+
+        That includes members who left. Their totals, streaks and seats stay. Costs O(members) in
+        the database, in one statement; a transfer at the same time is committed before it, or comes
+        after it.
+
+        Args:
+            guild_id: The guild.
+            balance: Whole bytes, 0 … 2⁶³−1; None for the guild's ``starting_balance``.
+            reason: Up to 200 characters, on each ledger row.
+            actor_id: The user who ordered it (snowflake).
+            idempotency_key: Up to 100 characters, for the whole request. It is kept on one of the
+                ledger rows, so a request that changed nothing is not recognised when it is
+                repeated: the balances are set then.
+
+        Returns:
+            The number of members whose balance has changed, also for a repeated key.
+
+        Raises:
+            BalanceOverflowError: A member's total would exceed 2⁶³−1 (the first by user id).
+            IdempotencyConflictError: The key was used for another request.
+            InvalidSnowflakeError: An id is not a valid snowflake.
+            InvalidAmountError: The balance is invalid.
+            InvalidTextError: A text is invalid.
+        """
+        return await corrections.reset_balances(
+            run,
+            validation.snowflake(guild_id),
+            None if balance is None else validation.balance(balance),
+            reason=validation.reason(reason),
+            actor_id=validation.optional_snowflake(actor_id),
+            idempotency_key=validation.idempotency_key(idempotency_key),
+            created_at=validation.now(self._clock),
+        )
+
+    @operation
+    async def reverse_transaction(
+        self,
+        run: Operation,
+        guild_id: str | int,
+        transaction_id: UUID | str,
+        *,
+        reason: str | None = None,
+        actor_id: str | int | None = None,
+        idempotency_key: str | int | None = None,
+    ) -> BytesTransaction:
+        """Take back a ledger row, once: its bytes go from its receiver to its giver.
+
+        The receiver's ``total_received`` and the giver's ``total_sent`` shrink by the amount, so
+        earned roles follow. No limit and no cooldown applies. A seat in a squad, a streak, the date
+        of the last claim and ``last_transfer_at`` stay.
+
+        Args:
+            guild_id: The guild.
+            transaction_id: The ledger row: a transfer, a grant (of `grant_many` as well), a charge,
+                a daily claim or a payment for a squad.
+            reason: Up to 200 characters.
+            actor_id: The user who ordered it (snowflake).
+            idempotency_key: Up to 100 characters.
+
+        Returns:
+            The ledger row of the reversal, with the parties exchanged and ``reverses_id``; with a
+            repeated idempotency key the first one.
+
+        Raises:
+            TransactionNotFoundError: The guild has no such ledger row.
+            AlreadyReversedError: It has been reversed before.
+            NotReversibleError: It is a reversal or a member's starting balance, it moved no bytes,
+                or the row of one of its members has been deleted.
+            InsufficientBalanceError: Its receiver has spent the bytes.
+            IdempotencyConflictError: The key was used for another request.
+            InvalidSnowflakeError: An id is not a valid snowflake.
+            InvalidTextError: A text is invalid.
+        """
+        return await corrections.reverse(
+            run,
+            validation.snowflake(guild_id),
+            validation.transaction_id(transaction_id),
+            reason=validation.reason(reason),
+            actor_id=validation.optional_snowflake(actor_id),
+            idempotency_key=validation.idempotency_key(idempotency_key),
+            created_at=validation.now(self._clock),
+        )
 
     @operation
     async def get_leaderboard(

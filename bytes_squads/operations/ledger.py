@@ -17,10 +17,12 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from ..domain import rules
 from ..domain.errors import (
     AlreadyInSquadError,
+    AlreadyReversedError,
     BalanceOverflowError,
     IdempotencyConflictError,
     InsufficientBalanceError,
     NotInSquadError,
+    NotReversibleError,
     RefusedError,
     SquadFullError,
     SquadInactiveError,
@@ -161,7 +163,7 @@ async def execute_posting(
     statement: PostingStatement,
     parameters: Sequence[Any],
     check: CommitCheck,
-    create_members: Callable[[BaseDBAsyncClient], Awaitable[None]],
+    create_members: Callable[[BaseDBAsyncClient], Awaitable[None]] | None = None,
 ) -> Verdict:
     """Execute a posting until its verdict is valid; insert its unknown members.
 
@@ -173,7 +175,7 @@ async def execute_posting(
         statement: The posting.
         parameters: Its values.
         check: The commit check of its ledger row.
-        create_members: Inserts the members who are new.
+        create_members: Inserts the members who are new, if there can be any.
 
     Returns:
         The verdict. Unless its ``outcome`` is ``done``, nothing was changed.
@@ -201,14 +203,18 @@ async def _post_in_transaction(
     check: CommitCheck,
     create_members: Callable[[BaseDBAsyncClient], Awaitable[None]] | None = None,
 ) -> Verdict:
-    """Execute a posting in a transaction, which is rolled back unless the posting is done."""
+    """Execute a posting in a transaction, which is rolled back unless the posting is done.
+
+    New members stay if they have what the posting was to give them: ``unchanged``.
+    """
     try:
         with translate_driver_errors():
             async with in_transaction() as db:
                 if create_members is not None:
                     await create_members(db)
                 verdict = await post_in_block(db, statement, parameters, check)
-                if verdict["outcome"] != "done":
+                made_known = create_members is not None and verdict["outcome"] == "unchanged"
+                if verdict["outcome"] != "done" and not made_known:
                     raise _NotPostedError
     except _NotPostedError:
         pass
@@ -256,7 +262,9 @@ async def insert_members(
     users = sorted(members)
     names = [members[user] for user in users]
     ids = list(entry_ids[: len(users)])
-    await execute_in_block(db, INSERT_MEMBERS, guild_id, users, names, ids, created_at, wall_time())
+    values = guild_id, users, names, ids, created_at, wall_time()
+    check = CommitCheck.of_entry(guild_id, ids[0])
+    await execute_in_block(db, INSERT_MEMBERS, *values, check=check)
 
 
 async def find_earlier_entry(run: Operation, entry: BytesTransaction) -> BytesTransaction:
@@ -277,7 +285,15 @@ def replay_or_conflict(first: BytesTransaction, entry: BytesTransaction) -> Byte
     """
     if all(
         getattr(first, name) == getattr(entry, name)
-        for name in ("kind", "giver_id", "receiver_id", "amount", "reason", "details")
+        for name in (
+            "kind",
+            "giver_id",
+            "receiver_id",
+            "amount",
+            "reason",
+            "details",
+            "reverses_id",
+        )
     ):
         return first
     raise IdempotencyConflictError(str(entry.idempotency_key))
@@ -300,6 +316,12 @@ _REFUSALS: dict[str, Callable[[Verdict], RefusedError]] = {
     "insufficient_balance": lambda v: InsufficientBalanceError(v["giver_balance"], v["amount"]),
     "overflow": lambda v: BalanceOverflowError(v["receiver_total"], v["amount"]),
     "cooldown": _cooldown,
+    "not_reversible": lambda v: NotReversibleError(
+        UUID(v["transaction_id"]), v["transaction_kind"]
+    ),
+    "already_reversed": lambda v: AlreadyReversedError(
+        UUID(v["transaction_id"]), UUID(v["reversal_id"])
+    ),
     "squad_not_found": lambda v: SquadNotFoundError(UUID(v["squad_id"])),
     "squad_inactive": lambda v: SquadInactiveError(UUID(v["squad_id"])),
     "squad_full": lambda v: SquadFullError(UUID(v["squad_id"]), v["max_members"]),

@@ -25,7 +25,8 @@ _LOCKED = f"""
 _VALUES = """
             batch.id, {guild}, 'SYSTEM', 'SYSTEM', batch.user_id, '', $6::timestamptz, 'grant',
             $7::text, CASE WHEN batch.id = $8::uuid THEN $9::text END, batch.amount, {reason},
-            CASE WHEN batch.id = $8::uuid THEN {details}::jsonb END"""
+            CASE WHEN batch.id = $8::uuid THEN {details}::jsonb END,
+            NULL::uuid"""
 _VALUES_FROM_MEMBERS = _VALUES.format(
     guild="member.guild_id", reason="$5::text", details="$10::text"
 )

@@ -17,7 +17,7 @@ from .statement import Insert, PostingStatement, Statement, row_changed
 
 ENTRY_COLUMNS = (
     "id, guild_id, giver_id, giver_username, receiver_id, receiver_username, created_at, kind,"
-    " actor_id, idempotency_key, amount, reason, details"
+    " actor_id, idempotency_key, amount, reason, details, reverses_id"
 )
 
 ENTRY_PARAMETERS = 10
@@ -70,28 +70,37 @@ BALANCES = {"giver_balance": "giver.balance", "receiver_total": "receiver.total_
 """The numbers for the errors of `balance_cases`."""
 
 
+def insufficient_balance_case(amount: str) -> str:
+    """Return the case of a giver with too few bytes."""
+    return f"WHEN giver.balance < {amount} THEN 'insufficient_balance'"
+
+
 def balance_cases(amount: str) -> str:
     """Return the cases of a giver with too few bytes and of a receiver without room."""
     return f"""
-    WHEN giver.balance < {amount} THEN 'insufficient_balance'
+    {insufficient_balance_case(amount)}
     WHEN receiver.total_received > {MAX_BYTES} - {amount} THEN 'overflow'"""
 
 
-def update_balances(*, assignments: str = "", only: str = "") -> str:
+def update_balances(*, assignments: str = "", only: str = "", takes_back: bool = False) -> str:
     """Return the UPDATE of the parties' rows.
 
     Args:
         assignments: Further assignments.
         only: A further condition.
+        takes_back: Whether the totals shrink: what the giver received and the receiver sent.
     """
+    received, sent, sign = (
+        ("$3::text", "$5::text", "-") if takes_back else ("$5::text", "$3::text", "+")
+    )
     return f"""
         UPDATE bytes_balances AS member SET
             balance = locked.balance
                 + CASE WHEN locked.user_id = $5::text THEN verdict.amount ELSE - verdict.amount END,
             total_received = locked.total_received
-                + CASE WHEN locked.user_id = $5::text THEN verdict.amount ELSE 0 END,
+                {sign} CASE WHEN locked.user_id = {received} THEN verdict.amount ELSE 0 END,
             total_sent = locked.total_sent
-                + CASE WHEN locked.user_id = $3::text THEN verdict.amount ELSE 0 END,
+                {sign} CASE WHEN locked.user_id = {sent} THEN verdict.amount ELSE 0 END,
             {assignments}
             updated_at = $11::timestamptz
         FROM locked, verdict
@@ -102,7 +111,8 @@ def update_balances(*, assignments: str = "", only: str = "") -> str:
 RECORD_ENTRY = {
     "entry_inserted": Insert(
         f"bytes_transactions ({ENTRY_COLUMNS})",
-        f"{_ENTRY_VALUES}, verdict.amount, verdict.reason, verdict.details::jsonb",
+        f"{_ENTRY_VALUES}, verdict.amount, verdict.reason, verdict.details::jsonb,"
+        " verdict.reverses_id",
     )
 }
 """Insert the entry, with what the verdict has computed."""

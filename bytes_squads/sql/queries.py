@@ -116,14 +116,19 @@ LIST_MEMBER_ENTRIES = Statement(f"""
 $1 … $6 as in `LIST_ENTRIES`, $7 user.
 """
 
-# The sum of a member in a tampered ledger may exceed 2⁶³; see `sum_halves`.
+# The sum of a member in a tampered ledger may exceed 2⁶³; see `sum_halves`. That holds for negative
+# numbers as well: shifts and masks are those of the two's complement.
 VERIFY = Statement("""
     WITH entry AS (
-        SELECT guild_id, receiver_id AS user_id, amount AS received, 0::bigint AS sent,
+        SELECT guild_id, receiver_id AS user_id,
+            CASE WHEN kind = 'reversal' THEN 0 ELSE amount END AS received,
+            CASE WHEN kind = 'reversal' THEN - amount ELSE 0 END AS sent,
             0::bigint AS balance, 0::bigint AS total_received, 0::bigint AS total_sent
         FROM bytes_transactions WHERE $1::text IS NULL OR guild_id = $1::text
         UNION ALL
-        SELECT guild_id, giver_id, 0, amount, 0, 0, 0
+        SELECT guild_id, giver_id,
+            CASE WHEN kind = 'reversal' THEN - amount ELSE 0 END,
+            CASE WHEN kind = 'reversal' THEN 0 ELSE amount END, 0, 0, 0
         FROM bytes_transactions WHERE $1::text IS NULL OR guild_id = $1::text
         UNION ALL
         SELECT guild_id, user_id, 0, 0, balance, total_received, total_sent
@@ -156,7 +161,8 @@ VERIFY = Statement("""
 """)
 """Count members and ledger rows, and find the members whose balance row does not match the ledger.
 
-One row of counts and nulls if all match. $1 guild, or null for all.
+A reversal lowers what its giver received and what its receiver sent. One row of counts and nulls if
+all match. $1 guild, or null for all.
 """
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 _POSTGRES_ONLY = re.compile(r"::[a-z]+(\[\])?|\s+COLLATE \"C\"|\s+FOR UPDATE( OF \w+)?\b")
@@ -138,8 +139,9 @@ class PostingStatement:
 
     The verdict locks rows and checks the rules. It is one row, whose ``outcome`` is ``done`` or the
     reason for a refusal, with the numbers for the error. The changes and the inserts read
-    ``amount``, ``reason`` and ``details`` from the verdict and apply only if the outcome is
-    ``done``. A refusal becomes ``stale`` if a locked row is newer than the statement's snapshot.
+    ``amount``, ``reason``, ``details`` and ``reverses_id`` from the verdict and apply only if the
+    outcome is ``done``. A refusal becomes ``stale`` if a locked row is newer than the statement's
+    snapshot.
 
     PostgreSQL executes all parts as one statement. SQLite has no data-modifying CTEs: it executes
     the parts one after another, the later ones with a verdict of constants. A distributed
@@ -158,17 +160,19 @@ class PostingStatement:
         reason: The reason.
         details: The details, as JSON text.
         numbers: Further columns of the result, by name.
-        changes: The UPDATE and DELETE statements, by CTE name.
+        changes: The UPDATE and DELETE statements, by CTE name, in the order of SQLite. An INSERT
+            may be among them, which a distributed PostgreSQL executes more slowly.
         inserts: The INSERT statements, by CTE name.
         changed: The condition that a locked row is newer than the snapshot.
+        reverses_id: The ledger row that the posting takes back.
         answer: Further columns of the result, from rows that the changes return.
         pieces: Parts of the text that SQLite writes differently.
     """
 
-    COMPUTED = ("amount", "reason", "details")
+    COMPUTED = ("amount", "reason", "details", "reverses_id")
     """Columns of the verdict that the changes and the inserts read."""
 
-    _COMPUTED_TYPES = ("bigint", "text", "text")
+    _COMPUTED_TYPES = ("bigint", "text", "text", "uuid")
 
     def __init__(
         self,
@@ -182,12 +186,14 @@ class PostingStatement:
         details: str,
         numbers: Mapping[str, str],
         changes: Mapping[str, str],
-        inserts: Mapping[str, Insert],
         changed: str,
+        inserts: Mapping[str, Insert] = MappingProxyType({}),
+        reverses_id: str = "NULL::uuid",
         answer: str = "",
         pieces: Mapping[str, str] | None = None,
     ) -> None:
-        columns = {"amount": amount, "reason": reason, "details": details, **numbers}
+        expressions = zip(self.COMPUTED, (amount, reason, details, reverses_id), strict=True)
+        columns = {**dict(expressions), **numbers}
         values = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
         outcome = f"CASE WHEN {repeated} THEN 'repeated' {cases} ELSE 'done' END"
         verdict = f"SELECT {outcome} AS outcome, {values} FROM {source}"

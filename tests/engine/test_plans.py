@@ -25,7 +25,17 @@ from helpers.schema_introspection import is_postgres
 import bytes_squads
 from bytes_squads.domain.rules import wall_time
 from bytes_squads.engine.execution import bind_sqlite
-from bytes_squads.sql import claims, configs, guilds, members, postings, queries, squads
+from bytes_squads.sql import (
+    claims,
+    configs,
+    guilds,
+    members,
+    postings,
+    queries,
+    reversals,
+    set_balances,
+    squads,
+)
 from bytes_squads.sql.statement import PostingStatement, Statement
 
 MEMBERS = 3_000
@@ -77,6 +87,7 @@ READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
         30 + 30,
     ),
     "an entry": (postings.GET_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
+    "the balance to be set": (set_balances.GET_EXPECTED_BALANCE, (GUILD, ALICE), 1),
     "a commit check": (postings.FIND_POSTED_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
     "a key that was used": (postings.GET_ENTRY_BY_KEY, (GUILD, "key 1"), 1),
     "a key that was not": (postings.GET_ENTRY_BY_KEY, (GUILD, "none"), 0),
@@ -114,6 +125,17 @@ WRITES: dict[str, tuple[PostingStatement, tuple[Any, ...], int]] = {
         claims.POST_DAILY_CLAIM,
         posting("SYSTEM", ALICE, "daily", 1, None, "{", NOW.date(), 0, NOW.date(), 1),
         1 + 1 + 1,
+    ),
+    "setting a balance": (
+        set_balances.SET_BALANCE,
+        posting("SYSTEM", BOB, "grant", 130, None, None),
+        1 + 1,
+    ),
+    # The members, once more in the snapshot, and the row, which has other parties.
+    "reversal": (
+        reversals.POST_REVERSAL,
+        posting(BOB, ALICE, "reversal", UUID(int=int(GUILD) << 64), None),
+        2 + 2 + 1,
     ),
     # Member and membership, once more in the snapshot, and to be changed.
     "switch": (squads.SWITCH_SQUAD, posting(ALICE, "SYSTEM", "squad", SQUAD), 3 * 2),

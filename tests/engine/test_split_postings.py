@@ -64,6 +64,8 @@ async def test_split_posting_does_what_one_statement_does(
     await bytes_ops.get_balance(GUILD, 2, "Dave")
     with pytest.raises(RefusedError):
         await bytes_ops.charge(GUILD, BOB, 31)
+    reversal = await bytes_ops.reverse_transaction(GUILD, first.id)
+    await bytes_ops.set_balance(GUILD, BOB, 3)
     await assert_ledger_consistent()
 
     rows = await BytesTransaction.exclude(kind="starting").order_by("id")
@@ -77,8 +79,11 @@ async def test_split_posting_does_what_one_statement_does(
         ("grant", 3),
         ("grant", 1),
         ("grant", 2),
+        ("reversal", 30),
+        ("grant", 3),
     ]
-    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 200 - 30 + 10 - 50 - 50 + 1
+    assert rows[8].reverses_id == reversal.reverses_id == first.id
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 200 + 10 - 50 - 50 + 1
     assert (await bytes_ops.get_balance(GUILD, CAROL)).balance == 100 + 2
     assert await SquadMembership.all().count() == 0
-    assert len({id(statement) for statement in split}) == 7
+    assert len({id(statement) for statement in split}) == 9

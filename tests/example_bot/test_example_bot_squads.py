@@ -194,10 +194,10 @@ async def test_bytes_and_seat_go_back_when_discord_refuses_the_role(
 
     assert answer.text == BACK
     assert await state(running_bot, running_bot.ada) == (None, 100, set())
-    assert await running_bot.ledger() == [("squad", 30), ("grant", 30), ("squad", 0)]
+    assert await running_bot.ledger() == [("squad", 30), ("reversal", 30), ("squad", 0)]
 
 
-async def test_a_free_seat_goes_back_without_a_grant(running_bot: RunningBot) -> None:
+async def test_a_free_seat_goes_back_without_a_reversal(running_bot: RunningBot) -> None:
     """Where nothing was paid, nothing is given back: the ledger has a join and a leave."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=0)
     running_bot.fake.refuse_role(running_bot.owls)
@@ -221,7 +221,7 @@ async def test_what_was_paid_is_given_back_whatever_the_price_is_by_then(
         await running_bot.squads.update_squad(running_bot.fake.guild.id, owls.id, changes)
     await running_bot.fake.answer(joining)
 
-    assert await running_bot.ledger() == [("squad", 30), ("grant", 30), ("squad", 0)]
+    assert await running_bot.ledger() == [("squad", 30), ("reversal", 30), ("squad", 0)]
 
 
 @pytest.mark.parametrize("refused", ["the new role", "the old role"])
@@ -241,7 +241,8 @@ async def test_a_refused_switch_leads_back(running_bot: RunningBot, refused: str
     assert await running_bot.ledger() == [
         ("squad", 60),
         ("squad", 30),
-        ("grant", 90),
+        ("reversal", 30),
+        ("grant", 60),
         ("squad", 60),
     ]
 

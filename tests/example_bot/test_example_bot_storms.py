@@ -239,7 +239,7 @@ async def test_a_stop_does_not_wait_for_ever(
     moved = await running_bot.ledger()
     await bs.close()
 
-    assert (seat, moved) == (None, [("squad", 50), ("grant", 50), ("squad", 0)])
+    assert (seat, moved) == (None, [("squad", 50), ("reversal", 50), ("squad", 0)])
     assert running_bot.errors_logged(caplog) == []
 
 

@@ -16,9 +16,11 @@ import pytest
 
 from bytes_squads import (
     AlreadyInSquadError,
+    AlreadyReversedError,
     BalanceOverflowError,
     BytesConfigUpdate,
     BytesOperations,
+    BytesTransaction,
     BytesTransactionCreate,
     DailyAlreadyClaimedError,
     GuildOperations,
@@ -33,6 +35,7 @@ from bytes_squads import (
     SquadOperations,
     SquadRoleTakenError,
     SquadUpdate,
+    TransactionNotFoundError,
 )
 from bytes_squads.domain import rules
 
@@ -62,6 +65,7 @@ class World:
         free: A squad that costs nothing.
         costly: A squad that costs more than anybody has.
         made: Squads that were made for a member, by the member.
+        rows: Ledger rows that were posted for a member, by the member.
     """
 
     bytes: BytesOperations
@@ -72,6 +76,7 @@ class World:
     free: Squad = field(init=False)
     costly: Squad = field(init=False)
     made: dict[Member, Squad] = field(default_factory=dict)
+    rows: dict[Member, BytesTransaction] = field(default_factory=dict)
 
     def method(self, name: str) -> Callable[..., Awaitable[Any]]:
         """Return the method of this name, of whichever operations have it."""
@@ -275,6 +280,33 @@ async def make_guild(world: World, member: Member) -> None:
     await world.squads.join_squad(member, BOB, squad.id)
 
 
+async def spend(world: World, member: Member) -> None:
+    """Charge a byte, so that the member's total exceeds the balance."""
+    await world.bytes.charge(GUILD, member, 1)
+
+
+async def differ(world: World, member: Member) -> None:
+    """Give all members the same balance, and then a byte to this one."""
+    await world.bytes.reset_balances(GUILD, BALANCE)
+    await world.bytes.grant(GUILD, member, 1)
+
+
+async def grant_row(world: World, member: Member) -> None:
+    """Grant a byte to the member; the row is that of `World.rows`."""
+    world.rows[member] = await world.bytes.grant(GUILD, member, 1)
+
+
+async def transfer_row(world: World, member: Member) -> None:
+    """Transfer a byte from the member to Bob; the row is that of `World.rows`."""
+    world.rows[member] = await world.bytes.create_transaction(make_transfer(member, BOB))
+
+
+async def reversed_row(world: World, member: Member) -> None:
+    """Grant a byte to the member and take it back; the row is that of `World.rows`."""
+    await grant_row(world, member)
+    await world.bytes.reverse_transaction(GUILD, world.rows[member].id)
+
+
 POSTED = {"bytes_balances": 0, "bytes_transactions": 1}
 POSTED_FOR_NEW = {"bytes_balances": 1, "bytes_transactions": 2}
 
@@ -340,6 +372,47 @@ WRITING_OPERATIONS = (
         writes_for_new={"bytes_balances": 1, "bytes_transactions": 3},
         refusal=lambda w, m: {"guild_id": GUILD, "amounts": {str(m): 1, BOB: MAX_BYTES}},
         error=BalanceOverflowError,
+    ),
+    Operation(
+        "set_balance",
+        lambda w, m: {"guild_id": GUILD, "user_id": m, "balance": BALANCE + 5},
+        writes=POSTED,
+        writes_for_new=POSTED_FOR_NEW,
+        refusal=lambda w, m: {"guild_id": GUILD, "user_id": m, "balance": MAX_BYTES},
+        error=BalanceOverflowError,
+        prepare_refusal=spend,
+    ),
+    Operation(
+        "set_balance, lower",
+        lambda w, m: {"guild_id": GUILD, "user_id": m, "balance": 0},
+        writes=POSTED,
+        writes_for_new=POSTED_FOR_NEW,
+    ),
+    Operation(
+        "reset_balances",
+        lambda w, m: {"guild_id": GUILD, "balance": BALANCE},
+        writes=POSTED,
+        refusal=lambda w, m: {"guild_id": GUILD, "balance": MAX_BYTES},
+        error=BalanceOverflowError,
+        prepare=differ,
+        prepare_refusal=spend,
+    ),
+    Operation(
+        "reverse_transaction",
+        lambda w, m: {"guild_id": GUILD, "transaction_id": w.rows[m].id},
+        writes=POSTED,
+        refusal=lambda w, m: {"guild_id": GUILD, "transaction_id": w.rows[m].id},
+        error=AlreadyReversedError,
+        prepare=grant_row,
+        prepare_refusal=reversed_row,
+    ),
+    Operation(
+        "reverse_transaction, transfer",
+        lambda w, m: {"guild_id": GUILD, "transaction_id": w.rows[m].id},
+        writes=POSTED,
+        refusal=lambda w, m: {"guild_id": GUILD, "transaction_id": UUID(int=1)},
+        error=TransactionNotFoundError,
+        prepare=transfer_row,
     ),
     Operation(
         "create_squad",

@@ -88,14 +88,17 @@ class ReferenceModel:
     def move(
         self, kind: str, giver: str, receiver: str, amount: int, names: dict[str, str], **more: Any
     ) -> Row:
-        for user, sign, total in ((giver, -1, "total_sent"), (receiver, 1, "total_received")):
+        totals, more_of = ("total_sent", "total_received"), amount
+        if kind == "reversal":
+            totals, more_of = totals[::-1], -amount
+        for user, sign, total in ((giver, -1, totals[0]), (receiver, 1, totals[1])):
             if user != SYSTEM:
                 old = self.members[user]
                 if old["balance"] + sign * amount < 0:
                     raise b.InsufficientBalanceError(old["balance"], amount)
-                if old[total] + amount >= 2**63:
+                if old[total] + more_of >= 2**63:
                     raise b.BalanceOverflowError(old[total], amount)
-                new = {"balance": old["balance"] + sign * amount, total: old[total] + amount}
+                new = {"balance": old["balance"] + sign * amount, total: old[total] + more_of}
                 self.members[user] = old | new
         row: Row = {"id": len(self.ledger), "kind": kind, "amount": amount, "created_at": self.now}
         row |= {"giver_id": giver, "giver_username": names.get(giver, SYSTEM)}
@@ -191,6 +194,56 @@ class ReferenceModel:
             more = {"reason": reason, "actor_id": actor_id, "idempotency_key": key}
             self.move("grant", SYSTEM, user, amount, names, **more)
         return self.answer(len(amounts), *order)
+
+    def set_balance(
+        self, user: str, *, balance: int, username: str, reason: Any, actor_id: Any
+    ) -> Any:
+        order = ("set_balance", user, balance, reason)
+        if (first := self.first(*order)) is not NOTHING:
+            return first
+        names = {user: username}
+        self.welcome(names)
+        row = self.adjust(user, balance, names, self.key, reason=reason, actor_id=actor_id)
+        return row and self.answer(row, *order)
+
+    def reset_balances(self, *, balance: int | None, reason: Any, actor_id: Any) -> Any:
+        order = ("reset_balances", balance, reason)
+        if (first := self.first(*order)) is not NOTHING:
+            return first
+        target = self.get_config()["starting_balance"] if balance is None else balance
+        changed = 0
+        for user in sorted(self.members):
+            key = None if changed else self.key  # the first of the rows holds it
+            more = {"reason": reason, "actor_id": actor_id}
+            changed += self.adjust(user, target, {user: ""}, key, **more) is not None
+        return self.answer(changed, *order) if changed else 0
+
+    def adjust(
+        self, user: str, balance: int, names: dict[str, str], key: str | None, **more: Any
+    ) -> Row | None:
+        """Move the difference between the member's balance and another one."""
+        difference = balance - self.members[user]["balance"]
+        if not difference:
+            return None
+        way = ("grant", SYSTEM, user) if difference > 0 else ("charge", user, SYSTEM)
+        return self.move(*way, abs(difference), names, idempotency_key=key, **more)
+
+    def reverse_transaction(self, *, transaction_id: Any, reason: Any, actor_id: Any) -> Any:
+        row = next((row for row in self.ledger if row["id"] == transaction_id), None)
+        if row is None:
+            raise b.TransactionNotFoundError(transaction_id)
+        order = ("reversal", transaction_id, reason)
+        if (first := self.first(*order)) is not NOTHING:
+            return first
+        if row["kind"] in {"starting", "reversal"} or not row["amount"]:
+            raise b.NotReversibleError(transaction_id, row["kind"])
+        for other in self.ledger:
+            if other["reverses_id"] == transaction_id:
+                raise b.AlreadyReversedError(transaction_id, other["id"])
+        names = {row[f"{party}_id"]: row[f"{party}_username"] for party in ("giver", "receiver")}
+        way = "reversal", row["receiver_id"], row["giver_id"], row["amount"]
+        more = {"reason": reason, "actor_id": actor_id, "reverses_id": transaction_id}
+        return self.answer(self.move(*way, names, idempotency_key=self.key, **more), *order)
 
     def get_leaderboard(self, limit: int, offset: int) -> list[b.LeaderboardEntry]:
         here = {user: row for user, row in self.members.items() if row["left_at"] is None}

@@ -43,6 +43,7 @@ async def test_invalid_text_is_refused(
     parameter: Parameter, member: int, world: World, read_all_rows: ReadRows
 ) -> None:
     """Each bad text is InvalidTextError with the parameter's name, and nothing changes."""
+    await parameter.operation.get_ready(world, member)
     before = await read_all_rows()
     for bad in BAD[parameter.name]:
         with pytest.raises(InvalidTextError) as caught:

@@ -186,6 +186,17 @@ OPERATIONS: dict[str, tuple[int, tuple[Any, ...], dict[str, Any]]] = {
     "grant": (2, (members,), why_and_key | {"amount": amounts, "username": names}),
     "charge": (2, (members,), why_and_key | {"amount": amounts, "username": names}),
     "grant_many": (2, (st.dictionaries(members, amounts, max_size=4),), why_and_key),
+    "set_balance": (
+        3,
+        (members,),
+        why_and_key | {"balance": st.sampled_from((0, 30, 100, 100, 130, MAX)), "username": names},
+    ),
+    "reset_balances": (
+        1,
+        (),
+        why_and_key | {"balance": st.sampled_from((None, None, 0, 100, 100, MAX - 50))},
+    ),
+    "reverse_transaction": (6, (), why_and_key | {"transaction_id": nth}),
     "get_config": (1, (), {}),
     "update_config": (2, (config_changes,), {}),
     "create_squad": (1, (new_squads,), {}),
@@ -252,6 +263,7 @@ class Economy(RuleBasedStateMachine):
         self.operations = [kind(clock=self.clock) for kind in kinds]
         self.paper = {guild: ReferenceModel() for guild in GUILDS}
         self.numbers: dict[UUID, int] = {}  # of ledger rows, in their guild
+        self.rows: dict[str, list[UUID]] = {guild: [] for guild in GUILDS}
         self.done: dict[str, list[Order]] = {guild: [] for guild in GUILDS}
         self.squads: dict[str, list[UUID]] = {guild: [] for guild in GUILDS}
         for fields in (
@@ -279,6 +291,9 @@ class Economy(RuleBasedStateMachine):
         if "squad_id" in told:
             mine = self.squads[guild]
             told = told | {"squad_id": mine[told["squad_id"] % len(mine)]}
+        if "transaction_id" in told:
+            newest = [*self.rows[guild][:-6:-1], UUID(int=1)]  # the last is not found
+            told = told | {"transaction_id": newest[min(told["transaction_id"], len(newest) - 1)]}
         if name in {"again", "look", "create_squad"}:
             getattr(self, name)(guild, *args, **told)
             return
@@ -288,14 +303,14 @@ class Economy(RuleBasedStateMachine):
         else:
             self.do(guild, name, *args, **told)
 
-    def tell(self, guild: str, name: str, who: Any, **told: Any) -> None:
+    def tell(self, guild: str, name: str, *args: Any, **told: Any) -> None:
         """Give an order with a key in the form that its operation takes."""
         if name == "create_transaction":
-            parties = dict(zip(("giver_id", "receiver_id"), who, strict=True))
+            parties = dict(zip(("giver_id", "receiver_id"), args[0], strict=True))
             parties |= {"giver_username": told.pop("username"), "receiver_username": "Cy"}
             self.do(guild, name, BytesTransactionCreate(guild_id=guild, **parties, **told))
         else:
-            self.do(guild, name, who, **told)
+            self.do(guild, name, *args, **told)
 
     def create_squad(self, guild: str, fields: dict[str, Any]) -> None:
         """Those that are deleted will be asked for as well."""
@@ -356,6 +371,9 @@ class Economy(RuleBasedStateMachine):
             told = {"drawn": answer}
         if "before" in told:
             told = told | {"before": told["before"] and self.seen(told["before"], guild)}
+        if "transaction_id" in told:
+            row_id = told["transaction_id"]
+            told = told | {"transaction_id": self.numbers.get(row_id, row_id)}
         expected = outcome(lambda: self.paper[guild].do(self.clock.now, name, *args, **told))
         # Whether a read changed a row, the next operation that writes tells.
         stored = None if name in READS else self.run(self.read())
@@ -376,6 +394,7 @@ class Economy(RuleBasedStateMachine):
         self.numbers = {}
         for guild in GUILDS:
             mine = {model: [r for r in rows[model] if r.guild_id == guild] for model in MODELS}
+            self.rows[guild] = [row.id for row in mine[BytesTransaction]]
             self.numbers |= {row.id: n for n, row in enumerate(mine[BytesTransaction])}
             config, members, ledger, squads, seats = (
                 [self.seen(row, guild) for row in mine[model]]
@@ -394,6 +413,12 @@ class Economy(RuleBasedStateMachine):
         """What the package answered or stored for a guild, in the model's terms."""
         if isinstance(thing, list):
             return [self.seen(each, guild) for each in thing]
+        if isinstance(thing, tuple):  # an error and its attributes
+            error, attributes = thing
+            return error, {
+                name: self.numbers.get(value, value) if isinstance(value, UUID) else value
+                for name, value in attributes.items()
+            }
         if isinstance(thing, DailyClaim):
             return replace(thing, transaction_id=self.numbers[thing.transaction_id])
         if isinstance(thing, MemberExport):
@@ -415,6 +440,7 @@ class Economy(RuleBasedStateMachine):
         row = {name: getattr(thing, name) for name in written}
         if isinstance(thing, BytesTransaction):
             row["id"] = self.numbers[thing.id]
+            row["reverses_id"] = self.numbers.get(thing.reverses_id) if thing.reverses_id else None
         return row
 
 

@@ -1,0 +1,103 @@
+"""Set the balance of every member of a guild in one statement."""
+
+from __future__ import annotations
+
+from ..domain.defaults import STARTING_BALANCE
+from ..domain.rules import MAX_BYTES
+from .postings import ENTRY_COLUMNS
+from .statement import PostingStatement, row_changed
+
+_LOCKED = f"""
+    locked AS MATERIALIZED (
+        SELECT member.ctid AS version, member.id, member.user_id, member.balance,
+            member.total_received, member.total_sent,
+            coalesce(
+                $4::bigint,
+                (SELECT starting_balance FROM bytes_configs WHERE guild_id = $1::text),
+                {STARTING_BALANCE}
+            ) AS target
+        FROM bytes_balances AS member
+        WHERE member.guild_id = $1::text
+        ORDER BY member.user_id
+        FOR UPDATE OF member
+    )"""
+
+_CHANGED = row_changed("locked", "bytes_balances", "$1::text")
+
+_HEX_NUMBER = "lpad(to_hex(number), 7, '0')"
+
+# The other ids are $3 with the entry's number in the 28 bits after the variant.
+_ENTRY_ID = f"""
+            CASE WHEN number = 1 THEN $2::uuid ELSE (
+                substr($3::uuid::text, 1, 19) || '8' || substr({_HEX_NUMBER}, 1, 3) || '-'
+                || substr({_HEX_NUMBER}, 4, 4) || substr($3::uuid::text, 29, 8)
+            )::uuid END"""
+
+POST_RESET = PostingStatement(
+    locks=_LOCKED,
+    source=f"""(
+        SELECT count(*) AS members_changed FROM locked WHERE balance <> target
+    ) AS found LEFT JOIN (
+        SELECT target - balance AS amount, total_received FROM locked
+        WHERE target > balance AND total_received > {MAX_BYTES} - (target - balance)
+        ORDER BY user_id LIMIT 1
+    ) AS overflowing ON true""",
+    repeated="""(
+        SELECT true FROM bytes_transactions
+        WHERE guild_id = $1::text AND idempotency_key = $8::text
+    )""",
+    # A member who was new since the snapshot is known if another one's row has changed.
+    cases=f"""
+        WHEN {_CHANGED} THEN 'stale'
+        WHEN members_changed = 0 THEN 'unchanged'
+        WHEN overflowing.amount IS NOT NULL THEN 'overflow'""",
+    amount="overflowing.amount",
+    reason="$5::text",
+    details="""'{"reset_balances":' || coalesce($4::bigint::text, 'null')
+        || ',"members":' || members_changed::text || '}'""",
+    numbers={
+        "receiver_total": "overflowing.total_received",
+        "members_changed": "members_changed",
+    },
+    changes={
+        # The entries first: SQLite reads the old balances from the members' rows.
+        "entries_inserted": f"""
+        INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
+        SELECT {_ENTRY_ID}, $1::text,
+            CASE WHEN target > balance THEN 'SYSTEM' ELSE user_id END,
+            CASE WHEN target > balance THEN 'SYSTEM' ELSE '' END,
+            CASE WHEN target > balance THEN user_id ELSE 'SYSTEM' END,
+            CASE WHEN target > balance THEN '' ELSE 'SYSTEM' END,
+            $6::timestamptz, CASE WHEN target > balance THEN 'grant' ELSE 'charge' END, $7::text,
+            CASE WHEN number = 1 THEN $8::text END, abs(target - balance), verdict.reason,
+            CASE WHEN number = 1 THEN verdict.details::jsonb END, NULL::uuid
+        FROM verdict CROSS JOIN (
+            SELECT user_id, balance, target, row_number() OVER (ORDER BY user_id) AS number
+            FROM locked WHERE balance <> target
+        ) AS entry
+        WHERE verdict.outcome = 'done'""",
+        "balances_updated": """
+        UPDATE bytes_balances AS member SET
+            balance = locked.target,
+            total_received = locked.total_received
+                + CASE WHEN locked.target > locked.balance
+                    THEN locked.target - locked.balance ELSE 0 END,
+            total_sent = locked.total_sent
+                + CASE WHEN locked.target < locked.balance
+                    THEN locked.balance - locked.target ELSE 0 END,
+            updated_at = $9::timestamptz
+        FROM locked, verdict
+        WHERE member.guild_id = $1::text AND member.id = locked.id
+          AND locked.balance <> locked.target AND verdict.outcome = 'done'""",
+    },
+    changed=_CHANGED,
+    pieces={_CHANGED: "false", _HEX_NUMBER: "printf('%07x', number)"},
+)
+"""Post a grant or charge for each member of a guild after which all have one balance.
+
+The first entry by user id has the key and the details.
+
+$1 guild, $2 id of the first entry, $3 an id after it, $4 balance, or null for the guild's starting
+balance, $5 reason, $6 clock, $7 actor, $8 key, $9 wall time. Outcomes: done, repeated, stale,
+unchanged, overflow (of the first member by user id); beside them ``members_changed``.
+"""

@@ -1,0 +1,60 @@
+"""Take back what a ledger row moved."""
+
+from __future__ import annotations
+
+from .postings import (
+    BALANCES,
+    KEY_IS_USED,
+    MEMBERS_CHANGED,
+    ONE_ROW,
+    PARTIES,
+    RECORD_ENTRY,
+    insufficient_balance_case,
+    lock_members,
+    update_balances,
+)
+from .statement import PostingStatement
+
+_ORIGINAL = """(
+        SELECT id, kind, amount FROM bytes_transactions
+        WHERE guild_id = $2::text AND id = $12::uuid
+          AND giver_id = $5::text AND receiver_id = $3::text
+    ) AS original"""
+
+_REVERSAL = """(
+        SELECT id FROM bytes_transactions
+        WHERE guild_id = $2::text AND reverses_id = $12::uuid
+    ) AS reversal"""
+
+POST_REVERSAL = PostingStatement(
+    locks=lock_members(),
+    source=f"{ONE_ROW} LEFT JOIN {_ORIGINAL} ON true LEFT JOIN {_REVERSAL} ON true {PARTIES}",
+    repeated=KEY_IS_USED,
+    cases=f"""
+        WHEN original.id IS NULL THEN 'outdated'
+        WHEN original.kind IN ('starting', 'reversal') OR original.amount = 0
+            THEN 'not_reversible'
+        WHEN reversal.id IS NOT NULL THEN 'already_reversed'
+        WHEN giver.id IS NULL AND $3::text <> 'SYSTEM'
+            OR receiver.id IS NULL AND $5::text <> 'SYSTEM' THEN 'outdated'
+        {insufficient_balance_case("original.amount")}""",
+    amount="original.amount",
+    reason="$13::text",
+    details="NULL::text",
+    reverses_id="$12::uuid",
+    numbers={
+        **BALANCES,
+        "transaction_id": "$12::uuid::text",
+        "transaction_kind": "original.kind",
+        "reversal_id": "reversal.id::text",
+    },
+    changes={"balances_updated": update_balances(takes_back=True)},
+    inserts=RECORD_ENTRY,
+    changed=MEMBERS_CHANGED,
+)
+"""Post the reversal of a ledger row: its bytes go back, and the totals shrink.
+
+$1 … $11 as in `postings.POST_ENTRY`, with the parties of the row exchanged; $12 the row, $13
+reason. Outcomes: done, repeated, stale, not_reversible, already_reversed, insufficient_balance;
+outdated if no row with these parties, or not both of the members, are there any more.
+"""
