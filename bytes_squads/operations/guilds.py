@@ -218,7 +218,7 @@ class GuildOperations:
             user_id: The person. If unknown, as a moderator may be, only the orders are rewritten.
 
         Returns:
-            The pseudonym: 15 digits, which Discord has never issued and nobody in the guild has.
+            The pseudonym, 15 digits that Discord has never issued and nobody in the guild has.
 
         Raises:
             InvalidSnowflakeError: An id is not a valid snowflake.
