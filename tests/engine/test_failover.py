@@ -42,6 +42,7 @@ pytestmark = pytest.mark.postgres
 LONG = 30.0
 """Seconds after which something hangs."""
 WORKERS = 6
+OTHER_GUILD = 2
 READ_WRITE = "&target_session_attrs=read-write"
 
 ops = BytesOperations()
@@ -57,7 +58,7 @@ def pair() -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def lasting_pair() -> Iterator[Pair]:
-    """Start a pair for tests that leave it as it is."""
+    """Start a pair for several tests; the last one kills the primary."""
     with start_pair(synchronous=False) as pair:
         yield pair
 
@@ -183,30 +184,6 @@ async def test_synchronous_failover_loses_no_acknowledged_transfer(synchronous_p
         assert acknowledged["stored"] >= 200
 
 
-async def test_grant_of_unknown_outcome_is_not_asked_of_a_standby(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A standby may lack a row that its primary has: without a primary the outcome is unknown."""
-    set_timeout(monkeypatch, "retry_deadline", 2.0)
-    primary, standby = pair
-    lock = await asyncpg.connect(primary.url)
-    async with opened(url_of_both(primary.url, standby.url)):
-        await ops.grant(GUILD, ALICE, 1)
-        await lock.execute("BEGIN; SELECT FROM bytes_balances FOR UPDATE")
-        waiting = asyncio.create_task(ops.grant(GUILD, ALICE, 1))
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(primary.kill)
-        async with asyncio.timeout(LONG):
-            with pytest.raises(OutcomeUnknownError):
-                await waiting
-            assert (await ops.get_leaderboard(GUILD))[0].balance == 101  # the standby answers
-            with pytest.raises(StorageUnavailableError, match="read-only"):
-                await ops.grant(GUILD, ALICE, 1)
-            await standby.promote()
-            await ops.grant(GUILD, ALICE, 1)
-        assert (await ops.get_balance(GUILD, ALICE)).balance == 102
-
-
 async def test_grant_looks_for_the_server_that_accepts_writes(lasting_pair: Pair) -> None:
     """A standby's refusal is an error, then the other host is tried; read-write does so at once."""
     primary, standby = lasting_pair
@@ -256,3 +233,27 @@ async def test_init_names_each_host_and_why_it_was_not_used(lasting_pair: Pair) 
         await bytes_squads.init(f"{url}{READ_WRITE}")
     assert f"on 127.0.0.1:1, {folder}:5432: 127.0.0.1:1 cannot be reached" in str(info.value)
     assert f"; {folder}:5432 is not read-write" in str(info.value)
+
+
+async def test_grant_of_unknown_outcome_is_not_asked_of_a_standby(
+    lasting_pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A standby may lack a row that its primary has: without a primary the outcome is unknown."""
+    set_timeout(monkeypatch, "retry_deadline", 2.0)
+    primary, standby = lasting_pair
+    lock = await asyncpg.connect(primary.url)
+    async with opened(url_of_both(primary.url, standby.url)):
+        await ops.grant(OTHER_GUILD, ALICE, 1)
+        await lock.execute("BEGIN; SELECT FROM bytes_balances FOR UPDATE")
+        waiting = asyncio.create_task(ops.grant(OTHER_GUILD, ALICE, 1))
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(primary.kill)
+        async with asyncio.timeout(LONG):
+            with pytest.raises(OutcomeUnknownError):
+                await waiting
+            assert (await ops.get_leaderboard(OTHER_GUILD))[0].balance == 101  # the standby answers
+            with pytest.raises(StorageUnavailableError, match="read-only"):
+                await ops.grant(OTHER_GUILD, ALICE, 1)
+            await standby.promote()
+            await ops.grant(OTHER_GUILD, ALICE, 1)
+        assert (await ops.get_balance(OTHER_GUILD, ALICE)).balance == 102
