@@ -57,6 +57,7 @@ from bytes_squads import (
     BytesBalance,
     BytesConfig,
     BytesOperations,
+    GuildOperations,
     Squad,
     SquadCreate,
     SquadOperations,
@@ -209,6 +210,12 @@ def squad_ops(db: Database, clock: Clock) -> SquadOperations:
 
 
 @pytest.fixture
+def guild_ops(db: Database, clock: Clock) -> GuildOperations:
+    """Return the operations on guilds, with the settable clock."""
+    return GuildOperations(clock=clock)
+
+
+@pytest.fixture
 def ids() -> Ids:
     """Return the ids of the tests' guilds and members."""
     return Ids()
@@ -253,9 +260,11 @@ async def test_data(make_squad: MakeSquad, clock: Clock) -> TestData:
 
 
 @pytest.fixture
-async def world(bytes_ops: BytesOperations, squad_ops: SquadOperations) -> World:
+async def world(
+    bytes_ops: BytesOperations, squad_ops: SquadOperations, guild_ops: GuildOperations
+) -> World:
     """Create the guild that the laws use with the table of operations."""
-    return await create_world(bytes_ops, squad_ops)
+    return await create_world(bytes_ops, squad_ops, guild_ops)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from .domain.rules import SYSTEM_ID
 from .engine.transaction import in_transaction
 from .models import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
 from .operations.bytes import BytesOperations
+from .operations.guilds import GuildOperations
 from .operations.squads import SquadOperations
 from .schemas import (
     BytesConfigUpdate,
@@ -40,6 +41,7 @@ from .schemas import (
     DailyClaim,
     LeaderboardEntry,
     LedgerReport,
+    RoleChanges,
     SquadCreate,
     SquadStanding,
     SquadSummary,
@@ -61,6 +63,7 @@ __all__ = [
     "BytesTransactionCreate",
     "DailyAlreadyClaimedError",
     "DailyClaim",
+    "GuildOperations",
     "IdempotencyConflictError",
     "InsufficientBalanceError",
     "InvalidAmountError",
@@ -74,6 +77,7 @@ __all__ = [
     "NotReversibleError",
     "OutcomeUnknownError",
     "RefusedError",
+    "RoleChanges",
     "Squad",
     "SquadCreate",
     "SquadFullError",

@@ -327,6 +327,19 @@ class SquadStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleChanges:
+    """The roles that a member is to be given, and those to be taken.
+
+    Attributes:
+        add: Roles (snowflakes) that are due and missing.
+        remove: Roles (snowflakes) of rewards or squads that the member has and is not due.
+    """
+
+    add: frozenset[str]
+    remove: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerDiscrepancy:
     """A number of a balance row that differs from the ledger.
 

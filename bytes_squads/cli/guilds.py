@@ -13,7 +13,6 @@ from .. import (
     InvalidInputError,
     SquadOperations,
 )
-from ..operations.read_only import ReadOnlyQueries
 from . import options, tables
 from .database_option import open_database
 from .output import print_result, row_to_dict
@@ -33,8 +32,8 @@ def config() -> None:
 async def config_print_config(guild: str, as_json: bool, database_url: str | None) -> None:
     """Show a guild's settings, or the defaults if none are stored."""
     async with open_database(database_url):
-        stored = await ReadOnlyQueries().config(guild)
-    _print_config(stored or BytesConfig(guild_id=guild), as_json, stored=stored is not None)
+        found = await BytesOperations().get_config(guild)
+    _print_config(found, as_json, stored=found.created_at is not None)
 
 
 @config.command(

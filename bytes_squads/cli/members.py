@@ -52,14 +52,15 @@ async def leaderboard(
 async def balance(guild: str, user: str, as_json: bool, database_url: str | None) -> None:
     """Show the balance of the member USER. An unknown member is an error."""
     async with open_database(database_url):
-        member = await ReadOnlyQueries().balance(guild, user)
+        member = await BytesOperations().find_balance(guild, user)
         entry = await BytesOperations().get_rank(guild, user)
-    if member is None or entry is None:
+    if member is None:
         raise click.ClickException(f"guild {guild} has no member {user}")
+    rank = entry.rank if entry else None
     print_result(
         as_json,
-        {"rank": entry.rank, **row_to_dict(member)},
-        tables.member_summary(member, entry.rank),
+        {"rank": rank, **row_to_dict(member)},
+        tables.member_summary(member, rank),
     )
 
 

@@ -168,17 +168,17 @@ def leaderboard_page(entries: Sequence[LeaderboardEntry]) -> Table:
     return table
 
 
-def member_summary(row: BytesBalance, rank: int) -> Table:
+def member_summary(row: BytesBalance, rank: int | None) -> Table:
     """Return the table of a member's balance and totals.
 
     Args:
         row: The member's row.
-        rank: The member's rank on the leaderboard.
+        rank: The member's rank on the leaderboard; None for one who left the guild.
     """
     return _key_value_table(
         f"Member {row.user_id} of guild {row.guild_id}",
         ("balance", f"{row.balance:,} bytes"),
-        ("rank", f"{rank:,}"),
+        ("rank", "none, left the guild" if rank is None else f"{rank:,}"),
         ("total received", f"{row.total_received:,}"),
         ("total sent", f"{row.total_sent:,}"),
         ("last daily claim", "never" if row.last_daily is None else row.last_daily.isoformat()),

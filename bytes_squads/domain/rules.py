@@ -14,7 +14,12 @@ SYSTEM_ID = "SYSTEM"
 MAX_BYTES = 2**63 - 1
 """The largest balance, total or amount in whole bytes, as a signed 64-bit integer holds it."""
 
-_LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+KINDS = ("transfer", "starting", "daily", "grant", "charge", "squad", "reversal")
+"""What a ledger row can be."""
+
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+"""The limits of the calendar (UTC)."""
 
 
 def wall_time() -> datetime:
@@ -103,7 +108,7 @@ def next_claim_at(claimed_on: date, now: datetime, zone: tzinfo) -> datetime:
                 return first
     except OverflowError:
         pass
-    return _LAST_MOMENT
+    return LATEST
 
 
 def _constant_offsets(
@@ -148,7 +153,7 @@ def cooldown_ends_at(last_transfer: datetime, hours: int) -> datetime:
         hours: ``BytesConfig.transfer_cooldown_hours``.
     """
     wait = timedelta(hours=hours)
-    return _LAST_MOMENT if _LAST_MOMENT - last_transfer < wait else last_transfer + wait
+    return LATEST if LATEST - last_transfer < wait else last_transfer + wait
 
 
 def earned_roles(total_received: int, role_rewards: Mapping[str, int]) -> set[str]:

@@ -10,7 +10,7 @@ or int before it is checked.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from .errors import (
     SquadNotFoundError,
     TransactionNotFoundError,
 )
-from .rules import MAX_BYTES
+from .rules import EARLIEST, KINDS, LATEST, MAX_BYTES
 
 MAX_SNOWFLAKE = 2**64 - 1
 SNOWFLAKE_DIGITS = 20
@@ -62,6 +62,18 @@ def optional_snowflake(value: str | int | None) -> str | None:
         InvalidSnowflakeError: It is neither.
     """
     return None if value is None else snowflake(value)
+
+
+def snowflakes(values: Iterable[str | int]) -> set[str]:
+    """Return several Discord ids in their stored form.
+
+    Raises:
+        InvalidSnowflakeError: One is not valid, or the value is not a collection of them.
+    """
+    # The digits of a single id would be taken for ids.
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InvalidSnowflakeError(values)
+    return {snowflake(value) for value in values}
 
 
 def amount(value: int) -> int:
@@ -181,6 +193,46 @@ def offset(value: int) -> int:
     if (number := _int_between(value, 0, MAX_BYTES)) is None:
         raise InvalidPageError(value)
     return number
+
+
+def instant(value: datetime) -> datetime:
+    """Return a limit of a period in UTC.
+
+    Raises:
+        InvalidPageError: It is not a timezone-aware datetime, or one that the calendar lacks in
+            UTC.
+    """
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise InvalidPageError(value)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidPageError(value) from None
+
+
+def period(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
+    """Return a period's first instant and the one after its last, in UTC; None is no limit.
+
+    Raises:
+        InvalidPageError: One is not valid, see `instant`, or the period ends before it begins.
+    """
+    begin = EARLIEST if since is None else instant(since)
+    end = LATEST if until is None else instant(until)
+    if end <= begin:
+        raise InvalidPageError(until if until is not None else since)
+    return begin, end
+
+
+def kind(value: str) -> str:
+    """Return a kind of ledger rows.
+
+    Raises:
+        InvalidPageError: There is no such kind.
+    """
+    exact = builtin(value)
+    if type(exact) is not str or exact not in KINDS:
+        raise InvalidPageError(value)
+    return exact
 
 
 def squad_id(value: UUID | str) -> UUID:

@@ -88,6 +88,33 @@ class BytesOperations:
         return from_row(BytesBalance, rows[0])
 
     @operation
+    async def find_balance(
+        self, run: Operation, guild_id: str | int, user_id: str | int
+    ) -> BytesBalance | None:
+        """Return a member's balance without creating the member; None for an unknown member.
+
+        Members who left the guild have ``left_at``.
+
+        Raises:
+            InvalidSnowflakeError: An id is not a valid snowflake.
+        """
+        guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
+        rows = await run.fetch(GET_BALANCE, guild, user)
+        return from_row(BytesBalance, rows[0]) if rows else None
+
+    @operation
+    async def count_members(self, run: Operation, guild_id: str | int) -> int:
+        """Return the number of members on the leaderboard: those known who have not left.
+
+        Costs O(members), counted through an index.
+
+        Raises:
+            InvalidSnowflakeError: The id is not a valid snowflake.
+        """
+        rows = await run.fetch(queries.COUNT_MEMBERS, validation.snowflake(guild_id))
+        return int(rows[0]["members"])
+
+    @operation
     async def create_transaction(
         self, run: Operation, data: BytesTransactionCreate
     ) -> BytesTransaction:
@@ -395,6 +422,47 @@ class BytesOperations:
         ]
 
     @operation
+    async def get_earnings_leaderboard(
+        self,
+        run: Operation,
+        guild_id: str | int,
+        since: datetime,
+        until: datetime | None = None,
+        limit: int = 10,
+    ) -> list[LeaderboardEntry]:
+        """Return the members who received the most in a period, such as this week's or month's.
+
+        Transfers, daily claims and grants count, less those that were reversed, whenever that was.
+        Members who left the guild or received nothing are not listed. The order is by sum
+        descending, then by user id as text.
+
+        Costs O(ledger rows in the period), found through an index.
+
+        Args:
+            guild_id: The guild.
+            since: The first instant of the period, timezone-aware.
+            until: The first instant after the period, timezone-aware; None for no end.
+            limit: Number of entries, 1 … 10,000.
+
+        Returns:
+            Entries whose ``balance`` is the sum in whole bytes, at least 1; it may exceed 2⁶³.
+
+        Raises:
+            InvalidSnowflakeError: The id is not a valid snowflake.
+            InvalidPageError: The limit is invalid, an instant is not a timezone-aware datetime, or
+                the period ends before it begins.
+        """
+        guild, size = validation.snowflake(guild_id), validation.limit(limit)
+        period = validation.period(validation.instant(since), until)
+        rows = await run.fetch(queries.EARNINGS_LEADERBOARD, guild, *period, size)
+        return [
+            LeaderboardEntry(
+                rank, str(row["user_id"]), queries.join_halves(int(row["high"]), int(row["low"]))
+            )
+            for rank, row in enumerate(rows, 1)
+        ]
+
+    @operation
     async def get_rank(
         self, run: Operation, guild_id: str | int, user_id: str | int
     ) -> LeaderboardEntry | None:
@@ -420,10 +488,14 @@ class BytesOperations:
         user_id: str | int | None = None,
         limit: int = 20,
         before: BytesTransaction | None = None,
+        *,
+        kind: str | None = None,
+        since: datetime | None = None,
     ) -> list[BytesTransaction]:
         """Return a page of the ledger, newest first (by ``created_at``, then by id).
 
-        Costs O(limit) through an index for every page.
+        Costs O(limit) through an index for every page. With a ``kind``, the rows of other kinds in
+        between are read as well; ``since`` bounds them.
 
         Args:
             guild_id: The guild.
@@ -431,10 +503,14 @@ class BytesOperations:
             limit: Number of rows, 1 … 10,000.
             before: The last row of the previous page, None for the first page. New rows do not
                 cause rows to be skipped or repeated.
+            kind: Only rows of this kind: ``transfer``, ``starting``, ``daily``, ``grant``,
+                ``charge``, ``squad`` or ``reversal``; None for all.
+            since: Only rows from this instant on, timezone-aware; None for all.
 
         Raises:
             InvalidSnowflakeError: An id is not a valid snowflake.
-            InvalidPageError: The limit is invalid, or ``before`` is not a ledger row.
+            InvalidPageError: The limit is invalid, ``before`` is not a ledger row, there is no such
+                ``kind``, or ``since`` is not a timezone-aware datetime.
         """
         guild, user = validation.snowflake(guild_id), validation.optional_snowflake(user_id)
         size = validation.limit(limit)
@@ -444,10 +520,17 @@ class BytesOperations:
             position = before.created_at, before.id
         else:
             raise InvalidPageError(before)
+        page = (
+            guild,
+            size,
+            *position,
+            rules.EARLIEST if since is None else validation.instant(since),
+            None if kind is None else validation.kind(kind),
+        )
         if user is None:
-            rows = await run.fetch(queries.LIST_ENTRIES, guild, size, *position)
+            rows = await run.fetch(queries.LIST_ENTRIES, *page)
         else:
-            rows = await run.fetch(queries.LIST_MEMBER_ENTRIES, guild, size, *position, user)
+            rows = await run.fetch(queries.LIST_MEMBER_ENTRIES, *page, user)
         return [from_row(BytesTransaction, row) for row in rows]
 
     @operation

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from uuid import UUID
 
+from ..domain.rules import LATEST
 from .statement import Statement
 
 LEADERBOARD = Statement("""
@@ -15,6 +15,40 @@ LEADERBOARD = Statement("""
 
 ``left_at IS NULL`` is the predicate of the leaderboard's index, which the planner needs to use it.
 """
+
+EARNINGS_LEADERBOARD = Statement("""
+    SELECT earned.* FROM (
+        SELECT entry.receiver_id AS user_id,
+            (sum(entry.amount >> 32) + (sum(entry.amount & 4294967295)::bigint >> 32))::bigint
+                AS high,
+            sum(entry.amount & 4294967295)::bigint & 4294967295 AS low
+        FROM bytes_transactions AS entry
+        WHERE entry.guild_id = $1::text AND entry.created_at >= $2::timestamptz
+          AND entry.created_at < $3::timestamptz
+          AND entry.kind IN ('transfer', 'daily', 'grant') AND entry.amount > 0
+          AND NOT EXISTS (
+              SELECT 1 FROM bytes_transactions AS reversal
+              WHERE reversal.guild_id = $1::text AND reversal.reverses_id = entry.id
+          )
+        GROUP BY entry.receiver_id
+    ) AS earned
+    WHERE EXISTS (
+        SELECT 1 FROM bytes_balances AS member
+        WHERE member.guild_id = $1::text AND member.user_id = earned.user_id
+          AND member.left_at IS NULL
+    )
+    ORDER BY high DESC, low DESC, user_id LIMIT $4::int
+""")
+"""List the members by what they received in a period and what was not reversed since.
+
+Without those who left. The sums have an upper and a lower half, see `join_halves`.
+$1 guild, $2 from, $3 until, $4 limit.
+"""
+
+COUNT_MEMBERS = Statement("""
+    SELECT count(*) AS members FROM bytes_balances WHERE guild_id = $1 AND left_at IS NULL
+""")
+"""Count the members who have not left. $1 guild."""
 
 GET_RANK = Statement("""
     SELECT target.balance, 1 + (
@@ -40,21 +74,23 @@ GET_ROLE_REWARDS = Statement("""
 _ENTRY_PAGE = """
     SELECT * FROM bytes_transactions
     WHERE guild_id = $1 {whose}
-      AND (created_at, id) < ($3::timestamptz, $4::uuid)
+      AND (created_at, id) < ($3::timestamptz, $4::uuid) AND created_at >= $5::timestamptz
+      AND ($6::text IS NULL OR kind = $6::text)
     ORDER BY created_at DESC, id DESC LIMIT $2::int
 """
 
 LIST_ENTRIES = Statement(_ENTRY_PAGE.format(whose=""))
 """List a page of a guild's ledger, newest first.
 
-$1 guild, $2 limit, $3 created_at and $4 id of the last row seen; `FIRST_PAGE` for the first page.
+$1 guild, $2 limit, $3 created_at and $4 id of the last row seen (`FIRST_PAGE` for the first page),
+$5 the earliest created_at, $6 kind, or null for all.
 """
 
-FIRST_PAGE = datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1)
+FIRST_PAGE = LATEST, UUID(int=2**128 - 1)
 """The position before the newest ledger row."""
 
 # Repeats the predicate of the partial indexes; otherwise the planner cannot use them.
-_MEMBER_FILTER = "AND {party} = $5 AND {party} <> 'SYSTEM'"
+_MEMBER_FILTER = "AND {party} = $7 AND {party} <> 'SYSTEM'"
 
 _GIVEN = _ENTRY_PAGE.format(whose=_MEMBER_FILTER.format(party="giver_id"))
 _RECEIVED = _ENTRY_PAGE.format(whose=_MEMBER_FILTER.format(party="receiver_id"))
@@ -69,7 +105,7 @@ LIST_MEMBER_ENTRIES = Statement(f"""
 """)
 """List a page of a member's entries, given and received, each through its index.
 
-$1 … $4 as in `LIST_ENTRIES`, $5 user.
+$1 … $6 as in `LIST_ENTRIES`, $7 user.
 """
 
 # Sums may exceed 2⁶³ (of a squad, or of a member in a tampered ledger), where SQLite's sum() fails.

@@ -233,23 +233,37 @@ SWITCH_SQUAD = _change_squad(
 """Switch to another squad for its switch cost. Parameters and outcomes as in `JOIN_SQUAD`, and
 not_in_squad."""
 
-LEAVE_SQUAD = PostingStatement(
-    locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
-    source=f"{ONE_ROW} LEFT JOIN membership ON true {PARTIES}",
-    repeated=KEY_IS_USED,
-    cases=f"WHEN membership.squad_id IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}",
-    amount="0::bigint",
-    reason="NULL::text",
-    details="""'{"action":"leave","squad_id":"' || membership.squad_id::text || '"}'""",
-    numbers={"user_id": "$3::text"},
-    changes={
-        "membership_deleted": """
+
+def leave_squad(*, cases: str, **changes: str) -> PostingStatement:
+    """Return the statement that gives up a member's seat.
+
+    Args:
+        cases: The refusals.
+        changes: Further statements that write, by CTE name.
+    """
+    return PostingStatement(
+        locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
+        source=f"{ONE_ROW} LEFT JOIN membership ON true {PARTIES}",
+        repeated=KEY_IS_USED,
+        cases=cases,
+        amount="0::bigint",
+        reason="NULL::text",
+        details="""'{"action":"leave","squad_id":"' || membership.squad_id::text || '"}'""",
+        numbers={"user_id": "$3::text"},
+        changes={
+            "membership_deleted": """
         DELETE FROM squad_memberships
         WHERE guild_id = $2::text AND user_id = $3::text
-          AND (SELECT outcome FROM verdict) = 'done'"""
-    },
-    inserts=RECORD_ENTRY,
-    changed=_MEMBERSHIP_CHANGED,
+          AND (SELECT outcome FROM verdict) = 'done'""",
+            **changes,
+        },
+        inserts=RECORD_ENTRY,
+        changed=_MEMBERSHIP_CHANGED,
+    )
+
+
+LEAVE_SQUAD = leave_squad(
+    cases=f"WHEN membership.squad_id IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}"
 )
 """Leave the current squad. $1 … $10 as in `postings.POST_ENTRY`.
 

@@ -10,7 +10,7 @@ import pytest
 from helpers import ALICE, BOB, CAROL, GUILD, OTHER_GUILD
 from helpers.sample_guild import HOSTILE_NAME, dump, open_database
 
-from bytes_squads import BytesTransaction
+from bytes_squads import BytesTransaction, GuildOperations
 
 pytest.importorskip("rich")
 pytest.importorskip("asyncclick")
@@ -73,6 +73,7 @@ async def test_balance_shows_the_member(populated_url: str) -> None:
         "total_sent": member.total_sent,
         "last_daily": "2026-03-03",
         "streak_count": 2,
+        "left_at": None,
     }
 
     text = await read_text("balance", "--guild", GUILD, ALICE, url=populated_url)
@@ -81,6 +82,17 @@ async def test_balance_shows_the_member(populated_url: str) -> None:
     assert "last daily claim never" in await read_text(
         "balance", "--guild", GUILD, BOB, url=populated_url
     )
+
+
+async def test_balance_shows_a_member_who_left(populated_url: str) -> None:
+    """With the balance, and without a rank."""
+    async with open_database(populated_url):
+        await GuildOperations().set_member_left(GUILD, ALICE)
+
+    found = await read_json("balance", "--guild", GUILD, ALICE, DATABASE_URL=populated_url)
+    assert found["rank"] is None
+    text = await read_text("balance", "--guild", GUILD, ALICE, url=populated_url)
+    assert f"balance {found['balance']} bytes rank none, left the guild" in text
 
 
 @pytest.mark.parametrize(("guild", "user"), [(GUILD, NOBODY), (OTHER_GUILD, ALICE)])
@@ -117,6 +129,7 @@ async def test_history_is_newest_first(populated_url: str) -> None:
         "kind": "transfer",
         "actor_id": None,
         "idempotency_key": "click 1",
+        "reverses_id": None,
     }
     pages, before = [], ()
     while page := await read_json(
@@ -194,6 +207,7 @@ async def test_grant_and_charge_move_bytes_and_print_the_ledger_row(
         "kind": order,
         "actor_id": BOB,
         "idempotency_key": "order-1",
+        "reverses_id": None,
     }
     async with open_database(populated_url) as money:
         assert (await money.get_balance(GUILD, CAROL)).balance == before + change

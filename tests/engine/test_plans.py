@@ -19,13 +19,13 @@ from uuid import UUID
 import asyncpg
 import pytest
 from helpers import GUILD, OTHER_GUILD
-from helpers.big_guild import make_guild, member_id
+from helpers.big_guild import BEGAN, make_guild, member_id
 from helpers.schema_introspection import is_postgres
 
 import bytes_squads
 from bytes_squads.domain.rules import wall_time
 from bytes_squads.engine.execution import bind_sqlite
-from bytes_squads.sql import claims, configs, members, postings, queries, squads
+from bytes_squads.sql import claims, configs, guilds, members, postings, queries, squads
 from bytes_squads.sql.statement import PostingStatement, Statement
 
 MEMBERS = 3_000
@@ -35,7 +35,8 @@ LARGE = {"bytes_balances", "bytes_transactions", "squad_memberships"}
 """The tables that grow with a guild; of guilds and squads there are few, however read."""
 
 WALK = re.compile(
-    r"SCAN (bytes_balances|bytes_transactions|squad_memberships|member|rival|owner)\b"
+    r"SCAN (bytes_balances|bytes_transactions|squad_memberships"
+    r"|member|rival|owner|entry|reversal)\b"
 )
 """A step of SQLite's that reads a whole table or index, by the names they have in statements."""
 
@@ -49,14 +50,37 @@ READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
     "config": (configs.GET_CONFIG, (GUILD,), 0),
     "what a claim depends on": (claims.GET_CLAIM_STATE, (GUILD, ALICE, "key 1"), 3 + 1),
     "top ten": (queries.LEADERBOARD, (GUILD, 10, 0), 10),
+    "number of members": (queries.COUNT_MEMBERS, (GUILD,), MEMBERS),
     "rank of the eighteenth": (queries.GET_RANK, (GUILD, ALICE), 1 + 17),
     "role rewards": (queries.GET_ROLE_REWARDS, (GUILD, ALICE), 1),
-    "history of the guild": (queries.LIST_ENTRIES, (GUILD, 20, *SEEN), 20),
-    "history of a member": (queries.LIST_MEMBER_ENTRIES, (GUILD, 5, *SEEN, ALICE), 5 + 5),
+    "history of the guild": (queries.LIST_ENTRIES, (GUILD, 20, *SEEN, BEGAN, None), 20),
+    "transfers of the guild": (
+        queries.LIST_ENTRIES,
+        (GUILD, 20, *SEEN, BEGAN, "transfer"),
+        20,
+    ),
+    "history since an instant": (
+        queries.LIST_ENTRIES,
+        (GUILD, 100, *SEEN, BEGAN + timedelta(milliseconds=9_990), None),
+        30,
+    ),
+    "history of a member": (
+        queries.LIST_MEMBER_ENTRIES,
+        (GUILD, 5, *SEEN, BEGAN, None, ALICE),
+        5 + 5,
+    ),
+    # Three entries each millisecond, and the members who received them.
+    "earnings in a period": (
+        queries.EARNINGS_LEADERBOARD,
+        (GUILD, BEGAN + timedelta(seconds=2), BEGAN + timedelta(milliseconds=2_010), 10),
+        30 + 30,
+    ),
     "an entry": (postings.GET_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
     "a commit check": (postings.FIND_POSTED_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
     "a key that was used": (postings.GET_ENTRY_BY_KEY, (GUILD, "key 1"), 1),
     "a key that was not": (postings.GET_ENTRY_BY_KEY, (GUILD, "none"), 0),
+    "leaving, in a squad": (guilds.MARK_MEMBER, (GUILD, ALICE, NOW, NOW), 1 + 1 + 1 + 1),
+    "role changes": (guilds.GET_ROLES, (GUILD, ALICE), 1 + 1),
     "a member's squad": (squads.GET_MEMBER_SQUAD, (GUILD, ALICE), 1),
     "squads": (squads.LIST_SQUADS, (GUILD, True), MEMBERS),
     "standings": (squads.SQUAD_LEADERBOARD, (GUILD, 10), MEMBERS + MEMBERS),
@@ -96,6 +120,7 @@ WRITES: dict[str, tuple[PostingStatement, tuple[Any, ...], int]] = {
         posting(ALICE, "SYSTEM", "squad")[: postings.ENTRY_PARAMETERS],
         3 * 2,
     ),
+    "leave the guild": (guilds.LEAVE_GUILD, posting(ALICE, "SYSTEM", "squad"), 3 * 2),
 }
 
 

@@ -21,6 +21,7 @@ from bytes_squads import (
     BytesOperations,
     BytesTransactionCreate,
     DailyAlreadyClaimedError,
+    GuildOperations,
     IdempotencyConflictError,
     InsufficientBalanceError,
     InvalidSnowflakeError,
@@ -33,11 +34,14 @@ from bytes_squads import (
     SquadRoleTakenError,
     SquadUpdate,
 )
+from bytes_squads.domain import rules
 
 from .assertions import MAX_BYTES
 from .sample_data import ALICE, BOB, GUILD, Rows, make_transfer
 
 Member = int | str
+KINDS = (BytesOperations, SquadOperations, GuildOperations)
+"""The classes whose methods are the operations."""
 KNOWN = range(1_000, 1_100)
 """Members who have `BALANCE` bytes; so have Alice and Bob."""
 NEW = range(11_000, 11_100)
@@ -52,6 +56,7 @@ class World:
     Attributes:
         bytes: Operations on bytes.
         squads: Operations on squads.
+        guilds: Operations on the guild.
         paid: A squad that costs 5.
         other: Another squad that costs 5.
         free: A squad that costs nothing.
@@ -61,16 +66,29 @@ class World:
 
     bytes: BytesOperations
     squads: SquadOperations
+    guilds: GuildOperations
     paid: Squad = field(init=False)
     other: Squad = field(init=False)
     free: Squad = field(init=False)
     costly: Squad = field(init=False)
     made: dict[Member, Squad] = field(default_factory=dict)
 
+    def method(self, name: str) -> Callable[..., Awaitable[Any]]:
+        """Return the method of this name, of whichever operations have it."""
+        kinds: tuple[Any, ...] = self.bytes, self.squads, self.guilds
+        method: Callable[..., Awaitable[Any]] = next(
+            getattr(kind, name) for kind in kinds if hasattr(kind, name)
+        )
+        return method
 
-async def create_world(bytes_ops: BytesOperations, squad_ops: SquadOperations) -> World:
+
+async def create_world(
+    bytes_ops: BytesOperations,
+    squad_ops: SquadOperations,
+    guild_ops: GuildOperations | None = None,
+) -> World:
     """Create the guild of `World` in the open database."""
-    world = World(bytes_ops, squad_ops)
+    world = World(bytes_ops, squad_ops, guild_ops or GuildOperations())
     await world.bytes.update_config(GUILD, BytesConfigUpdate(max_transfer=10**6))
     await world.bytes.grant_many(GUILD, dict.fromkeys([*KNOWN], BALANCE - 100))
     await world.bytes.grant_many(GUILD, dict.fromkeys([ALICE, BOB], BALANCE - 100))
@@ -119,7 +137,7 @@ class Operation:
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """Return the parameters of the method."""
-        kind = BytesOperations if hasattr(BytesOperations, self.method) else SquadOperations
+        kind = next(kind for kind in KINDS if hasattr(kind, self.method))
         return inspect.signature(getattr(kind, self.method)).parameters
 
     @property
@@ -139,8 +157,7 @@ class Operation:
         ):
             key = {"idempotency_key": arguments.pop("idempotency_key")}
             arguments["data"] = BytesTransactionCreate(**data.model_dump() | key)
-        kind = world.bytes if hasattr(world.bytes, self.method) else world.squads
-        return await getattr(kind, self.method)(**arguments)
+        return await world.method(self.method)(**arguments)
 
     async def run(self, world: World, member: Member, key: str | None = None) -> Any:
         """Call it so that it succeeds; `get_ready` comes before.
@@ -237,6 +254,11 @@ async def pay_nothing(world: World, member: Member) -> None:
 async def join_paid(world: World, member: Member) -> None:
     """Let the member join the squad that costs 5."""
     await world.squads.join_squad(GUILD, member, world.paid.id)
+
+
+async def mark_left(world: World, member: Member) -> None:
+    """Let the member leave the guild."""
+    await world.guilds.set_member_left(GUILD, member)
 
 
 async def make_squad(world: World, member: Member) -> None:
@@ -385,13 +407,41 @@ WRITING_OPERATIONS = (
         error=NotInSquadError,
         prepare=join_paid,
     ),
+    Operation(
+        "set_member_left",
+        lambda w, m: {"guild_id": GUILD, "user_id": m},
+        writes={"bytes_balances": 0},
+        refusal=lambda w, m: {"guild_id": GUILD, "user_id": -1},
+        error=InvalidSnowflakeError,
+    ),
+    Operation(
+        "set_member_left, in a squad",
+        lambda w, m: {"guild_id": GUILD, "user_id": m},
+        writes=POSTED | {"squad_memberships": -1},
+        prepare=join_paid,
+    ),
+    Operation(
+        "set_member_left, back",
+        lambda w, m: {"guild_id": GUILD, "user_id": m, "left": False},
+        writes={"bytes_balances": 0},
+        prepare=mark_left,
+    ),
 )
 
 READS = (
+    Operation("find_balance", lambda w, m: {"guild_id": GUILD, "user_id": m}),
+    Operation("count_members", lambda w, m: {"guild_id": GUILD}),
     Operation("get_leaderboard", lambda w, m: {"guild_id": GUILD}),
+    Operation(
+        "get_earnings_leaderboard", lambda w, m: {"guild_id": GUILD, "since": rules.EARLIEST}
+    ),
     Operation("get_rank", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation("get_transaction_history", lambda w, m: {"guild_id": GUILD}),
     Operation("get_transaction_history, member", lambda w, m: {"guild_id": GUILD, "user_id": m}),
+    Operation(
+        "get_transaction_history, filtered",
+        lambda w, m: {"guild_id": GUILD, "kind": "grant", "since": rules.EARLIEST},
+    ),
     Operation("get_earned_roles", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation("get_config", lambda w, m: {"guild_id": GUILD}),
     Operation("verify", lambda w, m: {"guild_id": GUILD}),
@@ -400,6 +450,9 @@ READS = (
     Operation("get_user_squad", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation("get_squad_members", lambda w, m: {"guild_id": GUILD, "squad_id": w.paid.id}),
     Operation("get_squad_leaderboard", lambda w, m: {"guild_id": GUILD}),
+    Operation(
+        "get_role_changes", lambda w, m: {"guild_id": GUILD, "user_id": m, "role_ids": ["1", 7]}
+    ),
 )
 
 OPERATIONS = {operation.name: operation for operation in (*WRITING_OPERATIONS, *READS)}

@@ -111,6 +111,12 @@ class ReferenceModel:
             self.welcome({user: username})
         return self.members[user]
 
+    def find_balance(self, user: str) -> Row | None:
+        return self.members.get(user)
+
+    def count_members(self) -> int:
+        return sum(row["left_at"] is None for row in self.members.values())
+
     def create_transaction(self, data: b.BytesTransactionCreate) -> Any:
         giver, receiver, self.key = str(data.giver_id), str(data.receiver_id), data.idempotency_key
         order = ("transfer", giver, receiver, data.amount)
@@ -186,7 +192,8 @@ class ReferenceModel:
         return self.answer(len(amounts), *order)
 
     def get_leaderboard(self, limit: int, offset: int) -> list[b.LeaderboardEntry]:
-        pairs = sorted((-row["balance"], user) for user, row in self.members.items())
+        here = {user: row for user, row in self.members.items() if row["left_at"] is None}
+        pairs = sorted((-row["balance"], user) for user, row in here.items())
         entries = [b.LeaderboardEntry(n, user, -low) for n, (low, user) in enumerate(pairs, 1)]
         return entries[offset : offset + limit]
 
@@ -194,9 +201,33 @@ class ReferenceModel:
         everybody = self.get_leaderboard(limit=len(self.members), offset=0)
         return next((entry for entry in everybody if entry.user_id == user), None)
 
-    def get_transaction_history(self, user: str | None, limit: int, before: Any) -> list[Row]:
+    def get_earnings_leaderboard(
+        self, since: datetime, until: datetime | None, limit: int
+    ) -> list[b.LeaderboardEntry]:
+        undone = {row["reverses_id"] for row in self.ledger}
+        sums: dict[str, int] = {}
+        for row in self.ledger:
+            user, when = row["receiver_id"], row["created_at"]
+            if row["kind"] not in {"transfer", "daily", "grant"} or row["id"] in undone:
+                continue
+            if since <= when and (until is None or when < until):
+                sums[user] = sums.get(user, 0) + row["amount"]
+        here = [user for user in sums if sums[user] and not self.members[user]["left_at"]]
+        here.sort(key=lambda user: (-sums[user], user))
+        return [b.LeaderboardEntry(n, user, sums[user]) for n, user in enumerate(here, 1)][:limit]
+
+    def get_transaction_history(
+        self,
+        user: str | None,
+        limit: int,
+        before: Any,
+        kind: str | None = None,
+        since: datetime | None = None,
+    ) -> list[Row]:
         rows = [r for r in self.ledger if user in {None, r["giver_id"], r["receiver_id"]}]
         rows.sort(key=lambda row: (row["created_at"], row["id"]), reverse=True)
+        rows = [r for r in rows if kind in {None, r["kind"]}]
+        rows = [r for r in rows if since is None or r["created_at"] >= since]
         return rows[rows.index(before) + 1 if before else 0 :][:limit]
 
     def get_earned_roles(self, user: str) -> set[str]:
@@ -303,9 +334,28 @@ class ReferenceModel:
 
     def get_squad_leaderboard(self, limit: int) -> list[tuple[int, Row, int, int]]:
         standings = []
-        for squad, count in self.get_guild_squads(active_only=True):
+        for squad, _ in self.get_guild_squads(active_only=True):
             users = [seat["user_id"] for seat in self.get_squad_members(squad["id"])]
-            total = sum(self.members[user]["balance"] for user in users if user in self.members)
-            standings.append((squad, count, total))
+            here = [self.members[user] for user in users if self.members[user]["left_at"] is None]
+            standings.append((squad, len(here), sum(row["balance"] for row in here)))
         standings.sort(key=lambda standing: -standing[2])  # by name among equals, as they came
         return [(rank, *standing) for rank, standing in enumerate(standings, 1)][:limit]
+
+    # The guild -----------------------------------------------------------------------------------
+
+    def set_member_left(self, user: str, left: bool) -> bool:
+        if user not in self.members:
+            return False
+        if left and user in self.seats:
+            self.leave_squad(user)
+        old = self.members[user]["left_at"]
+        self.members[user] = self.members[user] | {"left_at": (old or self.now) if left else None}
+        return True
+
+    def get_role_changes(self, user: str, role_ids: list[str]) -> b.RoleChanges:
+        rewards, squad = self.config.get("role_rewards", {}), self.get_user_squad(user)
+        due = self.get_earned_roles(user) | ({squad["role_id"]} if squad else set())
+        given = {*rewards, *(each["role_id"] for each in self.squads.values())}
+        add = {role for role in due if role not in role_ids}
+        remove = {role for role in role_ids if role in given and role not in due}
+        return b.RoleChanges(frozenset(add), frozenset(remove))

@@ -80,6 +80,7 @@ UNKNOWN = {
     ("create_squad", "before"),
     ("update_squad", "before"),
     ("delete_squad", "after"),
+    ("set_member_left, back", "before"),
 }
 """Operations without a ledger row: what is not there may have been changed again by others."""
 

@@ -20,6 +20,7 @@ from helpers.postgres_relay import PostgresRelay
 from bytes_squads import (
     BytesConfigUpdate,
     BytesOperations,
+    GuildOperations,
     Squad,
     SquadCreate,
     SquadOperations,
@@ -36,6 +37,7 @@ LONG = 20.0
 """Seconds after which an operation hangs."""
 
 bytes_ops, squad_ops = BytesOperations(), SquadOperations()
+guild_ops = GuildOperations()
 
 
 @dataclass
@@ -109,6 +111,14 @@ LOOK_ALIKES: dict[str, tuple[Act, Act]] = {
     "update_config": (
         lambda w: bytes_ops.update_config(GUILD, BytesConfigUpdate(daily_amount=5)),
         lambda w: bytes_ops.update_config(GUILD, BytesConfigUpdate(daily_amount=5)),
+    ),
+    "set_member_left": (
+        lambda w: guild_ops.set_member_left(GUILD, ALICE),
+        lambda w: guild_ops.set_member_left(GUILD, ALICE),
+    ),
+    "set_member_left, in a squad": (
+        lambda w: guild_ops.set_member_left(GUILD, BOB),
+        lambda w: guild_ops.set_member_left(GUILD, BOB),
     ),
     "update_squad": (
         lambda w: squad_ops.update_squad(GUILD, w.free.id, SquadUpdate(name="Bees")),

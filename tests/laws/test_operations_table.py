@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 from helpers.assertions import Check, ReadRows
-from helpers.operations_table import OPERATIONS, Case, World, count_changes, each_case
-
-from bytes_squads import BytesOperations, SquadOperations
+from helpers.operations_table import KINDS, OPERATIONS, Case, World, count_changes, each_case
 
 
-@pytest.mark.parametrize("kind", [BytesOperations, SquadOperations])
+@pytest.mark.parametrize("kind", KINDS)
 def test_operations_table_has_every_public_method(kind: type) -> None:
     """An operation that is not in the table would meet no law."""
     public = {name for name in vars(kind) if not name.startswith("_")}

@@ -33,6 +33,7 @@ import bytes_squads
 from bytes_squads import (
     BytesConfigUpdate,
     BytesOperations,
+    GuildOperations,
     InvalidInputError,
     RefusedError,
     SquadOperations,
@@ -144,6 +145,9 @@ COSTS: dict[str, tuple[int | None, ...]] = {
     "switch_squad": (1, None, 1, 3, 1, 2),
     "switch_squad, free": (1, None, 1, 3, 1, 2),
     "leave_squad": (1, None, 1, 2, 1, 2),
+    "set_member_left": (2, None, None, None, 0, None),
+    "set_member_left, in a squad": (1, None, None, None, None, None),
+    "set_member_left, back": (1, None, None, None, None, None),
 }
 """Round trips of each operation that writes, by kind of call."""
 OTHER_COSTS = {
@@ -194,7 +198,11 @@ async def counted(
     backend: str, copied_url: str, clock: Clock, request: pytest.FixtureRequest
 ) -> AsyncIterator[Counted]:
     """Open a guild; on PostgreSQL with a relay in between."""
-    operations = BytesOperations(clock=clock), SquadOperations(clock=clock)
+    operations = (
+        BytesOperations(clock=clock),
+        SquadOperations(clock=clock),
+        GuildOperations(clock=clock),
+    )
     if backend == "sqlite":
         await bytes_squads.init(copied_url)
         yield Counted(await create_world(*operations), clock, None)

@@ -41,6 +41,7 @@ from bytes_squads import (
     BytesTransaction,
     BytesTransactionCreate,
     DailyClaim,
+    GuildOperations,
     LedgerReport,
     Squad,
     SquadCreate,
@@ -66,12 +67,13 @@ SETTINGS = settings(
 )
 
 MAX = 2**63 - 1
+DAY = timedelta(days=1)
 # The machine begins at noon UTC on 2 March 2026, in the week before New York's clocks go forward.
 ZONES = ("UTC", "UTC", "Asia/Kathmandu", "Pacific/Kiritimati", "America/New_York")
 HOME, AWAY = "100000000000000001", "99"
 GUILDS = (HOME, AWAY)
 ANN, BO, CY, DI = MEMBERS = ("200000000000000001", "30", "200000000000000002", "4")
-READS = {  # without the two that make what they look for
+READS = {  # without the one that makes what it looks for
     "get_leaderboard",
     "get_rank",
     "get_transaction_history",
@@ -82,6 +84,10 @@ READS = {  # without the two that make what they look for
     "get_user_squad",
     "get_squad_members",
     "get_squad_leaderboard",
+    "get_role_changes",
+    "get_earnings_leaderboard",
+    "find_balance",
+    "count_members",
 }
 # What the model does not keep: wall times, surrogate keys, and how a first answer is kept.
 UNWRITTEN = {
@@ -185,6 +191,7 @@ OPERATIONS: dict[str, tuple[int, tuple[Any, ...], dict[str, Any]]] = {
     "join_squad": (4, (members,), name_and_key | {"squad_id": nth}),
     "switch_squad": (4, (members,), name_and_key | {"squad_id": nth}),
     "leave_squad": (1, (members,), {"idempotency_key": keys}),
+    "set_member_left": (3, (members,), {"left": st.sampled_from((True, True, False))}),
 }
 
 
@@ -236,7 +243,8 @@ class Economy(RuleBasedStateMachine):
         self.run = bench.run
         self.run(bench.clear())
         self.clock = Clock(datetime(2026, 3, 2, 12, tzinfo=UTC))
-        self.operations = BytesOperations(clock=self.clock), SquadOperations(clock=self.clock)
+        kinds = BytesOperations, SquadOperations, GuildOperations
+        self.operations = [kind(clock=self.clock) for kind in kinds]
         self.paper = {guild: ReferenceModel() for guild in GUILDS}
         self.numbers: dict[UUID, int] = {}  # of ledger rows, in their guild
         self.done: dict[str, list[Order]] = {guild: [] for guild in GUILDS}
@@ -300,22 +308,31 @@ class Economy(RuleBasedStateMachine):
         """What the reading operations answer."""
         self.do(guild, "get_leaderboard", limit=limit, offset=offset)
         self.do(guild, "get_rank", user)
+        self.do(guild, "find_balance", user)
+        self.do(guild, "count_members")
         self.do(guild, "get_earned_roles", user)
         for whose in (None, user):
             page = self.do(guild, "get_transaction_history", whose, limit=10 * limit, before=None)
             for last in page[-limit:][:1]:
                 self.do(guild, "get_transaction_history", whose, limit=limit, before=last)
+            for kind in ("daily", "squad"):
+                more = {"kind": kind, "since": self.clock.now - DAY}
+                self.do(guild, "get_transaction_history", whose, limit=limit, before=None, **more)
+        for until in (None, self.clock.now):
+            since = self.clock.now - DAY
+            self.do(guild, "get_earnings_leaderboard", since=since, until=until, limit=limit)
         self.do(guild, "verify")
         counted = [paper.verify() for paper in self.paper.values()]
         members = sum(report.members for report in counted)
         rows = sum(report.transactions for report in counted)
-        assert LedgerReport(members, rows, ()) == self.run(self.operations[0].verify())
+        assert LedgerReport(members, rows, ()) == self.run(BytesOperations().verify())
         self.do(guild, "get_squad", squad_id)
         self.do(guild, "get_guild_squads", active_only=True)
         self.do(guild, "get_guild_squads", active_only=False)
         self.do(guild, "get_user_squad", user)
         self.do(guild, "get_squad_members", squad_id)
         self.do(guild, "get_squad_leaderboard", limit=limit)
+        self.do(guild, "get_role_changes", user, role_ids=["51", "54", "56", "7"])
 
     # Comparing ------------------------------------------------------------------------------------
 

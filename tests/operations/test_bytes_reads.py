@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from bytes_squads import (
     BytesBalance,
     BytesOperations,
     BytesTransaction,
+    InvalidPageError,
     LeaderboardEntry,
 )
 from bytes_squads.domain.rules import wall_time
@@ -114,6 +116,32 @@ async def test_get_leaderboard_and_rank_leave_out_members_who_left(
     assert expected[2:] == await bytes_ops.get_leaderboard(ids.guild, offset=2)
 
 
+async def test_find_balance_creates_nobody(
+    bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, read_all_rows: ReadRows
+) -> None:
+    """An unknown member is None, here and there; a known one is the stored row."""
+    row = await make_member(ids.alice, 30)
+    before = await read_all_rows()
+    for guild, user in ((ids.guild, ids.bob), (ids.other_guild, ids.alice)):
+        assert await bytes_ops.find_balance(guild, user) is None
+    found = await bytes_ops.find_balance(int(ids.guild), int(ids.alice))
+    assert before == await read_all_rows()
+    assert as_dict(await BytesBalance.get(id=row.id)) == as_dict(found)
+
+
+@pytest.mark.usefixtures("ranked")
+async def test_count_members_counts_the_leaderboard(bytes_ops: BytesOperations, ids: Ids) -> None:
+    """Of one guild, without those who left; nobody in a guild that is not known."""
+    assert len(MEMBERS) == await bytes_ops.count_members(ids.guild)
+    await BytesBalance.filter(guild_id=ids.guild, user_id="3").update(left_at=wall_time())
+    board = await bytes_ops.get_leaderboard(ids.guild)
+    assert len(MEMBERS) - 1 == len(board) == await bytes_ops.count_members(ids.guild)
+    assert await bytes_ops.count_members("999") == 0
+    left = await bytes_ops.find_balance(ids.guild, "3")
+    assert left is not None
+    assert left.left_at is not None
+
+
 async def test_get_leaderboard_of_a_guild_without_members_is_empty(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
@@ -126,7 +154,14 @@ async def test_get_leaderboard_of_a_guild_without_members_is_empty(
 # History ------------------------------------------------------------------------------------------
 
 
-async def put(ids: Ids, giver: str, receiver: str, clock: Clock, id_: UUID | None = None) -> None:
+async def put(
+    ids: Ids,
+    giver: str,
+    receiver: str,
+    clock: Clock,
+    id_: UUID | None = None,
+    kind: str = "transfer",
+) -> None:
     """A row in the ledger."""
     more = {"id": id_} if id_ else {}
     await BytesTransaction.create(
@@ -136,7 +171,7 @@ async def put(ids: Ids, giver: str, receiver: str, clock: Clock, id_: UUID | Non
         receiver_id=receiver,
         receiver_username="",
         amount=1,
-        kind="transfer",
+        kind=kind,
         created_at=clock.now,
         **more,
     )
@@ -264,6 +299,61 @@ async def test_get_transaction_history_pages_skip_and_repeat_nothing(
         last = page[-1]
         await put(ids, ids.alice, ids.bob, clock)
     assert expected == seen
+
+
+KINDS = ("transfer", "starting", "daily", "grant", "charge", "squad")
+
+
+@pytest.mark.parametrize("whose", ["guild", "member"])
+async def test_get_transaction_history_of_one_kind_and_since_an_instant(
+    bytes_ops: BytesOperations, ids: Ids, clock: Clock, whose: str
+) -> None:
+    """Page after page is what a filter of the whole history leaves, the instant included."""
+    instants = []
+    for n in range(24):
+        await put(ids, ids.alice, ids.bob, clock, kind=KINDS[n % 4])
+        instants.append(clock.now)
+        clock.now += timedelta(microseconds=n % 3)
+    user = ids.bob if whose == "member" else None
+    whole = await bytes_ops.get_transaction_history(ids.guild, user, limit=100)
+    for kind in (None, *KINDS):
+        for since in (None, instants[0], instants[9], instants[10], clock.now + timedelta(1)):
+            expected = [
+                row.id
+                for row in whole
+                if kind in {None, row.kind} and (since is None or row.created_at >= since)
+            ]
+            seen: list[UUID] = []
+            last = None
+            for _ in range(len(expected) + 1):
+                page = await bytes_ops.get_transaction_history(
+                    ids.guild, user, 3, last, kind=kind, since=since
+                )
+                seen += [row.id for row in page]
+                last = page[-1] if page else last
+            assert expected == seen
+
+
+@pytest.mark.parametrize("bad", ["", "Transfer", "transfers", "SYSTEM", b"daily", 1, ("daily",)])
+async def test_get_transaction_history_refuses_an_unknown_kind(
+    bytes_ops: BytesOperations, ids: Ids, bad: Any
+) -> None:
+    """A misspelled kind is a mistake in the call, not an empty history."""
+    with pytest.raises(InvalidPageError) as caught:
+        await bytes_ops.get_transaction_history(ids.guild, kind=bad)
+    assert bad is caught.value.value
+
+
+@pytest.mark.parametrize(
+    "bad", [Clock().now.replace(tzinfo=None), date(2026, 3, 2), "2026-03-02", 0]
+)
+async def test_get_transaction_history_refuses_a_bad_instant(
+    bytes_ops: BytesOperations, ids: Ids, bad: Any
+) -> None:
+    """Only a timezone-aware datetime is an instant."""
+    with pytest.raises(InvalidPageError) as caught:
+        await bytes_ops.get_transaction_history(ids.guild, since=bad)
+    assert bad is caught.value.value
 
 
 # Earned roles -------------------------------------------------------------------------------------

@@ -51,13 +51,14 @@ ARROWS: dict[str, set[str]] = {
 
 FACE = {
     "models": {"BytesBalance", "BytesConfig", "BytesTransaction", "Squad", "SquadMembership"},
-    "operations": {"BytesOperations", "SquadOperations"},
+    "operations": {"BytesOperations", "GuildOperations", "SquadOperations"},
     "inputs and results": {
         "BytesConfigUpdate",
         "BytesTransactionCreate",
         "DailyClaim",
         "LeaderboardEntry",
         "LedgerReport",
+        "RoleChanges",
         "SquadCreate",
         "SquadStanding",
         "SquadSummary",
