@@ -11,7 +11,7 @@ from importlib import metadata
 import asyncclick as click
 
 from .._interrupt import handle_interrupts
-from . import archives, database, guilds, members
+from . import archives, database, guilds, members, payments
 from .errors import OneLineErrorGroup
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -53,8 +53,8 @@ for command in (
     members.leaderboard,
     members.balance,
     members.history,
-    members.grant,
-    members.charge,
+    payments.grant,
+    payments.charge,
     guilds.config,
     guilds.squads,
     archives.export_command,

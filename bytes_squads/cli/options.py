@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncclick as click
@@ -60,6 +61,17 @@ def parse_uuid(_: click.Context, __: click.Parameter, value: str | None) -> UUID
         return None if value is None else UUID(value)
     except ValueError:
         raise click.BadParameter(f"{value!a} is not the id of a ledger row") from None
+
+
+def parse_instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    """Return a point in time from ISO 8601; a date is its first instant, UTC where no zone is."""
+    if value is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{value!a} is not a date or a time (ISO 8601)") from None
 
 
 def format_examples(*lines: str) -> str:

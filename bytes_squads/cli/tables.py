@@ -21,6 +21,7 @@ from .. import (
     SquadStanding,
     SquadSummary,
 )
+from .currency import Currency
 from .sanitize import escape_control_characters
 
 SHOWN_DISCREPANCIES = 50
@@ -78,7 +79,7 @@ def _table(
         justify: Literal["left", "right"] = "right" if column in numbers else "left"
         no_wrap = column in numbers or column in words
         overflow: Literal["ellipsis", "fold"] = "ellipsis" if no_wrap else "fold"
-        table.add_column(column, justify=justify, no_wrap=no_wrap, overflow=overflow)
+        table.add_column(Text(column), justify=justify, no_wrap=no_wrap, overflow=overflow)
     return table
 
 
@@ -160,24 +161,29 @@ def history(
     return _ByWidth((MEDIUM, wide), (0, narrow))
 
 
-def leaderboard_page(entries: Sequence[LeaderboardEntry]) -> Table:
+BYTES = Currency()
+
+
+def leaderboard_page(entries: Sequence[LeaderboardEntry], currency: Currency = BYTES) -> Table:
     """Return the table of a leaderboard page, with members by id."""
-    table = _table("Leaderboard", "#", "member", "bytes", numbers=("#", "member", "bytes"))
+    columns = ("#", "member", currency.header)
+    table = _table("Leaderboard", *columns, numbers=columns)
     for entry in entries:
         table.add_row(f"{entry.rank:,}", entry.user_id, f"{entry.balance:,}")
     return table
 
 
-def member_summary(row: BytesBalance, rank: int | None) -> Table:
+def member_summary(row: BytesBalance, rank: int | None, currency: Currency = BYTES) -> Table:
     """Return the table of a member's balance and totals.
 
     Args:
         row: The member's row.
         rank: The member's rank on the leaderboard; None for one who left the guild.
+        currency: The guild's currency.
     """
     return _key_value_table(
         f"Member {row.user_id} of guild {row.guild_id}",
-        ("balance", f"{row.balance:,} bytes"),
+        ("balance", _user_text(currency.format(row.balance))),
         ("rank", "none, left the guild" if rank is None else f"{rank:,}"),
         ("total received", f"{row.total_received:,}"),
         ("total sent", f"{row.total_sent:,}"),
@@ -186,7 +192,9 @@ def member_summary(row: BytesBalance, rank: int | None) -> Table:
     )
 
 
-def ledger(rows: Sequence[BytesTransaction], user_id: str | None) -> RenderableType:
+def ledger(
+    rows: Sequence[BytesTransaction], user_id: str | None, currency: Currency = BYTES
+) -> RenderableType:
     """Return the table of a ledger page.
 
     A narrow terminal shows the parties by name, in front of the reason.
@@ -194,11 +202,12 @@ def ledger(rows: Sequence[BytesTransaction], user_id: str | None) -> RenderableT
     Args:
         rows: The rows, newest first.
         user_id: Show signed amounts from this member's side (snowflake); None shows both sides.
+        currency: The guild's currency.
     """
     title = "Ledger" if user_id is None else f"Ledger of member {user_id}"
     parties = ("from", "to") if user_id is None else ("with",)
-    entry = ("when (UTC)", "kind", "bytes")
-    numbers = ("when (UTC)", "bytes", *parties)
+    entry = ("when (UTC)", "kind", currency.header)
+    numbers = ("when (UTC)", currency.header, *parties)
     wide = _table(title, *entry, *parties, "reason", numbers=numbers, words=("kind",))
     details = "giver to receiver: reason" if user_id is None else "with: reason"
     narrow = _table(title, *entry, details, numbers=numbers, words=("kind",))

@@ -153,6 +153,12 @@ One row of counts and nulls if all match. $1 guild, or null for all.
 """
 
 
+HAS_MEMBERS = Statement("""
+    SELECT EXISTS (SELECT 1 FROM bytes_balances WHERE guild_id = $1::text) AS found
+""")
+"""Find out whether a guild has a row of a member. $1 guild."""
+
+
 def join_halves(high: int, low: int) -> int:
     """Return the sum whose upper and lower 32 bits were added up separately."""
     return (high << 32) + low
