@@ -6,12 +6,10 @@ fails or `verify` finds a difference, 2 for a wrong command line, 130 when inter
 
 from __future__ import annotations
 
-from importlib import metadata
-
 import asyncclick as click
 
 from .._interrupt import handle_interrupts
-from . import archives, database, guilds, members, payments
+from . import archives, database, guilds, members, payments, squads
 from .errors import OneLineErrorGroup
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -32,15 +30,8 @@ Exit codes:
 """
 
 
-def _version() -> str:
-    try:
-        return metadata.version("bytes_squads")
-    except metadata.PackageNotFoundError:  # pragma: no cover  # run from a source folder
-        return "(not installed)"
-
-
 @click.group(cls=OneLineErrorGroup, context_settings=HELP, epilog=EXAMPLES)
-@click.version_option(_version(), prog_name="bytes-squads")
+@click.version_option(database.package_version(), prog_name="bytes-squads")
 def commands() -> None:
     """Manage guild currencies and squads of Discord bots."""
 
@@ -49,6 +40,7 @@ for command in (
     database.demo_command,
     database.upgrade,
     database.distribute,
+    database.status,
     database.verify,
     members.leaderboard,
     members.balance,
@@ -56,7 +48,9 @@ for command in (
     payments.grant,
     payments.charge,
     guilds.config,
-    guilds.squads,
+    squads.squads,
+    guilds.guilds,
+    guilds.stats,
     archives.export_command,
     archives.import_command,
 ):

@@ -22,14 +22,7 @@ from .output import print_csv, print_result, public_columns, row_to_dict
 )
 @options.guild
 @options.limit
-@click.option(
-    "--offset",
-    metavar="N",
-    callback=options.parse_int,
-    default="0",
-    show_default=True,
-    help="Members to skip.",
-)
+@options.offset
 @options.as_json
 @options.database
 async def leaderboard(
@@ -90,13 +83,7 @@ async def balance(guild: str, user: str, as_json: bool, database_url: str | None
     help="Continue after this ledger row, the last one of the previous page.",
 )
 @click.option("--kind", type=click.Choice(KINDS), help="Only rows of this kind.")
-@click.option(
-    "--since",
-    metavar="TIME",
-    callback=options.parse_instant,
-    help="Only rows from this time on, such as 2026-03-01 or 2026-03-01T18:30+01:00. "
-    "UTC unless it says otherwise.",
-)
+@options.since
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets.")
 @options.as_json
 @options.database

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Literal
 
 from rich import box
@@ -16,15 +17,18 @@ from .. import (
     BytesBalance,
     BytesConfig,
     BytesTransaction,
+    EconomyStatistics,
     LeaderboardEntry,
     LedgerReport,
     SquadStanding,
     SquadSummary,
 )
+from ..operations.read_only import GuildSummary
 from .currency import Currency
 from .sanitize import escape_control_characters
 
 SHOWN_DISCREPANCIES = 50
+SHOWN_DAYS = 31
 
 WIDE = 110
 """Columns of a terminal in which the tables also show ids."""
@@ -42,6 +46,31 @@ class Leader:
     balance: int
     streak: int
     roles: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a database.
+
+    Attributes:
+        database: What it is, without a password.
+        server: PostgreSQL or SQLite, with the version.
+        version: The version of this package.
+        migrations_missing: Those of this package that are not applied, oldest first.
+        rules: Number of the checks and triggers that it should have.
+        rules_missing: Those of them that it lacks.
+        distribution: The number of shards and of nodes; None if it is not distributed.
+        pool: The least and the largest number of connections; None without a pool.
+    """
+
+    database: str
+    server: str
+    version: str
+    migrations_missing: list[str]
+    rules: int
+    rules_missing: list[str]
+    distribution: tuple[int, int] | None
+    pool: tuple[int, int] | None
 
 
 class _ByWidth:
@@ -283,6 +312,63 @@ def squads(summaries: Sequence[SquadSummary]) -> RenderableType:
         for _, table in layouts:
             table.add_row(*cells[: len(table.columns)])
     return _ByWidth(*layouts)
+
+
+def guilds(summaries: Sequence[GuildSummary]) -> RenderableType:
+    """Return the table of the guilds of a database; a narrow terminal shows dates without times."""
+    columns = ("guild", "members", "bytes", "last activity")
+    wide, narrow = (_table("Guilds", *columns, numbers=columns) for _ in range(2))
+    for guild in summaries:
+        cells = guild.guild_id, f"{guild.members:,}", f"{guild.circulation:,}"
+        last = guild.last_activity
+        utc = last and last.astimezone(UTC)
+        wide.add_row(*cells, f"{utc:%Y-%m-%d %H:%M}" if utc else "never")
+        narrow.add_row(*cells, f"{utc:%Y-%m-%d}" if utc else "never")
+    return _ByWidth((MEDIUM, wide), (0, narrow))
+
+
+def statistics(found: EconomyStatistics, currency: Currency) -> RenderableType:
+    """Return the tables of a guild's statistics: the sums, by kind, and by date."""
+    summary = _key_value_table(
+        "Economy",
+        ("members", f"{found.members:,}"),
+        ("circulation", _user_text(currency.format(found.circulation))),
+        ("of the richest tenth", f"{found.richest_tenth_share:.0%}"),
+        ("created", f"{found.created:,}"),
+        ("retired", f"{found.retired:,}"),
+        ("transferred", f"{found.transferred:,}"),
+    )
+    amount = currency.header
+    kinds = _table("By kind", "kind", "rows", amount, numbers=("rows", amount), words=("kind",))
+    for kind, total in found.kinds.items():
+        kinds.add_row(kind, f"{total.count:,}", f"{total.amount:,}")
+    shown = found.days[-SHOWN_DAYS:]
+    hidden = len(found.days) - len(shown)
+    columns = ("date", "created", "retired", "transferred", "members")
+    title = f"By date: the last {len(shown)}" if hidden else "By date"
+    days = _table(title, *columns, numbers=columns)
+    for day in shown:
+        sums = (day.created, day.retired, day.transferred, day.active_members)
+        days.add_row(day.date.isoformat(), *map("{:,}".format, sums))
+    return Group(summary, kinds, days)
+
+
+def status(found: Status) -> Table:
+    """Return the table of the state of a database."""
+    missing = ", ".join(found.migrations_missing)
+    rules = ", ".join(found.rules_missing)
+    pool = "one connection" if found.pool is None else "{} to {} connections".format(*found.pool)
+    nodes = found.distribution
+    return _key_value_table(
+        "Status",
+        ("database", _user_text(found.database)),
+        ("server", found.server),
+        ("package", found.version),
+        ("migrations missing", _user_text(missing or "none")),
+        ("checks and triggers", f"missing: {rules}" if rules else f"all {found.rules} present"),
+        ("distributed", f"{nodes[0]:,} shards on {nodes[1]:,} nodes" if nodes else "no"),
+        ("pool", pool),
+    )
 
 
 def refusals(counts: Mapping[str, int], examples: Mapping[str, str]) -> Table:

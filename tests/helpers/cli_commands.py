@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+SQUAD = "0198a7a2-9c4e-7d52-8a33-7d0c51f6b0aa"
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "demo": (),
     "upgrade": (),
@@ -14,7 +16,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "charge": ("--guild", "1", "2", "3"),
     "config show": ("--guild", "1"),
     "config set": ("--guild", "1", "--daily-amount", "5"),
-    "squads": ("--guild", "1"),
+    "squads list": ("--guild", "1"),
+    "squads create": ("--guild", "1", "--role-id", "2", "--name", "x"),
+    "squads update": ("--guild", "1", SQUAD, "--name", "x"),
+    "squads delete": ("--guild", "1", SQUAD, "--yes"),
+    "guilds": (),
+    "stats": ("--guild", "1"),
+    "status": (),
     "export": ("--guild", "1"),
     "import": (__file__,),
 }
