@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncclick as click
 
 from .._interrupt import handle_interrupts
-from . import archives, database, guilds, members, payments, squads
+from . import archives, balance_file, database, guilds, members, payments, people, squads
 from .errors import OneLineErrorGroup
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -47,12 +47,18 @@ for command in (
     members.history,
     payments.grant,
     payments.charge,
+    payments.set_balance,
+    payments.reset,
+    payments.reverse,
+    people.members,
     guilds.config,
     squads.squads,
     guilds.guilds,
     guilds.stats,
+    guilds.guild,
     archives.export_command,
     archives.import_command,
+    balance_file.import_balances,
 ):
     commands.add_command(command)
 

@@ -1,4 +1,4 @@
-"""Commands for guilds: ``config show``, ``config set``, ``guilds``, ``stats``."""
+"""Commands for guilds: ``config show``, ``config set``, ``guilds``, ``stats``, ``guild delete``."""
 
 from __future__ import annotations
 
@@ -171,3 +171,27 @@ async def stats(
         found = await GuildOperations().get_statistics(guild, since, until)
         currency = await get_currency(guild)
     print_result(as_json, asdict(found), tables.statistics(found, currency))
+
+
+@click.group()
+def guild() -> None:
+    """Delete a guild."""
+
+
+@guild.command(
+    epilog=options.format_examples("bytes-squads guild delete --guild 81384788765712384")
+)
+@options.guild
+@options.yes
+@options.as_json
+@options.database
+async def delete(guild: str, yes: bool, as_json: bool, database_url: str | None) -> None:
+    """Delete all rows of a guild: members, ledger, squads and settings.
+
+    Asks first: it cannot be undone. An export is a copy that can be imported again.
+    """
+    async with open_database(database_url):
+        members = await BytesOperations().count_members(guild)
+        options.confirm(f"Delete guild {guild} with its {members:,} members and its ledger?", yes)
+        await GuildOperations().delete_guild(guild)
+    print_result(as_json, {"deleted": guild}, f"deleted guild {guild}")

@@ -1,15 +1,16 @@
-"""Commands that move bytes: ``grant``, ``charge``."""
+"""Commands that move bytes: ``grant``, ``charge``, ``set-balance``, ``reset``, ``reverse``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import asyncclick as click
 
 from .. import BytesOperations, BytesTransaction
 from . import options
-from .currency import Currency, get_currency, is_new_guild, warn_of_new_guild
+from .currency import Currency, currency_of, get_currency, is_new_guild, warn_of_new_guild
 from .database_option import open_database
 from .output import print_result, row_to_dict
 
@@ -133,6 +134,114 @@ async def charge(
     _print_payment(row, balance, done, as_json)
     if new_guild:
         warn_of_new_guild(guild)
+
+
+@click.command(
+    "set-balance",
+    epilog=options.format_examples(
+        "bytes-squads set-balance --guild 81384788765712384 80351110224678912 500"
+    ),
+)
+@_payment_options("balance")
+async def set_balance(
+    guild: str,
+    user: str,
+    balance: int,
+    username: str,
+    reason: str | None,
+    actor: str | None,
+    key: str | None,
+    as_json: bool,
+    database_url: str | None,
+) -> None:
+    """Set the balance of the member USER to BALANCE, by a grant or a charge of the difference."""
+    async with open_database(database_url):
+        new_guild = await is_new_guild(guild)
+        row = await BytesOperations().set_balance(
+            guild,
+            user,
+            balance,
+            username=username,
+            reason=reason,
+            actor_id=actor,
+            idempotency_key=key,
+        )
+        now, currency = await _read_result(guild, user)
+    done = f"member {user} has {currency.format(now)} now"
+    if row is None:
+        data = {"id": None, "balance": now}
+        print_result(as_json, data, f"{done}: that was the balance before, nothing was changed")
+    else:
+        _print_payment(row, now, done, as_json)
+    if new_guild:
+        warn_of_new_guild(guild)
+
+
+@click.command(
+    epilog=options.format_examples(
+        "bytes-squads reset --guild 81384788765712384 --reason season --yes",
+        "bytes-squads reset --guild 81384788765712384 --balance 0",
+    )
+)
+@options.guild
+@click.option(
+    "--balance",
+    metavar="N",
+    callback=options.parse_int,
+    help="The new balance. Default: the guild's starting balance.",
+)
+@options.yes
+@_entry_options
+async def reset(
+    guild: str,
+    balance: int | None,
+    yes: bool,
+    reason: str | None,
+    actor: str | None,
+    key: str | None,
+    as_json: bool,
+    database_url: str | None,
+) -> None:
+    """Set the balance of every member of a guild, all or nothing. Asks first."""
+    async with open_database(database_url):
+        config = await BytesOperations().get_config(guild)
+        shown = currency_of(config).format(config.starting_balance if balance is None else balance)
+        members = await BytesOperations().count_members(guild)
+        options.confirm(
+            f"Set the balance of all {members:,} members of guild {guild} to {shown}?", yes
+        )
+        changed = await BytesOperations().reset_balances(
+            guild, balance, reason=reason, actor_id=actor, idempotency_key=key
+        )
+    print_result(as_json, {"changed": changed}, f"changed {changed:,} balances to {shown}")
+
+
+@click.command(
+    epilog=options.format_examples(
+        "bytes-squads reverse --guild 8138478876571 0198a7a2-9c4e-7d52-8a33-7d0c51f6b0aa"
+    )
+)
+@options.guild
+@click.argument("row", callback=options.parse_uuid)
+@_entry_options
+async def reverse(
+    guild: str,
+    row: UUID,
+    reason: str | None,
+    actor: str | None,
+    key: str | None,
+    as_json: bool,
+    database_url: str | None,
+) -> None:
+    """Take back the ledger row ROW (its id), once: the bytes go from its receiver to its giver."""
+    async with open_database(database_url):
+        reversal = await BytesOperations().reverse_transaction(
+            guild, row, reason=reason, actor_id=actor, idempotency_key=key
+        )
+        currency = await get_currency(guild)
+    done = f"took back {currency.format(reversal.amount)}"
+    parties = f"from {reversal.giver_id} to {reversal.receiver_id}"
+    print_result(as_json, row_to_dict(reversal), f"{done} {parties}: ledger row {reversal.id}")
 
 
 async def _read_result(guild: str, user: str) -> tuple[int, Currency]:

@@ -63,8 +63,7 @@ async def list_command(
 
 @squads.command(
     epilog=options.format_examples(
-        "bytes-squads squads create --guild 81384788765712384 --role-id 41771983423143937 "
-        "--name Owls --switch-cost 25",
+        "bytes-squads squads create --guild 81384788765712384 --role-id 31 --name Owls",
     )
 )
 @options.guild
@@ -93,8 +92,8 @@ async def create(guild: str, as_json: bool, database_url: str | None, **fields: 
 
 @squads.command(
     epilog=options.format_examples(
-        "bytes-squads squads update --guild 81384788765712384 "
-        "0198a7a2-9c4e-7d52-8a33-7d0c51f6b0aa --closed",
+        "bytes-squads squads update --guild 81384788765712 "
+        "--closed 0198a7a2-9c4e-7d52-8a33-7d0c51f6b0aa",
     )
 )
 @options.guild

@@ -344,7 +344,7 @@ def statistics(found: EconomyStatistics, currency: Currency) -> RenderableType:
         kinds.add_row(kind, f"{total.count:,}", f"{total.amount:,}")
     shown = found.days[-SHOWN_DAYS:]
     hidden = len(found.days) - len(shown)
-    columns = ("date", "created", "retired", "transferred", "members")
+    columns = ("date", "created", "retired", "transferred", "active")
     title = f"By date: the last {len(shown)}" if hidden else "By date"
     days = _table(title, *columns, numbers=columns)
     for day in shown:

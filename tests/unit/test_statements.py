@@ -13,7 +13,14 @@ REFERENCE = re.compile(
 )
 INSERT = re.compile(rf"\bINSERT INTO (?:{TABLES})\b[^(]*\((?P<columns>[^)]*)\)")
 
-TEXTS = plain_texts() | {f"{name}, distributed": text for name, text in distributed_texts().items()}
+ACROSS_GUILDS = {"queries.LIST_GUILDS"}
+"""Statements of the command line that read every guild."""
+
+TEXTS = {name: text for name, text in plain_texts().items() if name not in ACROSS_GUILDS} | {
+    f"{name}, distributed": text
+    for name, text in distributed_texts().items()
+    if name not in ACROSS_GUILDS
+}
 
 
 def find_query(text: str, position: int) -> tuple[int, int]:
