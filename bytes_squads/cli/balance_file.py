@@ -52,12 +52,7 @@ async def import_balances(
     Each line has a user id, a balance and perhaps a username; the first may be the header
     user_id,balance,username. Members who are not in the file keep their balance.
     """
-    try:
-        with Path(file).open("rb") as source:
-            lines = _read(source)
-    except OSError as error:
-        raise click.ClickException(f"cannot read {file}: {error.strerror}") from None
-    changed = 0
+    lines, changed = _read_file(file), 0
     async with open_database(database_url):
         with show_progress("Importing") as on_progress:
             async with in_transaction():
@@ -79,6 +74,14 @@ async def _set_balance(guild: str, line: _Line, reason: str) -> bool:
     except (InvalidInputError, RefusedError) as error:
         raise click.ClickException(f"line {line.number}: {error}") from error
     return row is not None
+
+
+def _read_file(file: str) -> list[_Line]:
+    try:
+        with Path(file).open("rb") as source:
+            return _read(source)
+    except OSError as error:
+        raise click.ClickException(f"cannot read {file}: {error.strerror}") from None
 
 
 def _read(source: Iterable[bytes]) -> list[_Line]:
@@ -118,10 +121,10 @@ def _decode(source: Iterable[bytes]) -> Iterator[str]:
 
 
 def _parse(number: int, cells: list[str]) -> _Line:
-    if len(cells) not in (2, 3):
+    if len(cells) not in (len(COLUMNS) - 1, len(COLUMNS)):
         raise click.ClickException(f"{len(cells)} columns, expected user_id,balance,username")
+    username = validation.username(cells[-1] if len(cells) == len(COLUMNS) else "")
     balance = options.to_int(cells[1])
     if not 0 <= balance <= MAX_BYTES:
         raise click.ClickException(f"{balance} is not a balance")
-    username = validation.username(cells[2] if len(cells) > 2 else "")
     return _Line(number, validation.snowflake(cells[0]), balance, username)

@@ -96,7 +96,7 @@ async def test_members_left_and_back(populated_url: str) -> None:
 
 
 async def test_members_export_is_json_for_both(populated_url: str) -> None:
-    """In several lines for people, in one for scripts; the same data, without control characters."""
+    """In several lines for people, in one for scripts; without control characters."""
     words = ("members", "export", "--guild", GUILD, BOB)
     data = await read_json(*words, DATABASE_URL=populated_url)
     shown = await run_command(*words, DATABASE_URL=populated_url)
