@@ -1,7 +1,8 @@
 """Inputs and results of the operations.
 
 Inputs are pydantic models that validate at construction (`InvalidInputError`).
-Results are frozen dataclasses. Amounts are whole bytes.
+Results are frozen dataclasses, except `MemberExport`, which is a pydantic model and so has a JSON
+form. Amounts are whole bytes.
 """
 
 from __future__ import annotations
@@ -337,6 +338,33 @@ class RoleChanges:
 
     add: frozenset[str]
     remove: frozenset[str]
+
+
+class MemberExport(BaseModel):
+    """All that a guild stores of one person, as plain JSON values.
+
+    Rows are dicts by column name; times are ISO 8601 in UTC, ids are text. The ids of other members
+    are included, their names are not.
+
+    Attributes:
+        guild_id: The guild (snowflake).
+        user_id: The person (snowflake).
+        balance: The row of `BytesBalance`; None for an unknown member.
+        squad: The row of `SquadMembership` with the squad's ``name``; None without a squad.
+        transactions: The rows of `BytesTransaction` that the person gave or received, oldest first.
+            The only username of a row is the person's: ``giver_username`` or
+            ``receiver_username``.
+        ordered_as_moderator: Number of ledger rows that the person ordered, as their ``actor_id``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    guild_id: str
+    user_id: str
+    balance: dict[str, Any] | None = None
+    squad: dict[str, Any] | None = None
+    transactions: list[dict[str, Any]] = []
+    ordered_as_moderator: int = 0
 
 
 @dataclass(frozen=True, slots=True)

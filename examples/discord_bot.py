@@ -5,7 +5,8 @@
 
 In PowerShell a variable is set in a line before that: ``$env:DISCORD_TOKEN = '…'``. Without
 ``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no privileged
-intent. To assign roles it needs Manage Roles, and a role above them.
+intent. With ``MEMBERS_INTENT=1``, and that intent enabled in Discord's developer portal, it notices
+who leaves the server. To assign roles it needs Manage Roles, and a role above them.
 
 Members get ``/bytes balance|send|daily|leaderboard|history`` and
 ``/squad list|join|switch|leave|standings``, moderators ``/economy grant|charge|config|squad``.
@@ -17,8 +18,8 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -29,7 +30,8 @@ from discord.utils import escape_markdown, format_dt
 import bytes_squads as bs
 
 log = logging.getLogger("economy")
-ops, squads = bs.BytesOperations(), bs.SquadOperations()  # stateless: one instance each is enough
+# Stateless: one instance each is enough.
+ops, squads, guilds = bs.BytesOperations(), bs.SquadOperations(), bs.GuildOperations()
 
 Amount = app_commands.Range[int, 1]
 ZeroOrMore = app_commands.Range[int, 0]
@@ -49,7 +51,7 @@ SHUTDOWN_TIMEOUT = 10  # seconds for running commands when the bot stops
 class EconomyBot(discord.Client):
     def __init__(self) -> None:
         super().__init__(
-            intents=discord.Intents(guilds=True),
+            intents=discord.Intents(guilds=True, members="MEMBERS_INTENT" in os.environ),
             allowed_mentions=discord.AllowedMentions.none(),  # <@id> shows a name without a ping
         )
         self.tree = EconomyTree(self)
@@ -60,6 +62,15 @@ class EconomyBot(discord.Client):
         await bs.init()  # the database of DATABASE_URL
         await bs.upgrade()  # create or migrate its tables
         await self.tree.sync()
+
+    async def on_raw_member_remove(self, event: discord.RawMemberRemoveEvent) -> None:
+        with failures_logged(f"member {event.user.id} was not marked as gone"):
+            await guilds.set_member_left(event.guild_id, event.user.id)
+
+    async def on_member_join(self, member: Member) -> None:
+        with failures_logged(f"member {member.id} was not marked as back"):
+            if await guilds.set_member_left(member.guild.id, member.id, left=False):
+                await update_roles(member)  # those of rewards that were earned before
 
     async def close(self) -> None:
         self.tree.closing = True
@@ -207,7 +218,7 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
         whose = no_bot(member or member_of(interaction))
         found = await ops.get_balance(whose.guild.id, whose.id, whose.name)
         await say(interaction, f"{whose.mention} has **{found.balance:,}** bytes.")
-        await give_earned_roles(whose)  # a new member has just received the starting balance
+        await update_roles(whose)  # a new member has just received the starting balance
 
     @app_commands.command(description="Send bytes to another member")
     async def send(
@@ -233,7 +244,7 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
             await interaction.followup.send(
                 f"{giver.mention} sent {to.mention} **{amount:,}** bytes{why}"
             )
-        await give_earned_roles(to)
+        await update_roles(to)
 
     @app_commands.command(description="Claim the bytes of the day")
     async def daily(self, interaction: Interaction) -> None:
@@ -244,7 +255,7 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
         times = f" (×{claim.multiplier})" if claim.multiplier > 1 else ""
         paid = f"**{claim.amount:,}** bytes{times} for day {claim.streak} in a row."
         await say(interaction, f"{paid} You have {claim.balance:,}.")
-        await give_earned_roles(member)
+        await update_roles(member)
 
     @app_commands.command(description="Who has the most bytes")
     async def leaderboard(self, interaction: Interaction) -> None:
@@ -270,18 +281,33 @@ def history_line(row: bs.BytesTransaction, user_id: str) -> str:
     return f"**{'+' if came else '−'}{row.amount:,}** {row.kind}{who}{why} {when}"
 
 
-async def give_earned_roles(member: Member) -> None:
-    """Assign the roles that the member has earned, after receiving bytes.
+async def update_roles(member: Member) -> None:
+    """Add the roles of rewards and squads that are due, and remove those that are not.
 
-    A failure is only logged: the next call assigns the role as well.
+    A failure is only logged: the next call makes up for it.
     """
+    guild = member.guild
+    with failures_logged(f"the roles of member {member.id} were not updated"):
+        async with one_at_a_time(guild.id, member.id):
+            held = [role.id for role in member.roles]
+            changes = await guilds.get_role_changes(guild.id, member.id, held)
+            await member.add_roles(*assignable(guild, changes.add), reason="due")
+            await member.remove_roles(*assignable(guild, changes.remove), reason="no longer due")
+
+
+def assignable(guild: discord.Guild, role_ids: Iterable[str]) -> list[Role]:
+    """Return the roles that exist and that the bot can assign."""
+    roles = [guild.get_role(int(role_id)) for role_id in role_ids]
+    return [role for role in roles if role and role.is_assignable()]
+
+
+@contextmanager
+def failures_logged(text: str) -> Iterator[None]:
+    """Log a failure of the database or of Discord."""
     try:
-        earned = await ops.get_earned_roles(member.guild.id, member.id)
-        roles = [member.guild.get_role(int(role_id)) for role_id in earned]
-        due = [role for role in roles if role and role.is_assignable() and role not in member.roles]
-        await member.add_roles(*due, reason="earned by bytes received")
+        yield
     except (bs.BytesSquadsError, *DISCORD_FAILS) as error:
-        log.warning("member %d did not get an earned role: %s", member.id, error)
+        log.warning("%s: %s", text, error)
 
 
 # 5. Squads --------------------------------------------------------------------------------------
@@ -449,7 +475,7 @@ class EconomyCommands(
     ) -> None:
         await book(interaction, ops.grant, member, amount, reason)
         await say(interaction, f"{member.mention} has received {amount:,} bytes.")
-        await give_earned_roles(member)
+        await update_roles(member)
 
     @app_commands.command(description="Take bytes from a member")
     async def charge(

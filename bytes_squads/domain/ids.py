@@ -1,4 +1,4 @@
-"""UUIDs of version 7 (RFC 9562, section 5.7): ids ordered by time.
+"""New ids: UUIDs of version 7 (RFC 9562, section 5.7), ordered by time, and pseudonyms.
 
 Python has them since 3.14. This is method 3 of section 6.2 (the fraction of the millisecond in the
 twelve bits of ``rand_a``), strictly increasing within a process.
@@ -7,6 +7,7 @@ twelve bits of ``rand_a``), strictly increasing within a process.
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 import time
 from uuid import UUID
@@ -22,6 +23,15 @@ _last_tick = 0
 def uuid7() -> UUID:
     """Return a new id, larger than every earlier id of this process."""
     return Uuid7Batch(1)[0]
+
+
+def draw_pseudonym() -> str:
+    """Return a random number in the form of a Discord id, which Discord has never issued.
+
+    A snowflake counts milliseconds since 2015 in its upper 42 bits. Numbers below 2⁴⁸ are of the
+    first nineteen hours, before Discord existed. They have 15 digits; ids of Discord have more.
+    """
+    return str(2**47 + secrets.randbelow(2**47))
 
 
 class Uuid7Batch:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from ..domain import rules, validation
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from ..domain import ids, rules, validation
 from ..domain.rules import utc_now, wall_time
 from ..engine._tortoise import from_row
 from ..engine.commit_checks import CommitCheck
 from ..engine.driver_errors import TransientError
 from ..engine.operation import Operation, operation
+from ..engine.transaction import execute_in_block, in_transaction
 from ..models import BytesConfig
-from ..schemas import EconomyStatistics, RoleChanges
-from ..sql import guilds
+from ..schemas import EconomyStatistics, MemberExport, RoleChanges
+from ..sql import guilds, privacy
+from ..sql.postings import POST_ENTRY
+from ..sql.squads import LEAVE_SQUAD
 from . import claims, ledger
 from .statistics import build_statistics
 
@@ -154,6 +162,185 @@ class GuildOperations:
         )
         return build_statistics(rows, dates)
 
+    @operation
+    async def export_member(
+        self, run: Operation, guild_id: str | int, user_id: str | int
+    ) -> MemberExport:
+        """Return all that the guild stores of one person, from one snapshot, in one query.
+
+        Usernames of others are left out; their ids are included, as each transfer has one. Reasons
+        are free text and returned as they are. Costs O(rows of the guild), and memory for the
+        member's rows.
+
+        Args:
+            guild_id: The guild.
+            user_id: The person; the export of an unknown one is empty, and makes nobody known.
+
+        Raises:
+            InvalidSnowflakeError: An id is not a valid snowflake.
+        """
+        guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
+        parts: dict[str, list[Any]] = {}
+        for number, row in enumerate(await run.fetch(privacy.EXPORT_MEMBER, guild, user)):
+            parts.setdefault(row["part"], []).append(_parse_part(row["data"]))
+            if number % _ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # let other tasks run
+        return MemberExport(
+            guild_id=guild,
+            user_id=user,
+            balance=parts.get("balance", [None])[0],
+            squad=parts.get("squad", [None])[0],
+            transactions=parts.get("transaction", []),
+            ordered_as_moderator=parts["ordered"][0],
+        )
+
+    @operation
+    async def erase_member(self, run: Operation, guild_id: str | int, user_id: str | int) -> str:
+        """Replace a person's id by a random number everywhere in the guild, all or nothing.
+
+        The member's bytes are retired by a ``charge``, and the seat in a squad is given up. The row
+        of `BytesBalance` goes on under the pseudonym, as of one who has left, without streak and
+        dates. In the ledger the pseudonym replaces the id as giver, receiver and actor, and
+        wherever the id is part of a reason, an idempotency key or details. Usernames and reasons
+        are emptied in the rows that the member gave or received, and so are the digests of bulk
+        requests that the member was part of. Ids, amounts, kinds and times of rows do not change,
+        nor do the sums of others.
+
+        Idempotency keys stay, so that a request of before moves nothing when it is repeated, but
+        raises `IdempotencyConflictError`. Another operation on the member at the same time ends
+        before, or comes after; then the person is a new member, with a starting balance. An order
+        that a moderator gives while being erased may keep the id.
+
+        Costs O(rows of the guild's ledger), in the database.
+
+        Args:
+            guild_id: The guild.
+            user_id: The person. If unknown, as a moderator may be, only the orders are rewritten.
+
+        Returns:
+            The pseudonym: 15 digits, which Discord has never issued and nobody in the guild has.
+
+        Raises:
+            InvalidSnowflakeError: An id is not a valid snowflake.
+        """
+        guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
+        now = validation.now(self._clock)
+        async with in_transaction() as db:
+            pseudonym = await self._draw_pseudonym(db, guild)
+            check = CommitCheck(privacy.FIND_ERASURE, (guild, pseudonym), absent=False)
+            rows = await execute_in_block(db, privacy.LOCK_MEMBER, guild, user, check=check)
+            balance: int | None = rows[0]["balance"]
+            names = guild, user, pseudonym
+            await execute_in_block(db, privacy.REMOVE_DIGESTS, guild, user)
+            # Shorter ids, which Discord does not issue, would be found in unrelated numbers.
+            text = user if len(user) > len(pseudonym) else ""
+            known = balance is not None
+            await execute_in_block(db, privacy.ERASE_ENTRIES, *names, text, known)
+            if balance is not None:
+                await execute_in_block(db, privacy.ERASE_MEMBER, *names, now, wall_time())
+                if balance:
+                    charge = ledger.new_entry(
+                        run,
+                        "charge",
+                        guild_id=guild,
+                        giver_id=pseudonym,
+                        giver_username="",
+                        amount=balance,
+                        created_at=now,
+                    )
+                    charge.id = run.draw_ids(3)[1]
+                    content = ledger.content_parameters(charge)
+                    await ledger.post_in_block(
+                        db, POST_ENTRY, (*ledger.entry_parameters(charge), *content), check
+                    )
+            if await execute_in_block(db, privacy.ERASE_MEMBERSHIP, *names):
+                leave = ledger.new_entry(
+                    run,
+                    "squad",
+                    guild_id=guild,
+                    giver_id=pseudonym,
+                    giver_username="",
+                    created_at=now,
+                )
+                await ledger.post_in_block(db, LEAVE_SQUAD, ledger.entry_parameters(leave), check)
+        return pseudonym
+
+    async def _draw_pseudonym(self, db: BaseDBAsyncClient, guild: str) -> str:
+        """Return a pseudonym that the guild does not have."""
+        for _ in range(ledger.IMMEDIATE_ATTEMPTS):
+            pseudonym = ids.draw_pseudonym()
+            rows = await execute_in_block(db, privacy.FIND_USER, guild, pseudonym)
+            if not rows[0]["is_used"]:
+                return pseudonym
+        raise TransientError("every pseudonym that was drawn is in use")  # pragma: no cover
+
+    @operation
+    async def delete_guild(self, run: Operation, guild_id: str | int) -> None:
+        """Delete every row of a guild: members, ledger, squads, memberships and config.
+
+        Idempotency keys go with their rows. One statement for each table, in the database, which
+        locks the guild's squads and members until the commit; other guilds are not affected.
+        Another operation on the guild at the same time is deleted with it, or comes after; then it
+        begins a new guild. A guild without rows is no error.
+
+        If the connection breaks during COMMIT, the deletion is repeated only while rows of before
+        are there: a guild that somebody has begun since is not deleted. Where that cannot be told,
+        in a caller's block or of a guild with nothing but squads, it is `OutcomeUnknownError`.
+
+        Args:
+            guild_id: The guild.
+
+        Raises:
+            InvalidSnowflakeError: The id is not a valid snowflake.
+        """
+        guild = validation.snowflake(guild_id)
+        async with in_transaction() as db:
+            rows = await execute_in_block(db, privacy.LOCK_GUILD, guild)
+            check = _deletion_check(run, guild, rows[0])
+            for _ in range(ledger.IMMEDIATE_ATTEMPTS):
+                for statement in privacy.DELETE_ROWS:
+                    await execute_in_block(db, statement, guild)
+                # A new member may have been committed in between, or the entry of one.
+                rows = await execute_in_block(db, privacy.FIND_ROWS, guild, check=check)
+                if not rows[0]["has_rows"]:
+                    return
+            raise TransientError("the database stayed in conflict with other operations")
+
 
 def _to_datetime(value: datetime | str | None) -> datetime | None:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _deletion_check(run: Operation, guild: str, before: Mapping[str, Any]) -> CommitCheck:
+    """Return the commit check of a deletion, which looks for rows that were there before.
+
+    If one is there, the deletion was not committed. If none is, the guild was deleted, perhaps by
+    another request. That is the same for this operation alone, but not for the other work of a
+    caller's block. A missing squad is no proof, since it may have been deleted alone.
+    """
+    keys = tuple(before[name] for name in ("member_id", "entry_id", "config_created_at"))
+    squad_id = before["squad_id"]
+    conclusive = not run.is_nested and (squad_id is None or any(key is not None for key in keys))
+    return CommitCheck(
+        privacy.FIND_DELETED_ROWS,
+        (guild, *keys, squad_id),
+        found=False,
+        absent=True if conclusive else None,
+    )
+
+
+_ROWS_AT_ONCE = 1_000
+"""Rows of an export that are parsed before other tasks run."""
+
+_TIMES = ("created_at", "updated_at", "last_transfer_at", "left_at", "joined_at")
+
+
+def _parse_part(data: str | int) -> Any:
+    """Return a part of an export: a number, or a row with its times in one form."""
+    part = json.loads(str(data))
+    if isinstance(part, dict):
+        for name in _TIMES:
+            # PostgreSQL writes the session's time zone, SQLite a space before the time.
+            if part.get(name) is not None:
+                part[name] = datetime.fromisoformat(part[name]).astimezone(UTC).isoformat()
+    return part

@@ -207,14 +207,29 @@ async def _post_in_transaction(
             async with in_transaction() as db:
                 if create_members is not None:
                     await create_members(db)
-                for _ in range(2):  # the second attempt already holds the locks
-                    rows = await execute_in_block(db, statement, *parameters, check=check)
-                    if rows[0]["outcome"] != "stale":
-                        break
-                if rows[0]["outcome"] != "done":
+                verdict = await post_in_block(db, statement, parameters, check)
+                if verdict["outcome"] != "done":
                     raise _NotPostedError
     except _NotPostedError:
         pass
+    return verdict
+
+
+async def post_in_block(
+    db: BaseDBAsyncClient,
+    statement: PostingStatement,
+    parameters: Sequence[Any],
+    check: CommitCheck,
+) -> Verdict:
+    """Execute a posting in a transaction, again if a row changed during a lock wait.
+
+    Returns:
+        The verdict. Unless its ``outcome`` is ``done``, nothing was changed.
+    """
+    for _ in range(2):  # the second attempt already holds the locks
+        rows = await execute_in_block(db, statement, *parameters, check=check)
+        if rows[0]["outcome"] != "stale":
+            break
     return rows[0]
 
 

@@ -41,10 +41,9 @@ EARNINGS_LEADERBOARD = Statement(f"""
           )
         GROUP BY entry.receiver_id
     ) AS earned
-    WHERE EXISTS (
-        SELECT 1 FROM bytes_balances AS member
+    WHERE (
+        SELECT member.left_at IS NULL FROM bytes_balances AS member
         WHERE member.guild_id = $1::text AND member.user_id = earned.user_id
-          AND member.left_at IS NULL
     )
     ORDER BY high DESC, low DESC, user_id LIMIT $4::int
 """)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from datetime import UTC, date, datetime
 from typing import Any
@@ -227,6 +228,51 @@ async def test_a_role_that_cannot_be_given_does_not_touch_the_bytes(
     assert answer.text == "**10** bytes for day 1 in a row. You have 110."
     assert running_bot.ada.roles == {running_bot.owls.id}
     assert (await running_bot.balance(running_bot.bo), running_bot.bo.roles) == (110, set())
+
+
+async def test_roles_that_are_no_longer_due_are_taken(running_bot: RunningBot) -> None:
+    """Those of rewards and of other squads; roles that the bot does not know of stay."""
+    fake, ada = running_bot.fake, running_bot.ada
+    await running_bot.ops.update_config(
+        fake.guild.id, bs.BytesConfigUpdate(role_rewards={str(running_bot.owls.id): 111})
+    )
+    await running_bot.open_squad(running_bot.foxes, switch_cost=0)
+    ada.roles = {running_bot.owls.id, running_bot.foxes.id, running_bot.mods.id}
+    await running_bot.use("/bytes daily", ada)
+    await fake.until(lambda: len(ada.roles) == 1)
+
+    assert ada.roles == {running_bot.mods.id}
+
+
+async def test_members_who_leave_and_come_back(running_bot: RunningBot) -> None:
+    """They are off the leaderboard and out of the squad; back, they have what they earned."""
+    fake, ada, guild_id = running_bot.fake, running_bot.ada, running_bot.fake.guild.id
+    foxes = await running_bot.open_squad(running_bot.foxes, switch_cost=0)
+    await running_bot.ops.update_config(
+        guild_id, bs.BytesConfigUpdate(role_rewards={str(running_bot.owls.id): 100})
+    )
+    await running_bot.squads.join_squad(guild_id, ada.id, foxes.id)
+    event = {"guild_id": str(guild_id), "user": ada.user_json()}
+    await fake.gateway.dispatch("GUILD_MEMBER_REMOVE", event)
+    await wait_for_members(running_bot, 1)
+    assert await running_bot.squad_of(ada) is None
+    assert ada.mention not in (await running_bot.use("/bytes leaderboard", running_bot.bo)).text
+    ada.roles = set()
+    await fake.gateway.dispatch("GUILD_MEMBER_ADD", event | ada.json())
+    await wait_for_members(running_bot, 2)
+    await fake.until(lambda: ada.roles)
+
+    assert ada.roles == {running_bot.owls.id}
+    assert await running_bot.squad_of(ada) is None
+
+
+async def wait_for_members(running_bot: RunningBot, expected: int) -> None:
+    """Wait until the leaderboard has this number of members."""
+    async with asyncio.timeout(30):
+        while (  # noqa: ASYNC110  # the database tells nobody
+            await running_bot.ops.count_members(running_bot.fake.guild.id) != expected
+        ):
+            await asyncio.sleep(0.01)
 
 
 # Moderators ---------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ class RunningBot:
         self.module = load_example()
         self.ops = self.module.ops = bytes_squads.BytesOperations(clock=clock)
         self.squads = self.module.squads = bytes_squads.SquadOperations(clock=clock)
+        self.guilds = self.module.guilds = bytes_squads.GuildOperations(clock=clock)
         self.bot = self.module.EconomyBot()
         self.expected_errors = ""
 

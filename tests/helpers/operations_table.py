@@ -148,7 +148,7 @@ class Operation:
     @property
     def writes_ledger(self) -> bool:
         """Return whether it writes a ledger row for a known member."""
-        return "bytes_transactions" in (self.writes or {})
+        return (self.writes or {}).get("bytes_transactions", 0) > 0
 
     async def call(self, world: World, **arguments: Any) -> Any:
         """Call the method; a key goes into the input where there is no parameter for it."""
@@ -265,6 +265,14 @@ async def make_squad(world: World, member: Member) -> None:
     """Make a squad whose role is the member's id."""
     data = SquadCreate(guild_id=GUILD, role_id=member, name="Made")
     world.made[member] = await world.squads.create_squad(data)
+
+
+async def make_guild(world: World, member: Member) -> None:
+    """Make a guild whose id is the member's, with a row in each table."""
+    await world.bytes.update_config(member, BytesConfigUpdate(daily_amount=1))
+    data = SquadCreate(guild_id=member, role_id=member, name="Made", switch_cost=0)
+    squad = await world.squads.create_squad(data)
+    await world.squads.join_squad(member, BOB, squad.id)
 
 
 POSTED = {"bytes_balances": 0, "bytes_transactions": 1}
@@ -426,6 +434,33 @@ WRITING_OPERATIONS = (
         writes={"bytes_balances": 0},
         prepare=mark_left,
     ),
+    Operation(
+        "erase_member",
+        lambda w, m: {"guild_id": GUILD, "user_id": m},
+        writes=POSTED,
+        refusal=lambda w, m: {"guild_id": GUILD, "user_id": -1},
+        error=InvalidSnowflakeError,
+    ),
+    Operation(
+        "erase_member, in a squad",
+        lambda w, m: {"guild_id": GUILD, "user_id": m},
+        writes={"bytes_balances": 0, "bytes_transactions": 2, "squad_memberships": -1},
+        prepare=join_paid,
+    ),
+    Operation(
+        "delete_guild",
+        lambda w, m: {"guild_id": m},
+        writes={
+            "bytes_balances": -1,
+            "bytes_configs": -1,
+            "bytes_transactions": -2,
+            "squad_memberships": -1,
+            "squads": -1,
+        },
+        refusal=lambda w, m: {"guild_id": -1},
+        error=InvalidSnowflakeError,
+        prepare=make_guild,
+    ),
 )
 
 READS = (
@@ -450,6 +485,7 @@ READS = (
     Operation("get_user_squad", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation("get_squad_members", lambda w, m: {"guild_id": GUILD, "squad_id": w.paid.id}),
     Operation("get_squad_leaderboard", lambda w, m: {"guild_id": GUILD}),
+    Operation("export_member", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation("get_statistics", lambda w, m: {"guild_id": GUILD}),
     Operation(
         "get_role_changes", lambda w, m: {"guild_id": GUILD, "user_id": m, "role_ids": ["1", 7]}

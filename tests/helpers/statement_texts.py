@@ -32,6 +32,10 @@ def find_statements() -> Iterator[tuple[str, Statement | PostingStatement]]:
         for name, value in vars(import_module(f"bytes_squads.sql.{module.name}")).items():
             if isinstance(value, Statement | PostingStatement):
                 yield f"{module.name}.{name}", value
+            elif isinstance(value, tuple):
+                for number, part in enumerate(value):
+                    if isinstance(part, Statement):
+                        yield f"{module.name}.{name}[{number}]", part
     yield "archive.COUNT_ROWS", archive_sql.COUNT_ROWS
     for table in archive_sql.TABLES:
         yield f"archive.select {table.record.type_name()}", table.select

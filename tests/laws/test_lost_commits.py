@@ -36,8 +36,7 @@ COMMIT = b"COMMIT;"
 LONG = 20.0
 """Seconds after which an operation hangs."""
 
-bytes_ops, squad_ops = BytesOperations(), SquadOperations()
-guild_ops = GuildOperations()
+bytes_ops, squad_ops, guild_ops = BytesOperations(), SquadOperations(), GuildOperations()
 
 
 @dataclass
@@ -123,6 +122,14 @@ LOOK_ALIKES: dict[str, tuple[Act, Act]] = {
     "update_squad": (
         lambda w: squad_ops.update_squad(GUILD, w.free.id, SquadUpdate(name="Bees")),
         lambda w: squad_ops.update_squad(GUILD, w.free.id, SquadUpdate(name="Bees")),
+    ),
+    "erase_member": (
+        lambda w: guild_ops.erase_member(GUILD, BOB),
+        lambda w: guild_ops.erase_member(GUILD, BOB),
+    ),
+    "delete_guild": (
+        lambda w: guild_ops.delete_guild(GUILD),
+        lambda w: guild_ops.delete_guild(GUILD),
     ),
 }
 """What is done in the block that is lost, and what somebody else does meanwhile."""
@@ -267,3 +274,53 @@ async def test_delete_squad_is_not_refused_to_who_deleted_it(world: World) -> No
         lambda w: squad_ops.create_squad(SquadCreate(guild_id=GUILD, role_id=8, name="New")),
     )
     assert outcome in {DONE, UNKNOWN}
+
+
+async def test_delete_guild_is_not_repeated_over_a_new_guild(world: World) -> None:
+    """A deletion whose answer was lost does not delete the guild that somebody begins since."""
+    for member in REHEARSALS:
+        await bytes_ops.grant(member, ALICE, 1)
+    outcome = await lose_answer(
+        world,
+        guild_ops.delete_guild,
+        lambda w: guild_ops.delete_guild(GUILD),
+        lambda w: bytes_ops.grant(GUILD, NEW, 7),
+    )
+    assert await world.direct.fetch("SELECT user_id, balance FROM bytes_balances") == [
+        (str(NEW), 107)
+    ]
+    assert outcome == DONE
+
+
+async def test_delete_guild_of_squads_only_does_not_guess(world: World) -> None:
+    """A squad that is gone may have been deleted alone."""
+    for guild in (*REHEARSALS, NEW):
+        await squad_ops.create_squad(SquadCreate(guild_id=guild, role_id=7, name="Ants"))
+    outcome = await lose_answer(
+        world,
+        guild_ops.delete_guild,
+        lambda w: guild_ops.delete_guild(NEW),
+        lambda w: squad_ops.create_squad(SquadCreate(guild_id=NEW, role_id=7, name="Bees")),
+    )
+    assert await world.direct.fetchval("SELECT name FROM squads WHERE guild_id = $1", str(NEW))
+    assert outcome == UNKNOWN
+
+
+async def test_erase_member_is_not_repeated_over_a_new_member(world: World) -> None:
+    """A member who comes back after the lost answer stays, and the pseudonym is returned."""
+    answers = []
+    outcome = await lose_answer(
+        world,
+        lambda member: guild_ops.erase_member(GUILD, member),
+        lambda w: note(answers, guild_ops.erase_member(GUILD, ALICE)),
+        lambda w: bytes_ops.grant(GUILD, ALICE, 7),
+    )
+    balances = dict(await world.direct.fetch("SELECT user_id, balance FROM bytes_balances"))
+    assert balances[str(ALICE)] == 107
+    assert [balances[answer] for answer in answers] == [0]
+    assert outcome == DONE
+
+
+async def note(answers: list[Any], work: Awaitable[Any]) -> None:
+    """Append the result of the work to a list."""
+    answers.append(await work)

@@ -148,6 +148,9 @@ COSTS: dict[str, tuple[int | None, ...]] = {
     "set_member_left": (2, None, None, None, 0, None),
     "set_member_left, in a squad": (1, None, None, None, None, None),
     "set_member_left, back": (1, None, None, None, None, None),
+    "erase_member": (9, None, None, None, 0, None),
+    "erase_member, in a squad": (10, None, None, None, None, None),
+    "delete_guild": (9, None, None, None, 0, None),
 }
 """Round trips of each operation that writes, by kind of call."""
 OTHER_COSTS = {

@@ -59,6 +59,7 @@ FACE = {
         "EconomyStatistics",
         "LeaderboardEntry",
         "LedgerReport",
+        "MemberExport",
         "RoleChanges",
         "SquadCreate",
         "SquadStanding",

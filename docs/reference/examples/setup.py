@@ -3,6 +3,7 @@ from bytes_squads import (
     BytesConfigUpdate,
     BytesOperations,
     BytesTransactionCreate,
+    GuildOperations,
     SquadCreate,
     SquadOperations,
     SquadUpdate,
@@ -12,7 +13,7 @@ GUILD, ADA, BO = 1, 10, 20
 
 await bytes_squads.init("sqlite://:memory:")
 await bytes_squads.upgrade()
-ops, squads = BytesOperations(), SquadOperations()
+ops, squads, guilds = BytesOperations(), SquadOperations(), GuildOperations()
 owls = await squads.create_squad(
     SquadCreate(guild_id=GUILD, role_id=7, name="Night Owls", switch_cost=60, max_members=5)
 )
