@@ -195,6 +195,7 @@ def explain(error: Exception, money: str = "bytes") -> str | None:  # noqa: C901
 
 
 def now() -> datetime:
+    """Return the time, in UTC."""
     return datetime.now(UTC)
 
 

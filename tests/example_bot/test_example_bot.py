@@ -318,6 +318,8 @@ async def test_settings_are_shown_and_those_given_are_changed(running_bot: Runni
         "transfer_cooldown_hours: 2",
         "streak_grace_days: 0",
         "timezone: Europe/Berlin",
+        "currency_name: bytes",
+        "currency_emoji: none",
         f"<@&{running_bot.owls.id}>: from 5,000 bytes",
     ]
 
