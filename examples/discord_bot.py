@@ -19,7 +19,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, time, timedelta
 from typing import TypedDict
@@ -341,7 +341,7 @@ def assignable(guild: discord.Guild, role_ids: Iterable[str]) -> list[Role]:
 
 
 @contextmanager
-def failures_logged(text: str) -> Iterator[None]:
+def failures_logged(text: str) -> Generator[None]:
     """Log a failure of the database or of Discord."""
     try:
         yield
