@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from helpers.statement_texts import distributed_texts, plain_texts
+from helpers.statement_texts import ACROSS_GUILDS, distributed_texts, plain_texts
 
 TABLES = "bytes_balances|bytes_transactions|bytes_configs|squads|squad_memberships"
 REFERENCE = re.compile(
     rf"\b(?:FROM|JOIN|UPDATE|,)\s+(?P<table>{TABLES})\b(?:\s+AS\s+(?P<alias>\w+))?"
 )
 INSERT = re.compile(rf"\bINSERT INTO (?:{TABLES})\b[^(]*\((?P<columns>[^)]*)\)")
-
-ACROSS_GUILDS = {"queries.LIST_GUILDS"}
-"""Statements of the command line that read every guild."""
 
 TEXTS = {name: text for name, text in plain_texts().items() if name not in ACROSS_GUILDS} | {
     f"{name}, distributed": text
