@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from helpers.citus import ON_CITUS, SHARDS
 from helpers.sample_guild import open_database
 from helpers.schema_introspection import is_postgres
 
@@ -46,7 +47,7 @@ async def test_status_of_an_upgraded_database(populated_url: str) -> None:
         "migrations_missing": [],
         "rules": 16 if is_postgres(populated_url) else 25,
         "rules_missing": [],
-        "distribution": None,
+        "distribution": [SHARDS, 2] if is_postgres(populated_url) and ON_CITUS else None,
         "pool": [0, 10] if is_postgres(populated_url) else None,
     }
     text = await read_text("status", url=populated_url)
