@@ -43,6 +43,7 @@ __all__ = [
     "distribute",
     "init",
     "migrations_folder",
+    "pending_migrations",
     "tortoise_config",
     "upgrade",
 ]
@@ -232,6 +233,24 @@ async def distribute(
         purpose="distribute",
         app=APP_LABEL,
         folder=migrations_folder(),
+    )
+
+
+async def pending_migrations(url: str | None = None) -> list[str]:
+    """Return the packaged migrations that the database does not have yet, oldest first.
+
+    Args:
+        url: The database's URL; by default the open database, or else that of ``DATABASE_URL``.
+
+    Raises:
+        StorageUnavailableError: The URL is invalid, or the database cannot be reached.
+    """
+
+    async def get_pending(_: BaseDBAsyncClient, pending: list[str]) -> list[str]:
+        return pending
+
+    return await run_with_pending(
+        _database(url), get_pending, purpose="inspect", app=APP_LABEL, folder=migrations_folder()
     )
 
 

@@ -8,8 +8,9 @@ In PowerShell a variable is set in a line before that: ``$env:DISCORD_TOKEN = '�
 intent. With ``MEMBERS_INTENT=1``, and that intent enabled in Discord's developer portal, it notices
 who leaves the server. To assign roles it needs Manage Roles, and a role above them.
 
-Members get ``/bytes balance|send|daily|leaderboard|history`` and
-``/squad list|join|switch|leave|standings``, moderators ``/economy grant|charge|config|squad``.
+Members get ``/bytes balance|send|daily|leaderboard|weekly|history`` and
+``/squad list|join|switch|leave|standings``, moderators
+``/economy grant|charge|reverse|reset|stats|config|squad``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, time, timedelta
+from typing import TypedDict
 from weakref import WeakValueDictionary
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import discord
@@ -116,7 +120,7 @@ class EconomyTree(app_commands.CommandTree):
     async def on_error(self, interaction: Interaction, error: Exception) -> None:
         if isinstance(error, app_commands.CommandInvokeError):
             error = error.original
-        text = explain(error)
+        text = explain(error, await currency(interaction, "bytes"))
         if text is None:
             log.error("a command failed", exc_info=error)
             text = "Something went wrong. Look at `/bytes history` before you try again."
@@ -141,19 +145,19 @@ class Refusal(app_commands.AppCommandError):
     """A refusal by the bot; its text is shown to the member."""
 
 
-def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case for each reason
+def explain(error: Exception, money: str = "bytes") -> str | None:  # noqa: C901, PLR0912  # a case for each reason
     """Return the text for the member, or None for an unexpected error."""
     match error:
         case Refusal():
             return str(error)
         case bs.InsufficientBalanceError():
-            return f"That takes {error.required:,} bytes; the balance is {error.balance:,}."
+            return f"That takes {error.required:,} {money}; the balance is {error.balance:,}."
         case bs.TransferLimitError():
-            return f"At most {error.max_transfer:,} bytes can be sent at a time."
+            return f"At most {error.max_transfer:,} {money} can be sent at a time."
         case bs.TransferCooldownError():
-            return f"You can send bytes again {format_dt(error.available_at, 'R')}."
+            return f"You can send {money} again {format_dt(error.available_at, 'R')}."
         case bs.DailyAlreadyClaimedError():
-            return f"You have had today's bytes. More {format_dt(error.next_claim_at, 'R')}."
+            return f"You have had today's {money}. More {format_dt(error.next_claim_at, 'R')}."
         case bs.BalanceOverflowError():
             return "That is more than a member can receive."
         case bs.IdempotencyConflictError():
@@ -190,6 +194,25 @@ def explain(error: Exception) -> str | None:  # noqa: C901, PLR0912  # a case fo
             return None
 
 
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+async def currency(interaction: Interaction, otherwise: str | None = None) -> str:
+    """Return what the guild calls its bytes, with its emoji; ask before anything is moved.
+
+    If the database is unavailable, return ``otherwise``, if that is given.
+    """
+    try:
+        config = await ops.get_config(member_of(interaction).guild.id)
+    except bs.BytesSquadsError:
+        if otherwise is None:
+            raise
+        return otherwise
+    return " ".join(filter(None, (escape_markdown(config.currency_name), config.currency_emoji)))
+
+
 def member_of(interaction: Interaction) -> Member:
     """Return the member who gave the command."""
     assert isinstance(interaction.user, Member)
@@ -215,9 +238,9 @@ def listing(title: str, lines: Iterable[str], otherwise: str = "") -> discord.Em
 class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild_only=True):
     @app_commands.command(description="How many bytes you have, or somebody else")
     async def balance(self, interaction: Interaction, member: Member | None = None) -> None:
-        whose = no_bot(member or member_of(interaction))
+        whose, money = no_bot(member or member_of(interaction)), await currency(interaction)
         found = await ops.get_balance(whose.guild.id, whose.id, whose.name)
-        await say(interaction, f"{whose.mention} has **{found.balance:,}** bytes.")
+        await say(interaction, f"{whose.mention} has **{found.balance:,}** {money}.")
         await update_roles(whose)  # a new member has just received the starting balance
 
     @app_commands.command(description="Send bytes to another member")
@@ -237,31 +260,42 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
             reason=reason,
             idempotency_key=interaction.id,
         )
+        money = await currency(interaction)
         await ops.create_transaction(order)
-        await say(interaction, f"You sent {amount:,} bytes to {to.mention}.")
+        await say(interaction, f"You sent {amount:,} {money} to {to.mention}.")
         why = f": {escape_markdown(reason)}" if reason else "."
         with suppress(*DISCORD_FAILS):  # visible to the whole channel
             await interaction.followup.send(
-                f"{giver.mention} sent {to.mention} **{amount:,}** bytes{why}"
+                f"{giver.mention} sent {to.mention} **{amount:,}** {money}{why}"
             )
         await update_roles(to)
 
     @app_commands.command(description="Claim the bytes of the day")
     async def daily(self, interaction: Interaction) -> None:
-        member = member_of(interaction)
+        member, money = member_of(interaction), await currency(interaction)
         claim = await ops.claim_daily(
             member.guild.id, member.id, member.name, idempotency_key=interaction.id
         )
         times = f" (×{claim.multiplier})" if claim.multiplier > 1 else ""
-        paid = f"**{claim.amount:,}** bytes{times} for day {claim.streak} in a row."
+        paid = f"**{claim.amount:,}** {money}{times} for day {claim.streak} in a row."
         await say(interaction, f"{paid} You have {claim.balance:,}.")
         await update_roles(member)
 
     @app_commands.command(description="Who has the most bytes")
     async def leaderboard(self, interaction: Interaction) -> None:
+        title = f"Most {await currency(interaction)}"
         found = await ops.get_leaderboard(member_of(interaction).guild.id)
-        lines = (f"{each.rank}. <@{each.user_id}>: {each.balance:,}" for each in found)
-        await say(interaction, embed=listing("Most bytes", lines, "No one has any yet."))
+        await say(interaction, embed=listing(title, ranks(found), "No one has any yet."))
+
+    @app_commands.command(description="Who has received the most this week")
+    async def weekly(self, interaction: Interaction) -> None:
+        guild_id, money = member_of(interaction).guild.id, await currency(interaction)
+        zone = ZoneInfo((await ops.get_config(guild_id)).timezone)
+        today = now().astimezone(zone).date()
+        monday = datetime.combine(today - timedelta(days=today.weekday()), time(), zone)
+        found = await ops.get_earnings_leaderboard(guild_id, monday)
+        title = f"Most {money} received this week"
+        await say(interaction, embed=listing(title, ranks(found), "No one has received any yet."))
 
     @app_commands.command(description="Where your bytes came from and went")
     async def history(self, interaction: Interaction) -> None:
@@ -269,6 +303,11 @@ class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild
         found = await ops.get_transaction_history(member.guild.id, member.id, limit=10)
         lines = (history_line(row, str(member.id)) for row in found)
         await say(interaction, embed=listing("Your last bytes", lines, "Nothing yet."))
+
+
+def ranks(entries: Iterable[bs.LeaderboardEntry]) -> Iterator[str]:
+    """Return the lines of a leaderboard."""
+    return (f"{each.rank}. <@{each.user_id}>: {each.balance:,}" for each in entries)
 
 
 def history_line(row: bs.BytesTransaction, user_id: str) -> str:
@@ -302,7 +341,7 @@ def assignable(guild: discord.Guild, role_ids: Iterable[str]) -> list[Role]:
 
 
 @contextmanager
-def failures_logged(text: str) -> Iterator[None]:
+def failures_logged(text: str) -> Generator[None]:
     """Log a failure of the database or of Discord."""
     try:
         yield
@@ -338,9 +377,10 @@ async def squad_choices(interaction: Interaction, typed: str) -> list[app_comman
 class SquadCommands(app_commands.Group, name="squad", description="Squads", guild_only=True):
     @app_commands.command(name="list", description="The squads, their prices and their places")
     async def list_(self, interaction: Interaction) -> None:
+        money = await currency(interaction)
         found = await squads.get_guild_squads(member_of(interaction).guild.id)
         lines = (
-            f"**{escape_markdown(each.squad.name)}**: {each.squad.switch_cost:,} bytes, "
+            f"**{escape_markdown(each.squad.name)}**: {each.squad.switch_cost:,} {money}, "
             f"{each.member_count:,} of {each.squad.max_members or '∞'} places taken"
             for each in found
         )
@@ -372,9 +412,10 @@ class SquadCommands(app_commands.Group, name="squad", description="Squads", guil
 
     @app_commands.command(description="Which squad has the most bytes")
     async def standings(self, interaction: Interaction) -> None:
+        money = await currency(interaction)
         found = await squads.get_squad_leaderboard(member_of(interaction).guild.id)
         lines = (
-            f"{each.rank}. **{escape_markdown(each.squad.name)}**: {each.total_balance:,} bytes, "
+            f"{each.rank}. **{escape_markdown(each.squad.name)}**: {each.total_balance:,} {money}, "
             f"{each.member_count:,} members"
             for each in found
         )
@@ -460,6 +501,23 @@ def refuse_higher(interaction: Interaction, role: Role) -> None:
         raise Refusal("That role is not below your highest role.")
 
 
+async def movement_choices(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """Return the newest movements of the guild that contain the typed text."""
+    try:
+        async with asyncio.timeout(2):  # Discord waits for 3 seconds
+            rows = await ops.get_transaction_history(member_of(interaction).guild.id, limit=200)
+    except (bs.BytesSquadsError, TimeoutError):
+        return []
+    named = {
+        str(row.id): f"{row.created_at:%d %b %H:%M} {row.kind} {row.amount:,}: "
+        f"{row.giver_username or row.giver_id} to {row.receiver_username or row.receiver_id}"[:70]
+        for row in rows
+        if row.amount and row.kind not in {"starting", "reversal"}
+    }
+    found = [(key, name) for key, name in named.items() if typed.casefold() in name.casefold()]
+    return [app_commands.Choice(name=name, value=key) for key, name in found[:25]]
+
+
 @app_commands.default_permissions(NEEDED)
 class EconomyCommands(
     app_commands.Group, name="economy", description="For moderators", guild_only=True
@@ -473,16 +531,65 @@ class EconomyCommands(
     async def grant(
         self, interaction: Interaction, member: Member, amount: Amount, reason: Reason = None
     ) -> None:
+        money = await currency(interaction)
         await book(interaction, ops.grant, member, amount, reason)
-        await say(interaction, f"{member.mention} has received {amount:,} bytes.")
+        await say(interaction, f"{member.mention} has received {amount:,} {money}.")
         await update_roles(member)
 
     @app_commands.command(description="Take bytes from a member")
     async def charge(
         self, interaction: Interaction, member: Member, amount: Amount, reason: Reason = None
     ) -> None:
+        money = await currency(interaction)
         await book(interaction, ops.charge, member, amount, reason)
-        await say(interaction, f"{member.mention} has paid {amount:,} bytes.")
+        await say(interaction, f"{member.mention} has paid {amount:,} {money}.")
+
+    @app_commands.command(description="Take back a movement, once")
+    @app_commands.autocomplete(movement=movement_choices)
+    async def reverse(self, interaction: Interaction, movement: str, reason: Reason = None) -> None:
+        guild, money = member_of(interaction).guild, await currency(interaction)
+        notes = notes_of(interaction, reason)
+        row = await ops.reverse_transaction(guild.id, movement, **notes)
+        ids = [each for each in (row.giver_id, row.receiver_id) if each != bs.SYSTEM_ID]
+        names = " and ".join(f"<@{each}>" for each in ids)
+        await say(interaction, f"{row.amount:,} {money} went back ({names}).")
+        for each in ids:
+            with failures_logged(f"the roles of member {each} were not updated"):
+                await update_roles(await guild.fetch_member(int(each)))
+
+    @app_commands.command(description="Give every member the same balance")
+    async def reset(
+        self,
+        interaction: Interaction,
+        sure: bool,
+        balance: ZeroOrMore | None = None,
+        reason: Reason = None,
+    ) -> None:
+        if not sure:
+            raise Refusal("Nothing was changed.")
+        guild_id, money = member_of(interaction).guild.id, await currency(interaction)
+        notes = notes_of(interaction, reason)
+        changed = await ops.reset_balances(guild_id, balance, **notes)
+        what = "the starting balance" if balance is None else f"{balance:,} {money}"
+        await say(interaction, f"Every member has {what} now; {changed:,} balances have changed.")
+
+    @app_commands.command(description="How the economy goes")
+    async def stats(
+        self, interaction: Interaction, days: app_commands.Range[int, 1, 365] = 30
+    ) -> None:
+        guild_id, money = member_of(interaction).guild.id, await currency(interaction)
+        found = await guilds.get_statistics(guild_id, now() - timedelta(days=days))
+        lines = [
+            f"members: {found.members:,}",
+            f"in circulation: {found.circulation:,} {money}",
+            f"of the richest tenth: {found.richest_tenth_share:.0%}",
+            f"**The last {days} days**",
+            f"created: {found.created:,}",
+            f"retired: {found.retired:,}",
+            f"sent: {found.transferred:,}",
+        ]
+        lines += [f"{kind}: {each.count:,} times" for kind, each in found.kinds.items()]
+        await say(interaction, embed=listing("Economy", lines))
 
     @app_commands.command(description="Show the settings, and change those that you give")
     async def config(
@@ -494,6 +601,8 @@ class EconomyCommands(
         transfer_cooldown_hours: app_commands.Range[int, 0, 1_000_000] | None = None,
         streak_grace_days: app_commands.Range[int, 0, 365] | None = None,
         timezone: app_commands.Range[str, 1, 64] | None = None,
+        currency_name: app_commands.Range[str, 1, 32] | None = None,
+        currency_emoji: app_commands.Range[str, 1, 64] | None = None,
         reward_role: Role | None = None,
         reward_from: Amount | None = None,
     ) -> None:
@@ -507,7 +616,12 @@ class EconomyCommands(
             "transfer_cooldown_hours": transfer_cooldown_hours,
             "streak_grace_days": streak_grace_days,
         }
-        given = numbers | {"timezone": timezone}
+        texts = {
+            "timezone": timezone,
+            "currency_name": currency_name,
+            "currency_emoji": currency_emoji,
+        }
+        given = numbers | texts
         changes: dict[str, object] = {k: v for k, v in given.items() if v is not None}
         async with one_at_a_time(guild_id, 0):  # rewards are read, changed, written
             rewards = dict((await ops.get_config(guild_id)).role_rewards)
@@ -517,8 +631,11 @@ class EconomyCommands(
             update = bs.BytesConfigUpdate.model_validate(changes)
             config = await ops.update_config(guild_id, update)
         lines = [f"{name}: {getattr(config, name):,}" for name in numbers]
-        lines += [f"timezone: {config.timezone}"]
-        lines += [f"<@&{role}>: from {n:,} bytes" for role, n in config.role_rewards.items()]
+        lines += [f"{name}: {getattr(config, name) or 'none'}" for name in texts]
+        lines += [
+            f"<@&{role}>: from {n:,} {config.currency_name}"
+            for role, n in config.role_rewards.items()
+        ]
         await say(interaction, embed=listing("Settings", lines))
 
     @app_commands.command(description="Open a squad for a role")
@@ -532,16 +649,28 @@ class EconomyCommands(
         refuse_higher(interaction, role)
         ids = {"guild_id": role.guild.id, "role_id": role.id}
         terms = {"name": role.name, "switch_cost": price, "max_members": places}
+        money = await currency(interaction)
         await squads.create_squad(bs.SquadCreate.model_validate(ids | terms))
-        await say(interaction, f"{role.mention} is a squad now; joining costs {price:,} bytes.")
+        await say(interaction, f"{role.mention} is a squad now; joining costs {price:,} {money}.")
 
 
 async def book(
     interaction: Interaction, order: Order, member: Member, amount: int, reason: str | None
 ) -> None:
     """Grant or charge, and record the moderator."""
-    notes = {"reason": reason, "actor_id": interaction.user.id, "idempotency_key": interaction.id}
+    notes = notes_of(interaction, reason)
     await order(no_bot(member).guild.id, member.id, amount, username=member.name, **notes)
+
+
+class Notes(TypedDict):
+    reason: str | None
+    actor_id: int
+    idempotency_key: int
+
+
+def notes_of(interaction: Interaction, reason: str | None) -> Notes:
+    """Return what the ledger records of a moderator's order."""
+    return {"reason": reason, "actor_id": interaction.user.id, "idempotency_key": interaction.id}
 
 
 if __name__ == "__main__":

@@ -6,12 +6,10 @@ fails or `verify` finds a difference, 2 for a wrong command line, 130 when inter
 
 from __future__ import annotations
 
-from importlib import metadata
-
 import asyncclick as click
 
 from .._interrupt import handle_interrupts
-from . import archives, database, guilds, members
+from . import archives, balance_file, database, guilds, members, payments, people, squads
 from .errors import OneLineErrorGroup
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -32,15 +30,8 @@ Exit codes:
 """
 
 
-def _version() -> str:
-    try:
-        return metadata.version("bytes_squads")
-    except metadata.PackageNotFoundError:  # pragma: no cover  # run from a source folder
-        return "(not installed)"
-
-
 @click.group(cls=OneLineErrorGroup, context_settings=HELP, epilog=EXAMPLES)
-@click.version_option(_version(), prog_name="bytes-squads")
+@click.version_option(database.package_version(), prog_name="bytes-squads")
 def commands() -> None:
     """Manage guild currencies and squads of Discord bots."""
 
@@ -49,16 +40,25 @@ for command in (
     database.demo_command,
     database.upgrade,
     database.distribute,
+    database.status,
     database.verify,
     members.leaderboard,
     members.balance,
     members.history,
-    members.grant,
-    members.charge,
+    payments.grant,
+    payments.charge,
+    payments.set_balance,
+    payments.reset,
+    payments.reverse,
+    people.members,
     guilds.config,
-    guilds.squads,
+    squads.squads,
+    guilds.guilds,
+    guilds.stats,
+    guilds.guild,
     archives.export_command,
     archives.import_command,
+    balance_file.import_balances,
 ):
     commands.add_command(command)
 

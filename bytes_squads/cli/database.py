@@ -1,9 +1,10 @@
-"""Commands for a whole database: ``demo``, ``upgrade``, ``distribute``, ``verify``."""
+"""Commands for a database: ``demo``, ``upgrade``, ``distribute``, ``status``, ``verify``."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 
 import asyncclick as click
@@ -11,7 +12,11 @@ import asyncclick as click
 from .. import BytesOperations, close, init
 from .. import distribute as distribute_database
 from .. import upgrade as upgrade_database
-from ..database import connection_config
+from ..database import connection_config, pending_migrations
+from ..domain.schema_rules import rules_of
+from ..engine.connections import current_client, is_sqlite
+from ..engine.distribution import get_distribution
+from ..operations.read_only import ReadOnlyQueries
 from . import options, tables
 from .database_option import describe, open_database, resolve_url
 from .demo import runner as demo
@@ -127,3 +132,47 @@ async def verify(guild: str | None, as_json: bool, database_url: str | None) -> 
     print_result(as_json, {"ok": report.ok, **asdict(report)}, tables.ledger_report(report))
     if not report.ok:
         raise click.exceptions.Exit(1)
+
+
+@click.command(
+    epilog=options.format_examples(
+        "bytes-squads status --database-url postgres://bot:secret@localhost/bot"
+    )
+)
+@options.as_json
+@options.database
+async def status(as_json: bool, database_url: str | None) -> None:
+    """Show the state of the database: versions, migrations, checks and triggers, pool.
+
+    Exits with 1 if a migration, a check or a trigger is missing.
+    """
+    url = resolve_url(database_url)
+    async with open_database(database_url):
+        client, queries = current_client(), ReadOnlyQueries()
+        sqlite = is_sqlite(client)
+        pending = await pending_migrations()
+        expected, present = rules_of(sqlite=sqlite), await queries.rules()
+        server = await queries.server_version()
+        distribution = await get_distribution(client)
+    credentials = connection_config(url)["credentials"]
+    found = tables.Status(
+        database=describe(url),
+        server=f"{'SQLite' if sqlite else 'PostgreSQL'} {server}",
+        version=package_version(),
+        migrations_missing=pending,
+        rules=len(expected),
+        rules_missing=sorted(expected - present),
+        distribution=(distribution.shards, distribution.nodes) if distribution else None,
+        pool=None if sqlite else (credentials["minsize"], credentials["maxsize"]),
+    )
+    print_result(as_json, asdict(found), tables.status(found))
+    if found.migrations_missing or found.rules_missing:
+        raise click.exceptions.Exit(1)
+
+
+def package_version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return metadata.version("bytes_squads")
+    except metadata.PackageNotFoundError:  # pragma: no cover  # run from a source folder
+        return "(not installed)"

@@ -1,7 +1,9 @@
-"""Commands for a guild's settings and squads: ``config show``, ``config set``, ``squads``."""
+"""Commands for guilds: ``config show``, ``config set``, ``guilds``, ``stats``, ``guild delete``."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import asyncclick as click
@@ -10,10 +12,11 @@ from .. import (
     BytesConfig,
     BytesConfigUpdate,
     BytesOperations,
-    InvalidInputError,
-    SquadOperations,
+    GuildOperations,
 )
+from ..operations.read_only import ReadOnlyQueries
 from . import options, tables
+from .currency import get_currency
 from .database_option import open_database
 from .output import print_result, row_to_dict
 
@@ -118,14 +121,8 @@ def _build_update(given: dict[str, Any]) -> BytesConfigUpdate:
         given["streak_bonuses"] = {options.to_int(days): bonuses[days] for days in bonuses}
     if given.get("currency_emoji") == "none":
         given["currency_emoji"] = None
-    try:
+    with options.input_problems():
         return BytesConfigUpdate(**given)
-    except InvalidInputError as error:
-        first = error.problems[0]
-        field, *inside = (str(part) for part in first["loc"] if part != "[key]")
-        option = f"--{field.replace('_', '-')}"
-        problem = ": ".join([*inside, first["msg"]])
-        raise click.BadParameter(problem, click.get_current_context(), None, option) from None
 
 
 def _print_config(row: BytesConfig, as_json: bool, *, stored: bool) -> None:
@@ -134,23 +131,67 @@ def _print_config(row: BytesConfig, as_json: bool, *, stored: bool) -> None:
     print_result(as_json, data, tables.config(row, stored))
 
 
-@click.command(
-    epilog=options.format_examples("bytes-squads squads --guild 81384788765712384 --all")
-)
-@options.guild
-@click.option("--all", "include_inactive", is_flag=True, help="Include inactive squads.")
+@click.command(epilog=options.format_examples("bytes-squads guilds --limit 50"))
+@options.limit
+@options.offset
 @options.as_json
 @options.database
-async def squads(
-    guild: str, include_inactive: bool, as_json: bool, database_url: str | None
-) -> None:
-    """Show a guild's squads and their member counts."""
+async def guilds(limit: int, offset: int, as_json: bool, database_url: str | None) -> None:
+    """Show the guilds of the database, those with the most members first."""
     async with open_database(database_url):
-        summaries = await SquadOperations().get_guild_squads(
-            guild, active_only=not include_inactive
-        )
-    data = [
-        {**row_to_dict(summary.squad), "member_count": summary.member_count}
-        for summary in summaries
-    ]
-    print_result(as_json, data, tables.squads(summaries))
+        summaries = await ReadOnlyQueries().list_guilds(limit, offset)
+    print_result(as_json, [asdict(each) for each in summaries], tables.guilds(summaries))
+
+
+@click.command(
+    epilog=options.format_examples(
+        "bytes-squads stats --guild 81384788765712384",
+        "bytes-squads stats --guild 81384788765712384 --since 2026-03-01 --until 2026-04-01",
+    )
+)
+@options.guild
+@options.since
+@click.option(
+    "--until",
+    metavar="TIME",
+    callback=options.parse_instant,
+    help="Only rows before this time.",
+)
+@options.as_json
+@options.database
+async def stats(
+    guild: str,
+    since: datetime | None,
+    until: datetime | None,
+    as_json: bool,
+    database_url: str | None,
+) -> None:
+    """Show a guild's economy: what members have, and what moved in a period."""
+    async with open_database(database_url):
+        found = await GuildOperations().get_statistics(guild, since, until)
+        currency = await get_currency(guild)
+    print_result(as_json, asdict(found), tables.statistics(found, currency))
+
+
+@click.group()
+def guild() -> None:
+    """Delete a guild."""
+
+
+@guild.command(
+    epilog=options.format_examples("bytes-squads guild delete --guild 81384788765712384")
+)
+@options.guild
+@options.yes
+@options.as_json
+@options.database
+async def delete(guild: str, yes: bool, as_json: bool, database_url: str | None) -> None:
+    """Delete all rows of a guild: members, ledger, squads and settings.
+
+    Asks first: it cannot be undone. An export is a copy that can be imported again.
+    """
+    async with open_database(database_url):
+        members = await BytesOperations().count_members(guild)
+        options.confirm(f"Delete guild {guild} with its {members:,} members and its ledger?", yes)
+        await GuildOperations().delete_guild(guild)
+    print_result(as_json, {"deleted": guild}, f"deleted guild {guild}")

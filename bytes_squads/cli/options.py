@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncclick as click
 
+from .._interrupt import exit_at_once
 from ..domain import validation
-from ..domain.errors import InvalidSnowflakeError
+from ..domain.errors import InvalidInputError, InvalidSnowflakeError
 
 URL_HELP = (
     "postgres://user:password@host/database, or sqlite:// and a path. "
@@ -62,6 +67,50 @@ def parse_uuid(_: click.Context, __: click.Parameter, value: str | None) -> UUID
         raise click.BadParameter(f"{value!a} is not the id of a ledger row") from None
 
 
+def parse_instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    """Return a point in time from ISO 8601; a date is its first instant, UTC where no zone is."""
+    if value is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{value!a} is not a date or a time (ISO 8601)") from None
+
+
+@contextmanager
+def input_problems() -> Iterator[None]:
+    """Turn a refused input, whose fields are options, into a wrong command line."""
+    try:
+        yield
+    except InvalidInputError as error:
+        first = error.problems[0]
+        field, *inside = (str(part) for part in first["loc"] if part != "[key]")
+        option = f"--{field.replace('_', '-')}"
+        problem = ": ".join([*inside, first["msg"]])
+        raise click.BadParameter(problem, click.get_current_context(), None, option) from None
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask on stderr whether to go on, unless ``--yes`` is given.
+
+    Raises:
+        click.ClickException: The answer is not yes, or there is nobody to ask.
+    """
+    if yes:
+        return
+    # Reading blocks the event loop, which could not cancel the command.
+    before = signal.signal(signal.SIGINT, exit_at_once)
+    try:
+        if click.confirm(question, err=True):
+            return
+    except click.Abort:  # the end of stdin
+        click.echo(err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    raise click.ClickException("not confirmed, nothing was changed (--yes confirms)")
+
+
 def format_examples(*lines: str) -> str:
     """Return the epilog of a command's help, one example per line."""
     return "\n".join(
@@ -82,3 +131,19 @@ limit = click.option(
     show_default=True,
     help="Rows to show, 1 to 10,000.",
 )
+offset = click.option(
+    "--offset",
+    metavar="N",
+    callback=parse_int,
+    default="0",
+    show_default=True,
+    help="Rows to skip.",
+)
+since = click.option(
+    "--since",
+    metavar="TIME",
+    callback=parse_instant,
+    help="Only rows from this time on, such as 2026-03-01 or 2026-03-01T18:30+01:00. "
+    "UTC unless it says otherwise.",
+)
+yes = click.option("--yes", is_flag=True, help="Do not ask.")

@@ -6,11 +6,12 @@ are ISO 8601 in UTC, and None is null.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
@@ -23,6 +24,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from .. import BytesBalance, BytesConfig, BytesTransaction, Squad
 from ..archive.format import format_timestamp
 from ..engine._tortoise import column_names
+from .sanitize import escape_control_characters
 
 PIPE_WIDTH = 120
 """Columns of a table that is written to a pipe, which has no width."""
@@ -52,13 +54,43 @@ def print_result(as_json: bool, data: Any, table: RenderableType) -> None:
     out = create_console()
     if not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = PIPE_WIDTH
-    out.print(table)
+    out.print(table, markup=False, emoji=False)
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows as CSV with a header.
+
+    Control characters are escaped. A text that a spreadsheet would take for a formula has an
+    apostrophe before it.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_to_cell(row[name]) for name in columns])
+    click.echo(text.getvalue(), nl=False)
+
+
+def _to_cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return str(value)
+    text = escape_control_characters(value if isinstance(value, str) else _json_default(value))
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def row_to_dict(row: BytesBalance | BytesConfig | BytesTransaction | Squad) -> dict[str, Any]:
     """Return a row's public columns by name."""
-    hidden = _HIDDEN_FIELDS.get(type(row), set())
-    return {name: getattr(row, name) for name in column_names(type(row)) if name not in hidden}
+    return {name: getattr(row, name) for name in public_columns(type(row))}
+
+
+def public_columns(
+    model: type[BytesBalance | BytesConfig | BytesTransaction | Squad],
+) -> list[str]:
+    """Return the names of a model's columns that commands show."""
+    hidden = _HIDDEN_FIELDS.get(model, set())
+    return [name for name in column_names(model) if name not in hidden]
 
 
 def _json_default(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Literal
 
 from rich import box
@@ -16,14 +17,18 @@ from .. import (
     BytesBalance,
     BytesConfig,
     BytesTransaction,
+    EconomyStatistics,
     LeaderboardEntry,
     LedgerReport,
     SquadStanding,
     SquadSummary,
 )
+from ..operations.read_only import GuildSummary
+from .currency import Currency
 from .sanitize import escape_control_characters
 
 SHOWN_DISCREPANCIES = 50
+SHOWN_DAYS = 31
 
 WIDE = 110
 """Columns of a terminal in which the tables also show ids."""
@@ -41,6 +46,31 @@ class Leader:
     balance: int
     streak: int
     roles: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a database.
+
+    Attributes:
+        database: What it is, without a password.
+        server: PostgreSQL or SQLite, with the version.
+        version: The version of this package.
+        migrations_missing: Those of this package that are not applied, oldest first.
+        rules: Number of the checks and triggers that it should have.
+        rules_missing: Those of them that it lacks.
+        distribution: The number of shards and of nodes; None if it is not distributed.
+        pool: The least and the largest number of connections; None without a pool.
+    """
+
+    database: str
+    server: str
+    version: str
+    migrations_missing: list[str]
+    rules: int
+    rules_missing: list[str]
+    distribution: tuple[int, int] | None
+    pool: tuple[int, int] | None
 
 
 class _ByWidth:
@@ -78,7 +108,7 @@ def _table(
         justify: Literal["left", "right"] = "right" if column in numbers else "left"
         no_wrap = column in numbers or column in words
         overflow: Literal["ellipsis", "fold"] = "ellipsis" if no_wrap else "fold"
-        table.add_column(column, justify=justify, no_wrap=no_wrap, overflow=overflow)
+        table.add_column(Text(column), justify=justify, no_wrap=no_wrap, overflow=overflow)
     return table
 
 
@@ -160,24 +190,29 @@ def history(
     return _ByWidth((MEDIUM, wide), (0, narrow))
 
 
-def leaderboard_page(entries: Sequence[LeaderboardEntry]) -> Table:
+BYTES = Currency()
+
+
+def leaderboard_page(entries: Sequence[LeaderboardEntry], currency: Currency = BYTES) -> Table:
     """Return the table of a leaderboard page, with members by id."""
-    table = _table("Leaderboard", "#", "member", "bytes", numbers=("#", "member", "bytes"))
+    columns = ("#", "member", currency.header)
+    table = _table("Leaderboard", *columns, numbers=columns)
     for entry in entries:
         table.add_row(f"{entry.rank:,}", entry.user_id, f"{entry.balance:,}")
     return table
 
 
-def member_summary(row: BytesBalance, rank: int | None) -> Table:
+def member_summary(row: BytesBalance, rank: int | None, currency: Currency = BYTES) -> Table:
     """Return the table of a member's balance and totals.
 
     Args:
         row: The member's row.
         rank: The member's rank on the leaderboard; None for one who left the guild.
+        currency: The guild's currency.
     """
     return _key_value_table(
         f"Member {row.user_id} of guild {row.guild_id}",
-        ("balance", f"{row.balance:,} bytes"),
+        ("balance", _user_text(currency.format(row.balance))),
         ("rank", "none, left the guild" if rank is None else f"{rank:,}"),
         ("total received", f"{row.total_received:,}"),
         ("total sent", f"{row.total_sent:,}"),
@@ -186,7 +221,9 @@ def member_summary(row: BytesBalance, rank: int | None) -> Table:
     )
 
 
-def ledger(rows: Sequence[BytesTransaction], user_id: str | None) -> RenderableType:
+def ledger(
+    rows: Sequence[BytesTransaction], user_id: str | None, currency: Currency = BYTES
+) -> RenderableType:
     """Return the table of a ledger page.
 
     A narrow terminal shows the parties by name, in front of the reason.
@@ -194,11 +231,12 @@ def ledger(rows: Sequence[BytesTransaction], user_id: str | None) -> RenderableT
     Args:
         rows: The rows, newest first.
         user_id: Show signed amounts from this member's side (snowflake); None shows both sides.
+        currency: The guild's currency.
     """
     title = "Ledger" if user_id is None else f"Ledger of member {user_id}"
     parties = ("from", "to") if user_id is None else ("with",)
-    entry = ("when (UTC)", "kind", "bytes")
-    numbers = ("when (UTC)", "bytes", *parties)
+    entry = ("when (UTC)", "kind", currency.header)
+    numbers = ("when (UTC)", currency.header, *parties)
     wide = _table(title, *entry, *parties, "reason", numbers=numbers, words=("kind",))
     details = "giver to receiver: reason" if user_id is None else "with: reason"
     narrow = _table(title, *entry, details, numbers=numbers, words=("kind",))
@@ -274,6 +312,63 @@ def squads(summaries: Sequence[SquadSummary]) -> RenderableType:
         for _, table in layouts:
             table.add_row(*cells[: len(table.columns)])
     return _ByWidth(*layouts)
+
+
+def guilds(summaries: Sequence[GuildSummary]) -> RenderableType:
+    """Return the table of the guilds of a database; a narrow terminal shows dates without times."""
+    columns = ("guild", "members", "bytes", "last activity")
+    wide, narrow = (_table("Guilds", *columns, numbers=columns) for _ in range(2))
+    for guild in summaries:
+        cells = guild.guild_id, f"{guild.members:,}", f"{guild.circulation:,}"
+        last = guild.last_activity
+        utc = last and last.astimezone(UTC)
+        wide.add_row(*cells, f"{utc:%Y-%m-%d %H:%M}" if utc else "never")
+        narrow.add_row(*cells, f"{utc:%Y-%m-%d}" if utc else "never")
+    return _ByWidth((MEDIUM, wide), (0, narrow))
+
+
+def statistics(found: EconomyStatistics, currency: Currency) -> RenderableType:
+    """Return the tables of a guild's statistics: the sums, by kind, and by date."""
+    summary = _key_value_table(
+        "Economy",
+        ("members", f"{found.members:,}"),
+        ("circulation", _user_text(currency.format(found.circulation))),
+        ("of the richest tenth", f"{found.richest_tenth_share:.0%}"),
+        ("created", f"{found.created:,}"),
+        ("retired", f"{found.retired:,}"),
+        ("transferred", f"{found.transferred:,}"),
+    )
+    amount = currency.header
+    kinds = _table("By kind", "kind", "rows", amount, numbers=("rows", amount), words=("kind",))
+    for kind, total in found.kinds.items():
+        kinds.add_row(kind, f"{total.count:,}", f"{total.amount:,}")
+    shown = found.days[-SHOWN_DAYS:]
+    hidden = len(found.days) - len(shown)
+    columns = ("date", "created", "retired", "transferred", "active")
+    title = f"By date: the last {len(shown)}" if hidden else "By date"
+    days = _table(title, *columns, numbers=columns)
+    for day in shown:
+        sums = (day.created, day.retired, day.transferred, day.active_members)
+        days.add_row(day.date.isoformat(), *map("{:,}".format, sums))
+    return Group(summary, kinds, days)
+
+
+def status(found: Status) -> Table:
+    """Return the table of the state of a database."""
+    missing = ", ".join(found.migrations_missing)
+    rules = ", ".join(found.rules_missing)
+    pool = "one connection" if found.pool is None else "{} to {} connections".format(*found.pool)
+    nodes = found.distribution
+    return _key_value_table(
+        "Status",
+        ("database", _user_text(found.database)),
+        ("server", found.server),
+        ("package", found.version),
+        ("migrations missing", _user_text(missing or "none")),
+        ("checks and triggers", f"missing: {rules}" if rules else f"all {found.rules} present"),
+        ("distributed", f"{nodes[0]:,} shards on {nodes[1]:,} nodes" if nodes else "no"),
+        ("pool", pool),
+    )
 
 
 def refusals(counts: Mapping[str, int], examples: Mapping[str, str]) -> Table:

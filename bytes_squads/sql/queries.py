@@ -166,6 +166,34 @@ all match. $1 guild, or null for all.
 """
 
 
+HAS_MEMBERS = Statement("""
+    SELECT EXISTS (SELECT 1 FROM bytes_balances WHERE guild_id = $1::text) AS found
+""")
+"""Find out whether a guild has a row of a member. $1 guild."""
+
+
+LIST_GUILDS = Statement("""
+    SELECT guild.*, (
+        SELECT max(entry.created_at) FROM bytes_transactions AS entry
+        WHERE entry.guild_id = guild.guild_id
+    ) AS last_activity
+    FROM (
+        SELECT guild_id, sum(members) AS members,
+            (sum(balance >> 32) + (sum(balance & 4294967295)::bigint >> 32))::bigint AS high,
+            sum(balance & 4294967295)::bigint & 4294967295 AS low
+        FROM (
+            SELECT guild_id, CASE WHEN left_at IS NULL THEN 1 ELSE 0 END AS members, balance
+            FROM bytes_balances
+            UNION ALL SELECT guild_id, 0, 0 FROM bytes_configs
+            UNION ALL SELECT guild_id, 0, 0 FROM squads
+        ) AS part
+        GROUP BY guild_id
+    ) AS guild
+    ORDER BY members DESC, guild_id COLLATE "C" LIMIT $1::int OFFSET $2::int
+""")
+"""List the guilds with a member, a config or a squad, largest first. $1 limit, $2 offset."""
+
+
 def join_halves(high: int, low: int) -> int:
     """Return the sum whose upper and lower 32 bits were added up separately."""
     return (high << 32) + low

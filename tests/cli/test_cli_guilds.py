@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from helpers import GUILD, OTHER_GUILD
+from helpers import ALICE, GUILD, OTHER_GUILD
+from helpers.cli_commands import SQUAD
 from helpers.sample_guild import dump, open_database
 
-from bytes_squads import SquadOperations
+from bytes_squads import BytesConfigUpdate, GuildOperations, SquadOperations
 
 pytest.importorskip("rich")
 pytest.importorskip("asyncclick")
 
-from helpers.cli_runner import read_error, read_json, read_text
+from helpers.cli_runner import read_error, read_json, read_text, run_command
 
 DEFAULTS = {
     "guild_id": OTHER_GUILD,
@@ -116,6 +118,102 @@ async def test_config_set_changes_the_given_settings(populated_url: str) -> None
 async def test_config_set_out_of_range_is_refused(words: list[str], told: str) -> None:
     """It exits with 2, and names the option, before any database is looked for."""
     assert told in await read_error("config", "set", "--guild", GUILD, *words, code=2)
+
+
+async def test_guilds_are_listed_by_size(populated_url: str) -> None:
+    """With members, circulation and last activity; a guild without members as well."""
+    async with open_database(populated_url) as money:
+        await money.update_config(OTHER_GUILD, BytesConfigUpdate(daily_amount=5))
+        await GuildOperations().set_member_left(GUILD, ALICE)
+        (newest,) = await money.get_transaction_history(GUILD, limit=1)
+        here = await money.count_members(GUILD)
+        statistics = await GuildOperations().get_statistics(GUILD)
+    found = await read_json("guilds", DATABASE_URL=populated_url)
+
+    assert datetime.fromisoformat(found[0].pop("last_activity")) == newest.created_at
+    assert found == [
+        {"guild_id": GUILD, "members": here, "circulation": statistics.circulation},
+        {"guild_id": OTHER_GUILD, "members": 0, "circulation": 0, "last_activity": None},
+    ]
+    page = await read_json("guilds", "--limit", 1, "--offset", 1, DATABASE_URL=populated_url)
+    assert [guild["guild_id"] for guild in page] == [OTHER_GUILD]
+    text = await read_text("guilds", url=populated_url)
+    assert f"{GUILD} {here} {statistics.circulation:,} {newest.created_at:%Y-%m-%d %H:%M}" in text
+    assert f"{OTHER_GUILD} 0 0 never" in text
+
+
+async def test_stats_are_those_of_the_operation(populated_url: str) -> None:
+    """Of a period, in the guild's currency."""
+    since, until = "2026-03-03", "2026-03-04"
+    async with open_database(populated_url) as money:
+        await money.update_config(GUILD, BytesConfigUpdate(currency_name="gems"))
+        expected = await GuildOperations().get_statistics(
+            GUILD, datetime(2026, 3, 3, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
+        )
+    words = ("stats", "--guild", GUILD, "--since", since, "--until", until)
+    found = await read_json(*words, DATABASE_URL=populated_url)
+
+    assert found["created"] == expected.created > 0
+    assert found["kinds"]["grant"] == {
+        "count": expected.kinds["grant"].count,
+        "amount": expected.kinds["grant"].amount,
+    }
+    assert [day["date"] for day in found["days"]] == ["2026-03-03"]
+    text = await read_text(*words, url=populated_url)
+    assert f"circulation {expected.circulation:,} gems" in text
+    assert "2026-03-03" in text
+    said = await read_error(
+        *words[:3], "--since", until, "--until", since, DATABASE_URL=populated_url
+    )
+    assert "is not a page" in said
+
+
+async def test_squads_are_created_updated_and_deleted(populated_url: str) -> None:
+    """Only the given fields change; deleting asks."""
+    words = ("--guild", GUILD)
+    made = await read_json(
+        *("squads", "create", *words, "--role-id", 77, "--name", "Owls", "--max-members", 3),
+        DATABASE_URL=populated_url,
+    )
+    assert (made["role_id"], made["name"], made["max_members"]) == ("77", "Owls", 3)
+    changed = await read_json(
+        *("squads", "update", *words, made["id"], "--max-members", "none", "--closed"),
+        DATABASE_URL=populated_url,
+    )
+    assert changed["updated_at"] > made["updated_at"]
+    assert changed == made | {
+        "max_members": None,
+        "is_active": False,
+        "updated_at": changed["updated_at"],
+    }
+    delete = ("squads", "delete", *words, made["id"])
+    for answer in (b"n\n", b""):
+        asked = await run_command(*delete, given=answer, DATABASE_URL=populated_url)
+        assert asked.exit_code == 1
+        assert "Delete the squad 'Owls' with 0 members?" in asked.stderr
+        assert asked.stderr.endswith("Error: not confirmed, nothing was changed (--yes confirms)\n")
+    agreed = await run_command(*delete, given=b"y\n", DATABASE_URL=populated_url)
+    assert agreed.exit_code == 0
+    assert agreed.stdout == f"deleted squad Owls: {made['id']}\n"
+    said = await read_error(*delete, "--yes", DATABASE_URL=populated_url)
+    assert made["id"] in said
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["create", "--role-id", "5"], "Missing option '--name'"),
+        (["create", "--role-id", "5", "--name", ""], "--name: String should have at least 1"),
+        (["create", "--role-id", "5", "--name", "x", "--max-members", "0"], "--max-members: Input"),
+        (["create", "--role-id", "5", "--name", "x", "--max-members", "x"], "'x' is not a whole"),
+        (["update", SQUAD], "give at least one field to change"),
+        (["update", "5", "--name", "x"], "'5' is not the id of"),
+        (["update", SQUAD, "--switch-cost", "-1"], "--switch-cost: Input should be greater"),
+    ],
+)
+async def test_squads_with_wrong_words_are_refused(words: list[str], told: str) -> None:
+    """They exit with 2, and name the option, before any database is looked for."""
+    assert told in await read_error("squads", words[0], "--guild", GUILD, *words[1:], code=2)
 
 
 async def test_squads_shows_cost_and_places(populated_url: str) -> None:

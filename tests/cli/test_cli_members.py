@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +12,7 @@ import pytest
 from helpers import ALICE, BOB, CAROL, GUILD, OTHER_GUILD
 from helpers.sample_guild import HOSTILE_NAME, dump, open_database
 
-from bytes_squads import BytesTransaction, GuildOperations
+from bytes_squads import BytesConfigUpdate, BytesTransaction, GuildOperations
 
 pytest.importorskip("rich")
 pytest.importorskip("asyncclick")
@@ -172,6 +174,42 @@ async def test_history_before_an_unknown_row_is_refused(populated_url: str) -> N
     assert said == f"the ledger of guild {GUILD} has no row {row}"
 
 
+async def test_history_by_kind_and_since(populated_url: str) -> None:
+    """A date begins at midnight UTC; a time may have a zone."""
+    words = ("history", "--guild", GUILD)
+    all_rows = await read_json(*words, DATABASE_URL=populated_url)
+    grants = await read_json(*words, "--kind", "grant", DATABASE_URL=populated_url)
+    assert grants == [row for row in all_rows if row["kind"] == "grant"] != []
+
+    for since in ("2026-03-03", "2026-03-03T05:30+05:30"):
+        late = await read_json(*words, "--since", since, DATABASE_URL=populated_url)
+        assert late == [row for row in all_rows if row["created_at"] >= "2026-03-03"]
+        assert 0 < len(late) < len(all_rows)
+
+
+async def test_history_as_csv_is_safe_to_open(populated_url: str) -> None:
+    """Columns as in JSON; nothing that a terminal or a spreadsheet would interpret."""
+    words = ("history", "--guild", GUILD)
+    async with open_database(populated_url) as money:
+        await money.grant(GUILD, ALICE, 5, reason='=HYPERLINK("x"), cheap')
+    as_json = await read_json(*words, DATABASE_URL=populated_url)
+    result = await run_command(*words, "--csv", DATABASE_URL=populated_url)
+    found = list(csv.DictReader(io.StringIO(result.stdout)))
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [list(row) for row in found] == [list(row) for row in as_json]
+    assert [row["id"] for row in found] == [row["id"] for row in as_json]
+    assert [int(row["amount"]) for row in found] == [row["amount"] for row in as_json]
+    assert found[0]["created_at"] == as_json[0]["created_at"]
+    assert (found[0]["reason"], found[0]["actor_id"]) == ('\'=HYPERLINK("x"), cheap', "")
+    assert all(line.isprintable() for line in result.stdout.splitlines())
+
+    empty = await run_command(
+        "history", "--guild", OTHER_GUILD, "--csv", DATABASE_URL=populated_url
+    )
+    assert empty.stdout == ",".join(as_json[0]) + "\n"
+
+
 # grant, charge ------------------------------------------------------------------------------------
 
 
@@ -189,13 +227,17 @@ async def test_grant_and_charge_move_bytes_and_print_the_ledger_row(
     assert await read_json(*words, DATABASE_URL=populated_url) == row
     text = await read_text(*words, url=populated_url)
 
-    done = {"grant": f"granted 30 bytes to member {CAROL}", "charge": f"charged member {CAROL} 30"}
+    done = {
+        "grant": f"granted 30 bytes to member {CAROL}, who has {before + 30} now: ",
+        "charge": f"charged member {CAROL} 30 bytes, who has {before - 30} now: ",
+    }
     assert text.startswith(done[order])
     assert text.endswith(f"ledger row {row['id']}")
     age = datetime.now(UTC) - datetime.fromisoformat(row.pop("created_at"))
     assert abs(age.total_seconds()) < 600
     member, system = ("receiver", "giver") if change > 0 else ("giver", "receiver")
     assert row == {
+        "balance": before + change,
         "id": row["id"],
         "guild_id": GUILD,
         f"{member}_id": CAROL,
@@ -213,6 +255,25 @@ async def test_grant_and_charge_move_bytes_and_print_the_ledger_row(
         assert (await money.get_balance(GUILD, CAROL)).balance == before + change
         assert await BytesTransaction.filter(guild_id=GUILD, id=row["id"]).count() == 1
         assert (await money.verify()).ok
+
+
+@pytest.mark.parametrize("order", ["grant", "charge"])
+async def test_grant_and_charge_in_a_new_guild_warn(populated_url: str, order: str) -> None:
+    """Once, on stderr: the guild's id may be misspelled. The guild's currency is named."""
+    async with open_database(populated_url) as money:
+        await money.update_config(
+            OTHER_GUILD, BytesConfigUpdate(currency_name="gems", currency_emoji="<:gem:31>")
+        )
+    words = (order, "--guild", OTHER_GUILD, ALICE, 5)
+    first = await run_command(*words, DATABASE_URL=populated_url)
+    second = await run_command(*words, DATABASE_URL=populated_url)
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert f"Warning: guild {OTHER_GUILD} had no members" in first.stderr
+    assert "5 gems :gem:" in first.stdout
+    assert second.stderr == ""
+    page = await read_text("leaderboard", "--guild", OTHER_GUILD, url=populated_url)
+    assert page.startswith("Leaderboard # member gems")
 
 
 async def test_grant_and_charge_that_are_refused_change_nothing(populated_url: str) -> None:
@@ -254,6 +315,9 @@ async def test_grant_and_charge_that_are_refused_change_nothing(populated_url: s
         (["balance", "--guild", GUILD, ALICE, "\x1b[31m"], "\\x1b[31m"),
         (["history", "--guild", GUILD, "--user", "me"], "'me' is not a Discord id"),
         (["history", "--guild", GUILD, "--before", "x"], "'x' is not the id of a ledger row"),
+        (["history", "--guild", GUILD, "--since", "may"], "'may' is not a date or a time"),
+        (["history", "--guild", GUILD, "--kind", "gift"], "'gift' is not one of"),
+        (["history", "--guild", GUILD, "--csv", "--json"], "give --csv or --json, not both"),
         (["grant", "--guild", GUILD, ALICE], "Missing argument 'AMOUNT'"),
         (["grant", "--guild", GUILD, ALICE, "1_000"], "'1_000' is not a whole number"),
         (["charge", "--guild", GUILD, ALICE, "5", "--actor", "x"], "'x' is not a Discord id"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from helpers import ALICE, BOB, GUILD
@@ -13,6 +13,7 @@ from bytes_squads import (
     BytesBalance,
     BytesConfig,
     BytesTransaction,
+    EconomyStatistics,
     LeaderboardEntry,
     LedgerReport,
     Squad,
@@ -24,7 +25,9 @@ pytest.importorskip("rich")
 from rich.console import Console, RenderableType
 
 from bytes_squads.cli import tables
-from bytes_squads.schemas import LedgerDiscrepancy, SquadSummary
+from bytes_squads.cli.currency import Currency
+from bytes_squads.operations.read_only import GuildSummary
+from bytes_squads.schemas import DayTotal, KindTotal, LedgerDiscrepancy, SquadSummary
 
 WIDTHS = (60, 80, 120)
 REASON = "explained another stack trace during Friday night"
@@ -129,6 +132,27 @@ def test_leaderboards_show_names_and_numbers_whole_at_every_width(width: int) ->
     for table, parts in shown.items():
         text = render(table, width)
         assert [part for part in parts if part not in text] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_guilds_and_statistics_show_numbers_whole_at_every_width(width: int) -> None:
+    """In the guild's currency."""
+    summary = GuildSummary(GUILD, 1_234, 12_345_678, datetime(2026, 3, 2, 12, 30, tzinfo=UTC))
+    text = render(tables.guilds([summary]), width)
+    assert re.search(rf"{GUILD} +1,234 +12,345,678 +2026-03-02", text)
+    assert ("12:30" in text) == (width >= 80)
+
+    sums = 12_345_678, 2_345_678, 34_567_890
+    days = [DayTotal(date(2026, 3, day), *sums, 1_234) for day in range(1, 32)]
+    found = EconomyStatistics(
+        1_234, 12_345_678, 0.423, *sums, {"transfer": KindTotal(9_999, 12_345_678)}, [*days, *days]
+    )
+    text = render(tables.statistics(found, Currency("shiny gems", "💎")), width)
+    assert "12,345,678 shiny gems 💎" in text
+    assert "42%" in text
+    assert "the last 31" in text
+    assert re.search(r"transfer +9,999 +12,345,678", text)
+    assert re.search(r"2026-03-31 +12,345,678 +2,345,678 +34,567,890 +1,234", text)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

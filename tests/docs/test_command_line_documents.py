@@ -116,7 +116,9 @@ async def test_the_examples_of_the_reference_run(old_url: str, tmp_path: Path) -
 
     assert f'"user_id": "{MEMBER}", "balance": {before}' in printed
     async with open_database(old_url) as money:
-        assert (await money.get_balance(GUILD, MEMBER)).balance == before + 50 - 20
+        assert (await money.get_balance(GUILD, MEMBER)).balance == 500
+        rows = await money.get_transaction_history(GUILD, MEMBER, limit=3)
+    assert [row.amount for row in rows] == [500 - (before + 50 - 20), 20, 50]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

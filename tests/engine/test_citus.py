@@ -18,7 +18,7 @@ from helpers import ALICE, BOB, GUILD, Database, PostgresServer, make_transfer
 from helpers.migrations import VERSIONS, copy_migrations, run_aerich
 from helpers.postgres import CITUS_URL_VARIABLE
 from helpers.sample_guild import dump, open_database, populate
-from helpers.statement_texts import distributed_texts
+from helpers.statement_texts import ACROSS_GUILDS, distributed_texts
 
 import bytes_squads
 from bytes_squads import BytesOperations, StorageUnavailableError
@@ -50,7 +50,7 @@ SAMPLES = {
 TEXTS = {
     name: text
     for name, text in distributed_texts().items()
-    if re.search(rf"(FROM|INTO|UPDATE) ({'|'.join(TABLES)})\b", text)
+    if name not in ACROSS_GUILDS and re.search(rf"(FROM|INTO|UPDATE) ({'|'.join(TABLES)})\b", text)
 }
 
 

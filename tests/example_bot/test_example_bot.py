@@ -51,9 +51,9 @@ async def test_the_bot_makes_its_tables_and_syncs_its_commands(
 
     assert applied == []
     assert synced == {
-        "bytes": ["balance", "send", "daily", "leaderboard", "history"],
+        "bytes": ["balance", "send", "daily", "leaderboard", "weekly", "history"],
         "squad": ["list", "join", "switch", "leave", "standings"],
-        "economy": ["grant", "charge", "config", "squad"],
+        "economy": ["grant", "charge", "reverse", "reset", "stats", "config", "squad"],
     }
 
 
@@ -318,6 +318,8 @@ async def test_settings_are_shown_and_those_given_are_changed(running_bot: Runni
         "transfer_cooldown_hours: 2",
         "streak_grace_days: 0",
         "timezone: Europe/Berlin",
+        "currency_name: bytes",
+        "currency_emoji: none",
         f"<@&{running_bot.owls.id}>: from 5,000 bytes",
     ]
 
@@ -336,6 +338,9 @@ async def test_the_commands_of_moderators_are_hidden_and_checked(running_bot: Ru
         await running_bot.use(
             "/economy charge", running_bot.ada, member=running_bot.bo, amount=5, **forced
         ),
+        await running_bot.use("/economy reverse", running_bot.ada, movement="x", **forced),
+        await running_bot.use("/economy reset", running_bot.ada, sure=True, **forced),
+        await running_bot.use("/economy stats", running_bot.ada, **forced),
         await running_bot.use("/economy config", running_bot.ada, daily_amount=5, **forced),
         await running_bot.use("/economy squad", running_bot.ada, role=running_bot.owls, **forced),
     ]
@@ -345,6 +350,94 @@ async def test_the_commands_of_moderators_are_hidden_and_checked(running_bot: Ru
     }
     assert await running_bot.ledger() == []
     assert (await running_bot.ops.get_config(running_bot.fake.guild.id)).daily_amount == 10
+
+
+# Corrections, statistics, currency ----------------------------------------------------------------
+
+
+async def test_weekly_counts_from_monday_in_the_guilds_time_zone(
+    running_bot: RunningBot, clock: Clock
+) -> None:
+    """What was received before is not in it."""
+    guild_id, ada, bo = running_bot.fake.guild.id, running_bot.ada, running_bot.bo
+    running_bot.module.now = clock
+    await running_bot.use("/economy config", running_bot.mo, timezone="Asia/Tokyo")
+    clock.now = datetime(2026, 3, 1, 14, 59, tzinfo=UTC)  # Sunday there
+    await running_bot.ops.grant(guild_id, bo.id, 50)
+    clock.now = datetime(2026, 3, 1, 15, 0, tzinfo=UTC)  # Monday there
+    empty = await running_bot.use("/bytes weekly", ada)
+    await running_bot.ops.grant(guild_id, ada.id, 7)
+    answer = await running_bot.use("/bytes weekly", ada)
+
+    assert empty.embeds[0]["description"] == "No one has received any yet."
+    assert answer.embeds[0]["title"] == "Most bytes received this week"
+    assert answer.embeds[0]["description"] == f"1. {ada.mention}: 7"
+
+
+async def test_a_moderator_takes_a_movement_back_once(running_bot: RunningBot) -> None:
+    """Chosen from the newest movements, with the moderator in the ledger."""
+    ada, bo, mo = running_bot.ada, running_bot.bo, running_bot.mo
+    await running_bot.use("/bytes send", ada, to=bo, amount=25)
+    choices = await running_bot.fake.complete("/economy reverse", mo, "movement", "transfer")
+    ((name, movement),) = choices.items()
+    first = await running_bot.use("/economy reverse", mo, movement=movement, reason="a mistake")
+    second = await running_bot.use("/economy reverse", mo, movement=movement)
+    row = await bs.BytesTransaction.get(kind="reversal")
+
+    assert "transfer 25: ada to bo" in name
+    assert first.text == f"25 bytes went back ({bo.mention} and {ada.mention})."
+    assert second.text == "That has been taken back already."
+    assert (await running_bot.balance(ada), await running_bot.balance(bo)) == (100, 100)
+    assert (row.reason, row.actor_id) == ("a mistake", str(mo.id))
+
+
+async def test_a_moderator_resets_the_balances_when_sure(running_bot: RunningBot) -> None:
+    """To an amount, or to the starting balance."""
+    ada, bo, mo = running_bot.ada, running_bot.bo, running_bot.mo
+    await running_bot.use("/bytes send", ada, to=bo, amount=25)
+    unsure = await running_bot.use("/economy reset", mo, sure=False)
+    between = await running_bot.balance(ada), await running_bot.balance(bo)
+    zero = await running_bot.use("/economy reset", mo, sure=True, balance=0)
+    both = await running_bot.balance(ada), await running_bot.balance(bo)
+    start = await running_bot.use("/economy reset", mo, sure=True)
+
+    assert (unsure.text, between) == ("Nothing was changed.", (75, 125))
+    assert (zero.text, both) == ("Every member has 0 bytes now; 2 balances have changed.", (0, 0))
+    assert start.text.startswith("Every member has the starting balance now; 2 balances")
+    assert await running_bot.balance(ada) == 100
+
+
+async def test_statistics_are_of_the_last_days(running_bot: RunningBot, clock: Clock) -> None:
+    """Members and circulation are those of now."""
+    running_bot.module.now = clock
+    clock.advance(days=9)
+    await running_bot.use("/bytes send", running_bot.ada, to=running_bot.bo, amount=25)
+    answer = await running_bot.use("/economy stats", running_bot.mo, days=7)
+    lines = answer.embeds[0]["description"].splitlines()
+
+    assert lines[:2] == ["members: 2", "in circulation: 200 bytes"]
+    assert lines[3:] == [
+        "**The last 7 days**",
+        "created: 0",
+        "retired: 0",
+        "sent: 25",
+        "transfer: 1 times",
+    ]
+
+
+async def test_the_currency_has_the_guilds_name_and_emoji(running_bot: RunningBot) -> None:
+    """In answers, in embeds and in refusals."""
+    ada, bo = running_bot.ada, running_bot.bo
+    await running_bot.use(
+        "/economy config", running_bot.mo, currency_name="gems", currency_emoji="💎"
+    )
+    sent = await running_bot.use("/bytes send", ada, to=bo, amount=5)
+    board = await running_bot.use("/bytes leaderboard", ada)
+    poor = await running_bot.use("/bytes send", ada, to=bo, amount=500)
+
+    assert sent.text == f"You sent 5 gems 💎 to {bo.mention}."
+    assert board.embeds[0]["title"] == "Most gems 💎"
+    assert poor.text == "That takes 500 gems 💎; the balance is 95."
 
 
 # Refusals -----------------------------------------------------------------------------------------

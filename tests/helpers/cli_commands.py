@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from .paths import TESTS
+
+SQUAD = "0198a7a2-9c4e-7d52-8a33-7d0c51f6b0aa"
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "demo": (),
     "upgrade": (),
@@ -12,9 +16,23 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "history": ("--guild", "1"),
     "grant": ("--guild", "1", "2", "3"),
     "charge": ("--guild", "1", "2", "3"),
+    "set-balance": ("--guild", "1", "2", "3"),
+    "reset": ("--guild", "1", "--yes"),
+    "reverse": ("--guild", "1", SQUAD),
+    "members left": ("--guild", "1", "2"),
+    "members export": ("--guild", "1", "2"),
+    "members erase": ("--guild", "1", "2", "--yes"),
+    "guild delete": ("--guild", "1", "--yes"),
+    "import-balances": (str(TESTS / "helpers" / "balances.csv"), "--guild", "1"),
     "config show": ("--guild", "1"),
     "config set": ("--guild", "1", "--daily-amount", "5"),
-    "squads": ("--guild", "1"),
+    "squads list": ("--guild", "1"),
+    "squads create": ("--guild", "1", "--role-id", "2", "--name", "x"),
+    "squads update": ("--guild", "1", SQUAD, "--name", "x"),
+    "squads delete": ("--guild", "1", SQUAD, "--yes"),
+    "guilds": (),
+    "stats": ("--guild", "1"),
+    "status": (),
     "export": ("--guild", "1"),
     "import": (__file__,),
 }

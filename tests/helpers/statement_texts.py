@@ -25,6 +25,9 @@ BATCH: dict[str, tuple[Any, ...]] = {
 }
 """Parameters of the statements that are not postings and have several texts when distributed."""
 
+ACROSS_GUILDS = {"queries.LIST_GUILDS"}
+"""Statements of the command line that read every guild."""
+
 
 def find_statements() -> Iterator[tuple[str, Statement | PostingStatement]]:
     """Yield each statement of the package, by module and name."""

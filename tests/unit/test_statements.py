@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from helpers.statement_texts import distributed_texts, plain_texts
+from helpers.statement_texts import ACROSS_GUILDS, distributed_texts, plain_texts
 
 TABLES = "bytes_balances|bytes_transactions|bytes_configs|squads|squad_memberships"
 REFERENCE = re.compile(
@@ -13,7 +13,11 @@ REFERENCE = re.compile(
 )
 INSERT = re.compile(rf"\bINSERT INTO (?:{TABLES})\b[^(]*\((?P<columns>[^)]*)\)")
 
-TEXTS = plain_texts() | {f"{name}, distributed": text for name, text in distributed_texts().items()}
+TEXTS = {name: text for name, text in plain_texts().items() if name not in ACROSS_GUILDS} | {
+    f"{name}, distributed": text
+    for name, text in distributed_texts().items()
+    if name not in ACROSS_GUILDS
+}
 
 
 def find_query(text: str, position: int) -> tuple[int, int]:

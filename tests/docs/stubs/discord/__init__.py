@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 from . import app_commands as app_commands
+from . import ui as ui
 from . import utils as utils
 
 
@@ -14,8 +15,15 @@ class Intents:
 
 
 class Response:
-    async def send_message(self, text):
+    async def send_message(self, text, view=None, ephemeral=False):
         print(text)
+        if view is not None:
+            assert ephemeral
+            await view.press(Interaction(0))
+
+    async def edit_message(self, *, content, view):
+        assert isinstance(view, ui.View)
+        print(content)
 
 
 class Interaction:
