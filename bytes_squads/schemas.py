@@ -340,6 +340,65 @@ class RoleChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class KindTotal:
+    """The ledger rows of one kind in a period.
+
+    Attributes:
+        count: Number of rows.
+        amount: Their sum in whole bytes; may exceed 2⁶³.
+    """
+
+    count: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotal:
+    """The ledger rows of one date. Sums are whole bytes and may exceed 2⁶³.
+
+    Attributes:
+        date: The date, in the guild's time zone.
+        created: From SYSTEM to members.
+        retired: From members to SYSTEM.
+        transferred: From member to member, by rows of kind ``transfer``.
+        active_members: Number of members who gave or received in a row of this date, rows of
+            0 bytes included.
+    """
+
+    date: date
+    created: int
+    retired: int
+    transferred: int
+    active_members: int
+
+
+@dataclass(frozen=True, slots=True)
+class EconomyStatistics:
+    """The economy of a guild. Sums are whole bytes and may exceed 2⁶³.
+
+    Attributes:
+        members: Number of members on the leaderboard, which those who left are not.
+        circulation: Sum of all balances, those of members who left included.
+        richest_tenth_share: What the richest tenth of the members (rounded up) has of all that the
+            members have, 0 … 1; 0 if they have nothing. Members who left are not counted.
+        created: From SYSTEM to members in the period.
+        retired: From members to SYSTEM in the period.
+        transferred: From member to member in the period, by rows of kind ``transfer``.
+        kinds: Count and sum by kind; kinds without rows are left out.
+        days: The dates with rows, oldest first.
+    """
+
+    members: int
+    circulation: int
+    richest_tenth_share: float
+    created: int
+    retired: int
+    transferred: int
+    kinds: dict[str, KindTotal]
+    days: list[DayTotal]
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerDiscrepancy:
     """A number of a balance row that differs from the ledger.
 

@@ -111,17 +111,43 @@ def next_claim_at(claimed_on: date, now: datetime, zone: tzinfo) -> datetime:
     return LATEST
 
 
+def date_periods(start: datetime, stop: datetime, zone: tzinfo) -> list[tuple[datetime, date]]:
+    """Return the dates in a time zone from start to stop, each with its first instant (UTC).
+
+    A date comes twice if clocks go back over midnight. Where the calendar ends, it is the UTC date.
+
+    Args:
+        start: The first instant (UTC).
+        stop: An instant (UTC) on the last date.
+        zone: The time zone.
+    """
+    periods = [(start, local_date(start, zone))]
+    try:
+        for begin, end, offset in _constant_offsets(zone, start, timedelta(days=1)):
+            moment = begin
+            while moment < end:
+                if moment > stop:
+                    return periods
+                today = (moment + offset).date()
+                if today != periods[-1][1]:
+                    periods.append((moment, today))
+                moment = datetime.combine(today + timedelta(days=1), time.min, UTC) - offset
+    except OverflowError:
+        pass
+    return periods
+
+
 def _constant_offsets(
-    zone: tzinfo, start: datetime
+    zone: tzinfo, start: datetime, step: timedelta = timedelta(hours=1)
 ) -> Iterator[tuple[datetime, datetime, timedelta]]:
     """Yield the time from start on as periods of one UTC offset each: begin, end, offset.
 
-    A time zone does not tell when its offset changes. Looking once an hour finds each change that
-    is not undone within the hour.
+    A time zone does not tell when its offset changes. Looking once in each step finds each change
+    that is not undone within the step.
     """
     begin, offset = start, _offset(zone, start)
     while True:
-        end = begin + timedelta(hours=1)
+        end = begin + step
         if (next_offset := _offset(zone, end)) != offset:
             end = _find_change(zone, begin, end)
             next_offset = _offset(zone, end)
@@ -152,8 +178,12 @@ def cooldown_ends_at(last_transfer: datetime, hours: int) -> datetime:
         last_transfer: When the giver's last transfer was made (UTC).
         hours: ``BytesConfig.transfer_cooldown_hours``.
     """
-    wait = timedelta(hours=hours)
-    return LATEST if LATEST - last_transfer < wait else last_transfer + wait
+    return add(last_transfer, timedelta(hours=hours))
+
+
+def add(moment: datetime, duration: timedelta) -> datetime:
+    """Return an instant (UTC) some time later, at most the end of the calendar."""
+    return LATEST if LATEST - moment < duration else moment + duration
 
 
 def earned_roles(total_received: int, role_rewards: Mapping[str, int]) -> set[str]:

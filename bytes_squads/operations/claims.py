@@ -37,7 +37,7 @@ def decide_claim(
         BalanceOverflowError: The amount would exceed 2⁶³−1.
         StorageError: This machine does not know the guild's time zone.
     """
-    zone, now, last_daily = _zone_of(state), entry.created_at, state["last_daily"]
+    zone, now, last_daily = zone_of(state), entry.created_at, state["last_daily"]
     today = rules.local_date(now, zone)
     if isinstance(last_daily, str):  # SQLite stores dates as text
         last_daily = date.fromisoformat(last_daily)
@@ -62,7 +62,7 @@ def decide_claim(
     return last_daily, last_streak, today, streak
 
 
-def _zone_of(state: Mapping[str, Any]) -> tzinfo:
+def zone_of(state: Mapping[str, Any]) -> tzinfo:
     """Return the guild's time zone.
 
     No other zone can take its place: it would have other dates than a second machine that knows the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..domain import rules, validation
 from ..domain.rules import utc_now, wall_time
@@ -12,9 +12,10 @@ from ..engine.commit_checks import CommitCheck
 from ..engine.driver_errors import TransientError
 from ..engine.operation import Operation, operation
 from ..models import BytesConfig
-from ..schemas import RoleChanges
+from ..schemas import EconomyStatistics, RoleChanges
 from ..sql import guilds
-from . import ledger
+from . import claims, ledger
+from .statistics import build_statistics
 
 
 class GuildOperations:
@@ -105,3 +106,54 @@ class GuildOperations:
         due.update((row["own_squad_role"] or "").split())
         given = rewards.keys() | (row["squad_roles"] or "").split()
         return RoleChanges(add=frozenset(due - current), remove=frozenset(current & given - due))
+
+    @operation
+    async def get_statistics(
+        self,
+        run: Operation,
+        guild_id: str | int,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> EconomyStatistics:
+        """Return the guild's economy: what members have, and what moved in a period.
+
+        Balances are those of now, movements those of the ledger rows in the period. A reversal
+        counts like any row: that of a grant goes to SYSTEM and is retired, that of a charge is
+        created. All numbers are of one snapshot.
+
+        Costs O(members + ledger rows in the period), in two queries.
+
+        Args:
+            guild_id: The guild.
+            since: The first instant of the period, timezone-aware; None for the whole past.
+            until: The first instant after the period, timezone-aware; None for no end.
+
+        Raises:
+            InvalidSnowflakeError: The id is not a valid snowflake.
+            InvalidPageError: An instant is not a timezone-aware datetime, or the period ends before
+                it begins.
+            StorageError: This machine does not know the guild's time zone.
+        """
+        guild = validation.snowflake(guild_id)
+        begin, end = validation.period(since, until)
+        found = (await run.fetch(guilds.GET_LEDGER_PERIOD, guild, begin, end))[0]
+        zone, now = claims.zone_of(found), wall_time()
+        first, last = (_to_datetime(found[name]) or now for name in ("first", "last"))
+        # Entries may be inserted before the next query; their dates have to be among these.
+        end = min(end, rules.add(max(last, now), timedelta(days=1)))
+        periods = rules.date_periods(first, end, zone)
+        dates = list(dict.fromkeys(day for _, day in periods))
+        numbers = {day: number for number, day in enumerate(dates)}
+        rows = await run.fetch(
+            guilds.GET_STATISTICS,
+            guild,
+            first,
+            end,
+            [start for start, _ in periods],
+            [numbers[day] for _, day in periods],
+        )
+        return build_statistics(rows, dates)
+
+
+def _to_datetime(value: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

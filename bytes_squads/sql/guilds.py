@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .queries import sum_halves
 from .squads import leave_squad
 from .statement import Statement
 
@@ -79,4 +80,76 @@ LEAVE_GUILD = leave_squad(
 """Give up the seat of a member and mark them as gone. $1 … $11 as in `postings.POST_ENTRY`.
 
 Outcomes: done, repeated, stale, not_in_squad, also of an unknown member.
+"""
+
+_FOUND = """
+    SELECT created_at FROM bytes_transactions
+    WHERE guild_id = $1::text AND created_at >= $2::timestamptz AND created_at < $3::timestamptz
+    ORDER BY created_at"""
+
+GET_LEDGER_PERIOD = Statement(f"""
+    SELECT (SELECT timezone FROM bytes_configs WHERE guild_id = $1::text) AS timezone,
+        ({_FOUND} LIMIT 1) AS first, ({_FOUND} DESC LIMIT 1) AS last
+""")
+"""Get a guild's time zone, and the times of the first and the last entry of a period.
+
+$1 guild, $2 from, $3 until.
+"""
+
+_ENTRIES = """
+        SELECT ($5::int[])[width_bucket(created_at, $4::timestamptz[])] AS day,
+            giver_id, receiver_id, kind, amount
+        FROM bytes_transactions
+        WHERE guild_id = $1::text
+          AND created_at >= $2::timestamptz AND created_at < $3::timestamptz"""
+
+# Each date's entries through the index.
+_ENTRIES_ON_SQLITE = """
+        SELECT day, giver_id, receiver_id, kind, amount
+        FROM (
+            SELECT json_extract(value, '$[0]') AS start, json_extract(value, '$[1]') AS day,
+                lead(json_extract(value, '$[0]'), 1, $3) OVER (ORDER BY key) AS stop
+            FROM json_each($4)
+        ) AS period
+        CROSS JOIN bytes_transactions AS entry
+        WHERE entry.guild_id = $1
+          AND entry.created_at >= period.start AND entry.created_at < period.stop"""
+
+_MEMBERS_HERE = "FROM bytes_balances WHERE guild_id = $1::text AND left_at IS NULL"
+
+GET_STATISTICS = Statement(
+    f"""
+    SELECT 'entries' AS part, day, kind, giver_id = 'SYSTEM' AS from_system,
+        receiver_id = 'SYSTEM' AS to_system, count(*) AS count, {sum_halves("amount")}
+    FROM ({_ENTRIES}) AS entries
+    GROUP BY day, kind, giver_id = 'SYSTEM', receiver_id = 'SYSTEM'
+    UNION ALL
+    SELECT 'active members', day, NULL::text, NULL::boolean, NULL::boolean, count(*),
+        NULL::bigint, NULL::bigint
+    FROM (
+        SELECT day, giver_id AS user_id FROM ({_ENTRIES}) AS given WHERE giver_id <> 'SYSTEM'
+        UNION
+        SELECT day, receiver_id FROM ({_ENTRIES}) AS received WHERE receiver_id <> 'SYSTEM'
+    ) AS active
+    GROUP BY day
+    UNION ALL
+    SELECT CASE WHEN left_at IS NULL THEN 'members' ELSE 'members who left' END,
+        NULL::int, NULL::text, NULL::boolean, NULL::boolean, count(*), {sum_halves("balance")}
+    FROM bytes_balances WHERE guild_id = $1::text
+    GROUP BY 1
+    UNION ALL
+    SELECT 'richest tenth', NULL::int, NULL::text, NULL::boolean, NULL::boolean, count(*),
+        {sum_halves("balance")}
+    FROM (
+        SELECT balance {_MEMBERS_HERE}
+        ORDER BY balance DESC, user_id LIMIT (SELECT (count(*) + 9) / 10 {_MEMBERS_HERE})
+    ) AS richest
+    """,
+    {_ENTRIES: _ENTRIES_ON_SQLITE},
+)
+"""Count and add up a guild's balances and the entries of a period, in one snapshot.
+
+A row has a ``part`` of it, see `operations.statistics`; the sums have an upper and a lower half.
+$1 guild, $2 from, $3 until, $4 the instants at which dates begin, the first of them $2, $5 the
+number of each date.
 """

@@ -7,6 +7,18 @@ from uuid import UUID
 from ..domain.rules import LATEST
 from .statement import Statement
 
+
+def sum_halves(column: str) -> str:
+    """Return the sum of a column as two columns, ``high`` and ``low``; see `join_halves`.
+
+    A sum may exceed 2⁶³, where SQLite's sum() fails. So the upper and lower 32 bits are added up
+    separately, with a carry.
+    """
+    return f"""
+            (sum({column} >> 32) + (sum({column} & 4294967295)::bigint >> 32))::bigint AS high,
+            sum({column} & 4294967295)::bigint & 4294967295 AS low"""
+
+
 LEADERBOARD = Statement("""
     SELECT user_id, balance FROM bytes_balances WHERE guild_id = $1 AND left_at IS NULL
     ORDER BY balance DESC, user_id LIMIT $2::int OFFSET $3::bigint
@@ -16,12 +28,9 @@ LEADERBOARD = Statement("""
 ``left_at IS NULL`` is the predicate of the leaderboard's index, which the planner needs to use it.
 """
 
-EARNINGS_LEADERBOARD = Statement("""
+EARNINGS_LEADERBOARD = Statement(f"""
     SELECT earned.* FROM (
-        SELECT entry.receiver_id AS user_id,
-            (sum(entry.amount >> 32) + (sum(entry.amount & 4294967295)::bigint >> 32))::bigint
-                AS high,
-            sum(entry.amount & 4294967295)::bigint & 4294967295 AS low
+        SELECT entry.receiver_id AS user_id, {sum_halves("entry.amount")}
         FROM bytes_transactions AS entry
         WHERE entry.guild_id = $1::text AND entry.created_at >= $2::timestamptz
           AND entry.created_at < $3::timestamptz
@@ -108,8 +117,7 @@ LIST_MEMBER_ENTRIES = Statement(f"""
 $1 … $6 as in `LIST_ENTRIES`, $7 user.
 """
 
-# Sums may exceed 2⁶³ (of a squad, or of a member in a tampered ledger), where SQLite's sum() fails.
-# So the upper and lower 32 bits are added up separately, with a carry; see `join_halves`.
+# The sum of a member in a tampered ledger may exceed 2⁶³; see `sum_halves`.
 VERIFY = Statement("""
     WITH entry AS (
         SELECT guild_id, receiver_id AS user_id, amount AS received, 0::bigint AS sent,

@@ -42,6 +42,7 @@ WALK = re.compile(
 
 NOW = wall_time() + timedelta(days=1)
 SEEN = NOW, UUID(int=2**128 - 1)
+PERIOD = BEGAN + timedelta(seconds=2), BEGAN + timedelta(milliseconds=2_010)
 ALICE, BOB = member_id(17), member_id(1_234)
 
 # Each member's balance is 100, and ids have the same length: seventeen are above member 17.
@@ -72,7 +73,7 @@ READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
     # Three entries each millisecond, and the members who received them.
     "earnings in a period": (
         queries.EARNINGS_LEADERBOARD,
-        (GUILD, BEGAN + timedelta(seconds=2), BEGAN + timedelta(milliseconds=2_010), 10),
+        (GUILD, *PERIOD, 10),
         30 + 30,
     ),
     "an entry": (postings.GET_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
@@ -80,6 +81,14 @@ READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
     "a key that was used": (postings.GET_ENTRY_BY_KEY, (GUILD, "key 1"), 1),
     "a key that was not": (postings.GET_ENTRY_BY_KEY, (GUILD, "none"), 0),
     "leaving, in a squad": (guilds.MARK_MEMBER, (GUILD, ALICE, NOW, NOW), 1 + 1 + 1 + 1),
+    "period of the ledger": (guilds.GET_LEDGER_PERIOD, (GUILD, BEGAN, NOW), 1 + 1),
+    # Three entries each millisecond, twice; every member is counted and added up, once for the
+    # number of them, and a tenth of them again.
+    "statistics": (
+        guilds.GET_STATISTICS,
+        (GUILD, *PERIOD, [PERIOD[0]], [0]),
+        2 * 30 + 2 * MEMBERS + MEMBERS // 10,
+    ),
     "role changes": (guilds.GET_ROLES, (GUILD, ALICE), 1 + 1),
     "a member's squad": (squads.GET_MEMBER_SQUAD, (GUILD, ALICE), 1),
     "squads": (squads.LIST_SQUADS, (GUILD, True), MEMBERS),
@@ -154,6 +163,8 @@ def literal(value: Any) -> str:
     """A value as PostgreSQL's EXECUTE takes it."""
     if value is None:
         return "NULL"
+    if isinstance(value, list):
+        return f"ARRAY[{', '.join(map(literal, value))}]"
     if isinstance(value, int):
         return str(value)
     return "'{}'".format(str(value).replace("'", "''"))

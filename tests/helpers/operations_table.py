@@ -450,6 +450,7 @@ READS = (
     Operation("get_user_squad", lambda w, m: {"guild_id": GUILD, "user_id": m}),
     Operation("get_squad_members", lambda w, m: {"guild_id": GUILD, "squad_id": w.paid.id}),
     Operation("get_squad_leaderboard", lambda w, m: {"guild_id": GUILD}),
+    Operation("get_statistics", lambda w, m: {"guild_id": GUILD}),
     Operation(
         "get_role_changes", lambda w, m: {"guild_id": GUILD, "user_id": m, "role_ids": ["1", 7]}
     ),

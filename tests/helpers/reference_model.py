@@ -8,11 +8,12 @@ the order of writing: on paper an id is the row's number.
 from __future__ import annotations
 
 from copy import copy
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import bytes_squads as b
+from bytes_squads.schemas import DayTotal, KindTotal
 
 Row = dict[str, Any]
 
@@ -359,3 +360,43 @@ class ReferenceModel:
         add = {role for role in due if role not in role_ids}
         remove = {role for role in role_ids if role in given and role not in due}
         return b.RoleChanges(frozenset(add), frozenset(remove))
+
+    def get_statistics(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> b.EconomyStatistics:
+        zone = ZoneInfo(self.get_config()["timezone"])
+        kinds: dict[str, KindTotal] = {}
+        days: dict[date, DayTotal] = {}
+        active: dict[date, set[str]] = {}
+        for row in self.ledger:
+            when, amount, parties = row["created_at"], row["amount"], parties_of(row)
+            if (since and when < since) or (until and when >= until):
+                continue
+            kind = kinds.get(row["kind"], KindTotal(0, 0))
+            kinds[row["kind"]] = KindTotal(kind.count + 1, kind.amount + amount)
+            today = when.astimezone(zone).date()
+            active.setdefault(today, set()).update(parties - {SYSTEM})
+            day = days.get(today, DayTotal(today, 0, 0, 0, 0))
+            days[today] = DayTotal(
+                today,
+                day.created + amount * (row["giver_id"] == SYSTEM),
+                day.retired + amount * (row["receiver_id"] == SYSTEM),
+                day.transferred + amount * (row["kind"] == "transfer"),
+                len(active[today]),
+            )
+        here = sorted(row["balance"] for row in self.members.values() if not row["left_at"])
+        richest = here[len(here) * 9 // 10 :]
+        return b.EconomyStatistics(
+            members=len(here),
+            circulation=sum(row["balance"] for row in self.members.values()),
+            richest_tenth_share=sum(richest) / sum(here) if sum(here) else 0.0,
+            created=sum(day.created for day in days.values()),
+            retired=sum(day.retired for day in days.values()),
+            transferred=sum(day.transferred for day in days.values()),
+            kinds=kinds,
+            days=[days[day] for day in sorted(days)],
+        )
+
+
+def parties_of(row: Row) -> set[str]:
+    return {row["giver_id"], row["receiver_id"]}

@@ -157,6 +157,7 @@ OTHER_COSTS = {
 }
 ROUND_TRIPS = {
     **dict.fromkeys((operation.name for operation in READS), 1),
+    "get_statistics": 2,
     **OTHER_COSTS,
     **{
         name + kind: cost

@@ -86,6 +86,7 @@ READS = {  # without the one that makes what it looks for
     "get_squad_leaderboard",
     "get_role_changes",
     "get_earnings_leaderboard",
+    "get_statistics",
     "find_balance",
     "count_members",
 }
@@ -332,6 +333,8 @@ class Economy(RuleBasedStateMachine):
         self.do(guild, "get_user_squad", user)
         self.do(guild, "get_squad_members", squad_id)
         self.do(guild, "get_squad_leaderboard", limit=limit)
+        self.do(guild, "get_statistics")
+        self.do(guild, "get_statistics", since=self.clock.now - DAY, until=self.clock.now)
         self.do(guild, "get_role_changes", user, role_ids=["51", "54", "56", "7"])
 
     # Comparing ------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ FACE = {
         "BytesConfigUpdate",
         "BytesTransactionCreate",
         "DailyClaim",
+        "EconomyStatistics",
         "LeaderboardEntry",
         "LedgerReport",
         "RoleChanges",
