@@ -16,7 +16,7 @@ from bytes_squads.schemas import DayTotal, KindTotal
 
 pytest.importorskip("matplotlib")
 
-from bytes_squads import charts  # noqa: E402  # after the check for matplotlib
+from bytes_squads import charts  # after the check for matplotlib
 
 START = date(2026, 3, 2)
 DRAW = [charts.draw_circulation, charts.draw_flows, charts.draw_economy]
