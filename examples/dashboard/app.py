@@ -194,13 +194,12 @@ def parse_position(text: str) -> BytesTransaction:
     """Return the ledger row that a page ended with, as far as the next page needs it."""
     moment, _, row_id = text.partition("_")
     try:
-        row = BytesTransaction(id=UUID(row_id), created_at=datetime.fromisoformat(moment))
-        row.created_at.astimezone(UTC)
+        created_at = datetime.fromisoformat(moment)
+        if created_at.tzinfo is not None:
+            return BytesTransaction(id=UUID(row_id), created_at=created_at.astimezone(UTC))
     except (ValueError, OverflowError):
-        row = None
-    if row is None or row.created_at.tzinfo is None:
-        raise BadRequestError(f"“{text}” is not a page of the ledger.")
-    return row
+        pass
+    raise BadRequestError(f"“{text}” is not a page of the ledger.")
 
 
 def format_position(row: BytesTransaction) -> str:
