@@ -35,7 +35,14 @@ ImageFormat = Literal["svg", "png"]
 _MAX_BARS = 62
 _MIN_WIDTH, _MAX_WIDTH = 300, 4000
 _PIXELS_PER_INCH = 100
-_PANEL, _ABOVE, _BELOW, _LEFT, _RIGHT = 320, 44, 58, 66, 16  # heights and margins in pixels
+_PANEL, _ABOVE, _ABOVE_UNTITLED, _BELOW, _LEFT, _RIGHT = (
+    320,
+    62,
+    28,
+    46,
+    66,
+    16,
+)  # heights and margins in pixels
 _lock = threading.Lock()  # fonts and their caches are shared by all figures
 
 
@@ -140,7 +147,7 @@ def _draw(
         raise ValueError(f"{image_format!r} is not a format of charts (svg, png)")
     if not _MIN_WIDTH <= width <= _MAX_WIDTH:
         raise ValueError(f"{width!r} is not a width of charts ({_MIN_WIDTH} … {_MAX_WIDTH} pixels)")
-    above = _ABOVE if title else _ABOVE // 3
+    above = _ABOVE if title else _ABOVE_UNTITLED
     panel_height = _PANEL - _ABOVE + above
     height = panel_height * len(panels)
     colors = _DARK if dark else _LIGHT
@@ -188,7 +195,13 @@ def _style(axes: Axes, colors: _Colors) -> None:
 
 def _set_title(axes: Axes, text: str, colors: _Colors) -> None:
     axes.set_title(
-        text, loc="left", color=colors.text, fontsize=12, fontweight="bold", parse_math=False
+        text,
+        loc="left",
+        pad=22,  # points, above the legend
+        color=colors.text,
+        fontsize=12,
+        fontweight="bold",
+        parse_math=False,
     )
 
 
@@ -250,7 +263,15 @@ def _draw_flows(axes: Axes, statistics: EconomyStatistics, currency: str, colors
     axes.set_ylim(lowest - margin if lowest else 0, highest + margin)
     _set_dates(axes, dates, width)
     legend = axes.legend(
-        loc="upper left", bbox_to_anchor=(0, -0.1), ncols=3, frameon=False, fontsize=9, borderpad=0
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.3,
+        borderpad=0,
+        columnspacing=1.2,
+        fontsize=9,
+        frameon=False,
+        handlelength=1,
+        ncols=3,
     )
     for text in legend.get_texts():
         text.set_color(colors.text)

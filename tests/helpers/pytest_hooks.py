@@ -57,6 +57,7 @@ PROCESS_MODULES = {
     "test_command_line_documents",
     "test_completion",
     "test_contributing",
+    "test_dashboard_browser",
     "test_host",
     "test_own_models",
     "test_packaging",
