@@ -5,14 +5,17 @@ from __future__ import annotations
 import html
 import re
 import sys
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree as ET
 
+import asyncpg
 import pytest
-from helpers import ALICE, BOB, CAROL, GUILD, Database, Rows
+from helpers import ALICE, BOB, CAROL, GUILD, Database, PostgresServer, Rows
 from helpers.dashboard import (
     BIDI,
     EMOJI,
@@ -22,7 +25,9 @@ from helpers.dashboard import (
     TOKEN,
     populate_dashboard,
 )
+from helpers.doc_blocks import read_blocks
 from helpers.paths import ROOT
+from helpers.sample_guild import open_database
 
 import bytes_squads
 from bytes_squads import BytesBalance, BytesOperations
@@ -35,6 +40,7 @@ sys.path.insert(0, str(ROOT))
 from examples.dashboard import app as dashboard  # noqa: E402  # after the path
 from examples.dashboard.guard import COOKIE, HEADERS  # noqa: E402
 
+PAGE = ROOT / "docs" / "how-to" / "dashboard.md"
 UNKNOWN = "299999999999999999"
 BASE = f"/guilds/{GUILD}"
 PAGES = [
@@ -396,3 +402,32 @@ async def test_no_database_is_answered_with_503() -> None:
 
     assert {answer.status_code for answer in answers} == {503}
     assert {"The database cannot be reached" in answer.text for answer in answers} == {True}
+
+
+@pytest.mark.postgres
+async def test_a_role_that_can_only_read_is_enough(
+    postgres_server: PostgresServer, postgres_template: str, close_after_test: None
+) -> None:
+    """The role of docs/how-to/dashboard.md: every page is shown."""
+    (block,) = [block for block in read_blocks(PAGE) if block.language == "sql"]
+    role = f"dashboard_{uuid.uuid4().hex[:8]}"
+    with postgres_server.database(postgres_template) as url:
+        async with open_database(url):
+            await populate_dashboard()
+        owner = await asyncpg.connect(url)
+        await owner.execute(re.sub(r"\bdashboard\b", role, block.code))
+        try:
+            parts = urlsplit(url)
+            host = parts.netloc.rpartition("@")[2]
+            app = dashboard.create_app(TOKEN)
+            async with (
+                open_database(urlunsplit(parts._replace(netloc=f"{role}:secret@{host}"))),
+                client(app) as visitor,
+            ):
+                await visitor.get(f"/?token={TOKEN}")
+                answers = {path: (await visitor.get(path)).status_code for path in PAGES}
+        finally:
+            await owner.execute(f'DROP OWNED BY "{role}"; DROP ROLE "{role}"')
+            await owner.close()
+
+    assert answers == dict.fromkeys(PAGES, 200)

@@ -15,6 +15,7 @@ import pytest
 from helpers import ALICE, GUILD
 from helpers.backends import copy_sqlite
 from helpers.dashboard import TOKEN, populate_dashboard
+from helpers.doc_blocks import read_blocks
 from helpers.paths import ROOT
 from helpers.sample_guild import open_database
 
@@ -49,11 +50,15 @@ IMAGES_LOADED = "[...document.images].every(image => image.complete && image.nat
 
 @asynccontextmanager
 async def served(url: str) -> AsyncIterator[str]:
-    """Start the dashboard as its page says; the result is its address."""
+    """Start the dashboard as docs/how-to/dashboard.md says; the result is its address."""
+    blocks = read_blocks(ROOT / "docs" / "how-to" / "dashboard.md")
+    (block,) = [block for block in blocks if block.language == "sh"]
+    install, start = block.code.splitlines()
+    assert install == "pip install '.[dashboard]'"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "examples.dashboard", "--port", str(port), "--guild", GUILD),
+        *(sys.executable, *start.split()[1:], "--port", str(port)),
         cwd=ROOT,
         env={
             **os.environ,
