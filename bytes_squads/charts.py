@@ -84,7 +84,7 @@ def draw_circulation(
     the statistics has to last until now (no ``until``).
 
     Args:
-        statistics: Of `GuildOperations.get_statistics`.
+        statistics: Of `bytes_squads.GuildOperations.get_statistics`.
         currency: What the guild calls its bytes, its ``currency_name``. Characters that
             matplotlib's font does not have, such as emoji, are left out.
         image_format: ``"svg"`` or ``"png"``.
