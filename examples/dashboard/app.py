@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -39,6 +39,7 @@ from .guard import Guard
 FOLDER = Path(__file__).parent
 PAGE_SIZE = 25
 MAX_SQUADS = 500
+SHARED_SECONDS = 10
 MAX_DIGITS = 10  # of a page number
 PERIODS = {"30": "30 days", "90": "90 days", "365": "a year", "all": "all"}
 KINDS = ("transfer", "starting", "daily", "grant", "charge", "squad", "reversal")
@@ -77,6 +78,7 @@ def create_app(token: str | None = None, database_url: str | None = None) -> ASG
             await bytes_squads.close()
 
     app = FastAPI(lifespan=database, openapi_url=None)
+    app.state.statistics = SharedStatistics()
     for path, page in PAGES.items():
         app.add_api_route(path, page, methods=["GET", "HEAD"], response_class=Response)
     app.add_exception_handler(InvalidInputError, show_error)
@@ -142,7 +144,29 @@ def render_guild(template: str, active: str, config: BytesConfig, **values: Any)
     return render(template, active=active, config=config, zone=zone, local=local, **values)
 
 
-async def read_period(guild_id: str, days: str) -> tuple[BytesConfig, EconomyStatistics]:
+class SharedStatistics:
+    """Statistics that a page and its charts share: the database adds up the rows once for them."""
+
+    def __init__(self) -> None:
+        self._read: dict[object, tuple[float, asyncio.Task[EconomyStatistics]]] = {}
+
+    async def get(self, guild_id: str, since: datetime | None) -> EconomyStatistics:
+        """Return those of a period until now, at most `SHARED_SECONDS` old."""
+        oldest, key = monotonic() - SHARED_SECONDS, (guild_id, since)
+        self._read = {
+            other: (began, task)
+            for other, (began, task) in self._read.items()
+            if not task.done() or (began > oldest and not task.cancelled() and not task.exception())
+        }
+        if key not in self._read:
+            task = asyncio.create_task(guilds.get_statistics(guild_id, since))
+            self._read[key] = monotonic(), task
+        return await asyncio.shield(self._read[key][1])
+
+
+async def read_period(
+    request: Request, guild_id: str, days: str
+) -> tuple[BytesConfig, EconomyStatistics]:
     """Return the statistics from midnight in the guild's time zone, some days ago, until now."""
     if days not in PERIODS:
         raise BadRequestError(f"“{days}” is not a period: {', '.join(PERIODS)}.")
@@ -152,7 +176,8 @@ async def read_period(guild_id: str, days: str) -> tuple[BytesConfig, EconomySta
         zone = zone_of(config)
         first = datetime.now(zone).date() - timedelta(days=int(days) - 1)
         since = datetime.combine(first, time(), zone)
-    return config, await guilds.get_statistics(guild_id, since)
+    shared: SharedStatistics = request.app.state.statistics
+    return config, await shared.get(guild_id, since)
 
 
 async def read_names(guild_id: str, user_ids: list[str]) -> dict[str, str]:
@@ -210,22 +235,27 @@ def format_position(row: BytesTransaction) -> str:
 # Pages ---------------------------------------------------------------------------------------
 
 
-async def show_overview(guild_id: str, days: str = "30") -> Response:
+async def show_overview(request: Request, guild_id: str, days: str = "30") -> Response:
     """Circulation, members, and what was created and retired by kind."""
-    config, statistics = await read_period(guild_id, days)
+    config, statistics = await read_period(request, guild_id, days)
     page = {"statistics": statistics, "days": days, "periods": PERIODS}
     return render_guild("overview.html", "overview", config, **page)
 
 
 async def show_chart(
-    guild_id: str, name: str, days: str = "30", theme: str = "light", size: str = "wide"
+    request: Request,
+    guild_id: str,
+    name: str,
+    days: str = "30",
+    theme: str = "light",
+    size: str = "wide",
 ) -> Response:
     """Draw a chart of the overview as SVG."""
     draw = {"circulation": draw_circulation, "flows": draw_flows}.get(name)
     width = {"wide": 900, "narrow": 360}.get(size)
     if draw is None or width is None or theme not in ("light", "dark"):
         raise BadRequestError("There is no such chart.")
-    config, statistics = await read_period(guild_id, days)
+    config, statistics = await read_period(request, guild_id, days)
     image = await asyncio.to_thread(
         draw,
         statistics,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 import sys
@@ -287,6 +288,30 @@ async def test_the_overview_begins_at_midnight_of_the_guild(web: Any) -> None:
     everything = (await web.get(f"{BASE}?days=all")).text
 
     assert page.partition("By kind")[2] == everything.partition("By kind")[2]
+
+
+async def test_the_overview_and_its_charts_share_the_statistics(
+    web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read once, also at the same time; again after a failure, and for another period."""
+    reads: list[object] = []
+    read = bytes_squads.GuildOperations.get_statistics
+
+    async def count(self: Any, *arguments: Any) -> Any:
+        reads.append(arguments)
+        if len(reads) == 1:
+            raise bytes_squads.StorageUnavailableError("gone")
+        return await read(self, *arguments)
+
+    monkeypatch.setattr(bytes_squads.GuildOperations, "get_statistics", count)
+    paths = [BASE, f"{BASE}/charts/flows.svg", f"{BASE}/charts/circulation.svg"]
+    failed = await web.get(BASE)
+    shown = await asyncio.gather(*map(web.get, paths))
+    other = await web.get(f"{BASE}?days=90")
+
+    assert [failed.status_code, *(answer.status_code for answer in shown)] == [503, 200, 200, 200]
+    assert other.status_code == 200
+    assert len(reads) == 3
 
 
 async def test_the_leaderboard_has_pages(web: Any) -> None:
