@@ -24,7 +24,9 @@ playwright = pytest.importorskip("playwright.async_api")
 for library in ("fastapi", "jinja2", "matplotlib", "uvicorn"):
     pytest.importorskip(library)
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
