@@ -25,6 +25,8 @@ IN_A_CHECKOUT = {"CONTRIBUTING.md", "docs/how-to/migrations.md"}
 ELSEWHERE = {
     "README.md sh": "tests/docs/test_readme.py",
     "CONTRIBUTING.md py": "tests/docs/test_contributing.py",
+    "docs/how-to/dashboard.md sh": "tests/dashboard/test_dashboard_browser.py",
+    "docs/how-to/dashboard.md sql": "tests/dashboard/test_dashboard.py",
     "docs/how-to/disnake.md": "tests/docs/test_clients.py",
     "docs/how-to/fastapi.md": "tests/docs/test_web_apps.py",
     "docs/how-to/hikari.md": "tests/docs/test_clients.py",

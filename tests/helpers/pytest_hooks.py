@@ -59,6 +59,7 @@ PROCESS_MODULES = {
     "test_command_line_documents",
     "test_completion",
     "test_contributing",
+    "test_dashboard_browser",
     "test_failover",
     "test_host",
     "test_own_models",
@@ -91,6 +92,8 @@ PROCESS_TESTS = {
     "test_import_of_an_input_without_end_is_refused",
     "test_the_sdist_has_the_sources_of_the_documentation",
     "test_upgrades_of_several_processes_at_once_succeed",
+    "test_charts_without_matplotlib_names_the_extra",
+    "test_the_package_does_not_import_charts",
     "test_export_into_a_closed_pipe_has_no_traceback",
 }
 """What starts processes: all tests of a module, those with a fixture, and single tests."""

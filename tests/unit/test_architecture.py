@@ -44,6 +44,7 @@ ARROWS: dict[str, set[str]] = {
     "_interrupt": set(),
     "__init__": {"_interrupt", "domain", "engine", "models", "schemas", "operations", "database"},
     "testing": {"domain", "engine", "database"},
+    "charts": {"schemas"},
     "cli": {"__init__", "_interrupt", "domain", "engine", "archive", "operations", "database"},
     "__main__": {"cli"},
 }
