@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import asyncclick as click
 
@@ -12,6 +13,7 @@ from .. import (
     BytesConfig,
     BytesConfigUpdate,
     BytesOperations,
+    EconomyStatistics,
     GuildOperations,
 )
 from ..operations.read_only import ReadOnlyQueries
@@ -147,6 +149,7 @@ async def guilds(limit: int, offset: int, as_json: bool, database_url: str | Non
     epilog=options.format_examples(
         "bytes-squads stats --guild 81384788765712384",
         "bytes-squads stats --guild 81384788765712384 --since 2026-03-01 --until 2026-04-01",
+        "bytes-squads stats --guild 81384788765712384 --chart economy.png",
     )
 )
 @options.guild
@@ -157,12 +160,19 @@ async def guilds(limit: int, offset: int, as_json: bool, database_url: str | Non
     callback=options.parse_instant,
     help="Only rows before this time.",
 )
+@click.option(
+    "--chart",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Also draw circulation and flows to this file, .png or .svg (needs matplotlib).",
+)
 @options.as_json
 @options.database
 async def stats(
     guild: str,
     since: datetime | None,
     until: datetime | None,
+    chart: Path | None,
     as_json: bool,
     database_url: str | None,
 ) -> None:
@@ -170,7 +180,26 @@ async def stats(
     async with open_database(database_url):
         found = await GuildOperations().get_statistics(guild, since, until)
         currency = await get_currency(guild)
+        if chart is not None:
+            name = (await BytesOperations().get_config(guild)).currency_name
+            _draw_chart(chart, found, name)
     print_result(as_json, asdict(found), tables.statistics(found, currency))
+
+
+def _draw_chart(file: Path, statistics: EconomyStatistics, currency: str) -> None:
+    """Write the chart of the statistics to a file, in the format of its suffix."""
+    formats: dict[str, Literal["png", "svg"]] = {".png": "png", ".svg": "svg"}
+    image_format = formats.get(file.suffix.lower())
+    if image_format is None:
+        raise click.BadParameter("the file has to end in .png or .svg", param_hint="--chart")
+    try:
+        from ..charts import draw_economy  # noqa: PLC0415  # takes a second; needs matplotlib
+    except ImportError as error:
+        raise click.ClickException(str(error)) from error
+    try:
+        file.write_bytes(draw_economy(statistics, currency=currency, image_format=image_format))
+    except OSError as error:
+        raise click.ClickException(f"cannot write {file}: {error.strerror}") from None
 
 
 @click.group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,6 +167,22 @@ async def test_stats_are_those_of_the_operation(populated_url: str) -> None:
         *words[:3], "--since", until, "--until", since, DATABASE_URL=populated_url
     )
     assert "is not a page" in said
+
+
+async def test_stats_draws_a_chart_in_the_format_of_the_suffix(
+    populated_url: str, tmp_path: Path
+) -> None:
+    """PNG or SVG; another suffix, or a folder that is not there, is refused in one line."""
+    pytest.importorskip("matplotlib")
+    words = ("stats", "--guild", GUILD, "--chart")
+    for name, begin in ("economy.png", b"\x89PNG"), ("economy.SVG", b"<?xml"):
+        await read_text(*words, tmp_path / name, url=populated_url)
+        assert (tmp_path / name).read_bytes().startswith(begin)
+
+    refused = await read_error(*words, tmp_path / "economy.gif", code=2, DATABASE_URL=populated_url)
+    assert "has to end in .png or .svg" in refused
+    refused = await read_error(*words, tmp_path / "none" / "a.png", DATABASE_URL=populated_url)
+    assert "cannot write" in refused
 
 
 async def test_squads_are_created_updated_and_deleted(populated_url: str) -> None:

@@ -45,7 +45,16 @@ ARROWS: dict[str, set[str]] = {
     "__init__": {"_interrupt", "domain", "engine", "models", "schemas", "operations", "database"},
     "testing": {"domain", "engine", "database"},
     "charts": {"schemas"},
-    "cli": {"__init__", "_interrupt", "domain", "engine", "archive", "operations", "database"},
+    "cli": {
+        "__init__",
+        "_interrupt",
+        "domain",
+        "engine",
+        "archive",
+        "operations",
+        "database",
+        "charts",
+    },
     "__main__": {"cli"},
 }
 """What each room, a folder or a file of the package, may import from the others."""
