@@ -16,6 +16,8 @@ Members get ``/bytes balance|send|daily|leaderboard|weekly|history`` and
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import io
 import logging
 import os
 import sys
@@ -44,6 +46,7 @@ Order = Callable[..., Awaitable[object]]  # an operation of bytes_squads
 
 # Discord refused, is unavailable, or the session is closed (a RuntimeError).
 DISCORD_FAILS = (discord.HTTPException, aiohttp.ClientError, OSError, RuntimeError)
+HAS_CHARTS = importlib.util.find_spec("matplotlib") is not None  # the extra "charts"
 SHUTDOWN_TIMEOUT = 10  # seconds for running commands when the bot stops
 
 
@@ -128,11 +131,15 @@ class EconomyTree(app_commands.CommandTree):
 
 
 async def say(
-    interaction: Interaction, text: str | None = None, embed: discord.Embed | None = None
+    interaction: Interaction,
+    text: str | None = None,
+    embed: discord.Embed | None = None,
+    picture: discord.File | None = None,
 ) -> None:
     """Send the answer. The operation is done, so a failure to send is only logged."""
+    pictures = [] if picture is None else [picture]
     try:
-        await interaction.edit_original_response(content=text, embed=embed)
+        await interaction.edit_original_response(content=text, embed=embed, attachments=pictures)
     except DISCORD_FAILS as error:
         log.warning("interaction %d got no answer: %s", interaction.id, error)
 
@@ -589,7 +596,17 @@ class EconomyCommands(
             f"sent: {found.transferred:,}",
         ]
         lines += [f"{kind}: {each.count:,} times" for kind, each in found.kinds.items()]
-        await say(interaction, embed=listing("Economy", lines))
+        embed, picture = listing("Economy", lines), None
+        if HAS_CHARTS and found.days:
+            from bytes_squads.charts import draw_economy  # noqa: PLC0415  # takes a second
+
+            config = await ops.get_config(guild_id)
+            png = await asyncio.to_thread(  # the event loop goes on meanwhile
+                draw_economy, found, currency=config.currency_name, image_format="png", dark=True
+            )
+            picture = discord.File(io.BytesIO(png), "economy.png")
+            embed.set_image(url="attachment://economy.png")
+        await say(interaction, embed=embed, picture=picture)
 
     @app_commands.command(description="Show the settings, and change those that you give")
     async def config(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import signal
 from datetime import UTC, date, datetime
 from typing import Any
@@ -423,6 +424,9 @@ async def test_statistics_are_of_the_last_days(running_bot: RunningBot, clock: C
         "sent: 25",
         "transfer: 1 times",
     ]
+    if importlib.util.find_spec("matplotlib"):
+        assert answer.embeds[0]["image"]["url"] == "attachment://economy.png"
+        assert answer.files["economy.png"].startswith(b"\x89PNG")
 
 
 async def test_the_currency_has_the_guilds_name_and_emoji(running_bot: RunningBot) -> None:

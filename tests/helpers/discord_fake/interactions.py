@@ -23,6 +23,7 @@ class Answer:
     ephemeral: bool = False
     embeds: list[Json] = field(default_factory=list)
     allowed_mentions: Json | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
     edits: int = 0
     followups: list[Answer] = field(default_factory=list)
 
@@ -39,6 +40,7 @@ class Answer:
         self.content = message.get("content") or ""
         self.embeds = message.get("embeds") or []
         self.allowed_mentions = message.get("allowed_mentions")
+        self.files = message.get("files") or {}
 
 
 class Interaction:

@@ -250,11 +250,14 @@ class Rest:
 
 
 async def _read(request: web.Request) -> Json:
-    """Return a message's JSON, which is a form's field where there could be files beside it."""
+    """Return a message's JSON, a form's field if there could be files, and these as ``files``."""
     if request.content_type == "application/json":
         found: Json = await request.json()
     else:
-        found = json.loads(str((await request.post())["payload_json"]))
+        form = await request.post()
+        found = json.loads(str(form["payload_json"]))
+        parts = [part for part in form.values() if isinstance(part, web.FileField)]
+        found["files"] = {part.filename: part.file.read() for part in parts}
     return found
 
 
