@@ -1,4 +1,4 @@
-"""Compare databases: the same transfers on each in turn, by some clients over some guilds.
+"""Compare databases: the same transfers on each in turn, by 8 clients over 50 guilds.
 
 ``python -m benchmarks.databases plain=postgres://… citus=postgres://…`` needs migrated databases,
 and leaves new guilds in them. The first one is the standard of the others.
@@ -9,42 +9,37 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import time
 from statistics import median
 
 import bytes_squads
-from bytes_squads import BytesConfigUpdate, BytesOperations, BytesTransactionCreate
+from bytes_squads import BytesConfigUpdate
+from bytes_squads.domain.rules import utc_now
 
-MEMBERS = range(1, 41)
-"""The members of each guild."""
+from .stage import measure_rate
+from .workloads import PackageOperations, member, transfer
 
-
-def main() -> None:
-    """Measure the databases of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.databases", description=__doc__)
-    parser.add_argument("databases", nargs="+", metavar="NAME=URL")
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--guilds", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    asyncio.run(_compare(parser.parse_args()))
+CLIENTS, GUILDS, MEMBERS = 8, 50, range(1, 41)
 
 
-async def _compare(options: argparse.Namespace) -> None:
-    urls = dict(text.split("=", 1) for text in options.databases)
+async def _compare(urls: dict[str, str], rounds: int, seconds: float) -> None:
+    package = PackageOperations(utc_now)
     first = random.randrange(10**17, 10**18)
-    guilds = range(first, first + options.guilds)
-    for url in urls.values():
-        await bytes_squads.init(url)
-        for guild in guilds:
-            await BytesOperations().grant_many(guild, dict.fromkeys(MEMBERS, 10**9))
-            await BytesOperations().update_config(guild, BytesConfigUpdate(max_transfer=10**6))
-        await bytes_squads.close()
+    guilds = [str(guild_id) for guild_id in range(first, first + GUILDS)]
+
+    async def transfer_once() -> None:
+        await package.transfer(transfer(*random.sample(MEMBERS, 2), guild_id=random.choice(guilds)))
+
     rates: dict[str, list[float]] = {name: [] for name in urls}
-    for _ in range(options.rounds):
+    for number in range(rounds + 1):
         for name, url in urls.items():
             await bytes_squads.init(url)
-            rates[name].append(await _measure(guilds, options.clients, options.seconds))
+            if number:
+                rates[name].append(await measure_rate(seconds, [transfer_once] * CLIENTS))
+            else:
+                for guild_id in guilds:
+                    await package.bytes.grant_many(guild_id, {member(n): 10**9 for n in MEMBERS})
+                    await package.bytes.update_config(guild_id, BytesConfigUpdate(max_transfer=9))
+                await measure_rate(seconds, [transfer_once] * CLIENTS)  # warms the server's caches
             await bytes_squads.close()
     standard = next(iter(rates.values()))
     for name, measured in rates.items():
@@ -53,31 +48,11 @@ async def _compare(options: argparse.Namespace) -> None:
         print(f"{name}: {median(measured):.0f} transfers/s ({low:.0f} … {high:.0f}), {ratio:.2f}")
 
 
-async def _measure(guilds: range, clients: int, seconds: float) -> float:
-    """Return transfers per second."""
-    ops = BytesOperations()
-
-    async def transfer_until(end: float) -> int:
-        count = 0
-        while time.perf_counter() < end:
-            giver, receiver = random.sample(MEMBERS, 2)
-            data = BytesTransactionCreate(
-                guild_id=random.choice(guilds),
-                giver_id=giver,
-                giver_username="giver",
-                receiver_id=receiver,
-                receiver_username="receiver",
-                amount=1,
-            )
-            await ops.create_transaction(data)
-            count += 1
-        return count
-
-    await asyncio.gather(*(transfer_until(time.perf_counter() + 0.5) for _ in range(clients)))
-    begin = time.perf_counter()
-    counts = await asyncio.gather(*(transfer_until(begin + seconds) for _ in range(clients)))
-    return sum(counts) / (time.perf_counter() - begin)
-
-
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.databases", description=__doc__)
+    parser.add_argument("databases", nargs="+", metavar="NAME=URL")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    options = parser.parse_args()
+    urls = dict(text.split("=", 1) for text in options.databases)
+    asyncio.run(_compare(urls, options.rounds, options.seconds))
