@@ -146,7 +146,7 @@ class GuildOperations:
         begin, end = validation.period(since, until)
         found = (await run.fetch(guilds.GET_LEDGER_PERIOD, guild, begin, end))[0]
         zone, now = claims.zone_of(found), wall_time()
-        first, last = (_to_datetime(found[name]) or now for name in ("first", "last"))
+        first, last = (ledger.to_datetime(found[name]) or now for name in ("first", "last"))
         # Entries may be inserted before the next query; their dates have to be among these.
         end = min(end, rules.add(max(last, now), timedelta(days=1)))
         periods = rules.date_periods(first, end, zone)
@@ -305,10 +305,6 @@ class GuildOperations:
                 if not rows[0]["has_rows"]:
                     return
             raise TransientError("the database stayed in conflict with other operations")
-
-
-def _to_datetime(value: datetime | str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _deletion_check(run: Operation, guild: str, before: Mapping[str, Any]) -> CommitCheck:

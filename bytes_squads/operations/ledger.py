@@ -305,10 +305,14 @@ def refusal(verdict: Verdict) -> RefusedError:
 
 
 def _cooldown(verdict: Verdict) -> RefusedError:
-    last = verdict["last_transfer_at"]
-    if isinstance(last, str):  # SQLite stores timestamps as text
-        last = datetime.fromisoformat(last)
+    last = to_datetime(verdict["last_transfer_at"])
+    assert last is not None  # the cooldown is counted from it
     return TransferCooldownError(rules.cooldown_ends_at(last, verdict["cooldown_hours"]))
+
+
+def to_datetime(value: datetime | str | None) -> datetime | None:
+    """Return a column's time as Python has it; SQLite has text."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 _REFUSALS: dict[str, Callable[[Verdict], RefusedError]] = {

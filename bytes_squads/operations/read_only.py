@@ -14,6 +14,7 @@ from ..models import BytesTransaction
 from ..sql.postings import GET_ENTRY
 from ..sql.queries import HAS_MEMBERS, LIST_GUILDS, join_halves
 from ..sql.status import GET_VERSION, LIST_RULES
+from .ledger import to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,3 @@ class ReadOnlyQueries:
         """Return the names of the checks and triggers of the package that are in force."""
         texts = [str(row["rule"]) for row in await run.fetch(LIST_RULES)]
         return frozenset(re.findall(r"\b(?:ck|tr)_\w+", " ".join(texts)))
-
-
-def to_datetime(value: datetime | str | None) -> datetime | None:
-    """Return a time as Python has it; SQLite has text."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
