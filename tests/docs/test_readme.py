@@ -58,8 +58,8 @@ def test_the_first_lines_of_the_readme_say_what_how_and_why() -> None:
     assert "sells 20 hats of 80 bytes to a member with 100 who clicks 20 times at once" in (
         head.replace("\n", " ")
     )
-    for call in ("claim_daily", "create_transaction", "get_leaderboard"):
-        assert re.search(rf"await ops\.{call}\((?:BytesTransactionCreate\()?guild_id=", head), call
+    for call in ("claim_daily", "charge", "get_leaderboard"):
+        assert re.search(rf"await ops\.{call}\(guild_id=", head), call
     assert re.findall(r"^make \w+$", TEXT, re.MULTILINE) == ["make demo", "make test"]
     assert re.findall(r"^# .+\nmake (\w+)$", TEXT, re.MULTILINE) == ["demo", "test"]
 
