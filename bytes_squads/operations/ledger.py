@@ -275,6 +275,10 @@ async def find_earlier_entry(run: Operation, entry: BytesTransaction) -> BytesTr
     return from_row(BytesTransaction, rows[0])
 
 
+_CONTENT = ("kind", "giver_id", "receiver_id", "amount", "reason", "details", "reverses_id")
+"""What two requests with one idempotency key have to have in common."""
+
+
 def replay_or_conflict(first: BytesTransaction, entry: BytesTransaction) -> BytesTransaction:
     """Return the first entry with this key if its content equals this entry's.
 
@@ -283,18 +287,7 @@ def replay_or_conflict(first: BytesTransaction, entry: BytesTransaction) -> Byte
     Raises:
         IdempotencyConflictError: The content differs.
     """
-    if all(
-        getattr(first, name) == getattr(entry, name)
-        for name in (
-            "kind",
-            "giver_id",
-            "receiver_id",
-            "amount",
-            "reason",
-            "details",
-            "reverses_id",
-        )
-    ):
+    if all(getattr(first, name) == getattr(entry, name) for name in _CONTENT):
         return first
     raise IdempotencyConflictError(str(entry.idempotency_key))
 

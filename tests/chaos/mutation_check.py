@@ -191,7 +191,7 @@ MUTATIONS = (
     Mutation(
         "A new member stays, who has the balance that is set",
         "bytes_squads/operations/ledger.py",
-        'rows[0]["outcome"] == "unchanged"',
+        'verdict["outcome"] == "unchanged"',
         "False",
         "tests/operations/test_set_balance.py",
     ),
@@ -268,8 +268,8 @@ MUTATIONS = (
     Mutation(
         "The content of a request is compared with its key's",
         "bytes_squads/operations/ledger.py",
-        'for name in ("kind", "giver_id", "receiver_id", "amount", "reason", "details")',
-        "for name in ()",
+        "for name in _CONTENT)",
+        "for name in ())",
         "tests/laws/test_concurrency.py tests/laws/test_idempotency.py",
     ),
     Mutation(
