@@ -26,14 +26,15 @@ help:  ## Show this list
 demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show what came of it
 	@$(BIN)/bytes-squads demo
 
-test: $(VENV)/installed-test $(CLIENTS)  ## Run the whole suite on SQLite and on PostgreSQL
+test: $(VENV)/installed-test  ## Run the whole suite on SQLite and on PostgreSQL
 	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(PARALLEL) $(COVERAGE)
 
 test-fast: $(VENV)/installed-test  ## Run what needs neither PostgreSQL nor other processes, in seconds
 	$(BIN)/python -m pytest --numprocesses 2 -m "not postgres and not process and not slow"
 
-test-clients: $(VENV)/installed-test $(CLIENTS)  ## Run the programs of the how-to pages: bots on other libraries, web apps
-	$(BIN)/python -m pytest --numprocesses 2 tests/docs/test_clients.py tests/docs/test_web_apps.py
+test-clients: $(VENV)/installed-test $(CLIENTS)  ## Run what has to install packages: bots on other libraries, the README in an empty folder
+	BYTES_SQUADS_TEST_INSTALL=1 $(BIN)/python -m pytest --numprocesses 2 \
+		tests/docs/test_clients.py tests/docs/test_web_apps.py tests/docs/test_readme.py
 
 test-uvloop: $(VENV)/installed-test  ## Run the tests of operations, transactions and faults on uvloop
 	$(PIP) uvloop

@@ -113,6 +113,10 @@ def discord_fake() -> ModuleType:
     return discord_fake
 
 
+@pytest.mark.skipif(
+    "BYTES_SQUADS_TEST_INSTALL" not in os.environ,
+    reason="'BYTES_SQUADS_TEST_INSTALL' is not set; installs the package twice",
+)
 @pytest.mark.skipif(shutil.which("make") is None or os.name == "nt", reason="needs make and sh")
 async def test_whoever_follows_the_readme_has_a_bot_that_pays(
     checkout: Path, environment: dict[str, str], discord_fake: ModuleType, tmp_path: Path

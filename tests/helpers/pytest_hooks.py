@@ -200,6 +200,7 @@ _MISSING = (
     re.compile(r"could not import '([^']+)'"),
     re.compile(r"'?([\w.\[\]-]+)'? is not installed"),
     re.compile(r"without (PostgreSQL|Citus)"),
+    re.compile(r"'(\w+)' is not set"),
     re.compile(r"(PgBouncer) is no package"),
     re.compile(r"there is no (bash|fish|zsh)"),
 )
@@ -227,7 +228,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if counts:
         parts = ", ".join(f"{count} x without {name}" for name, count in counts.items())
         terminalreporter.write_line(
-            f"!!! NOT RUN: {parts}. `make test` installs the packages and runs the rest. !!!",
+            f"!!! NOT RUN: {parts}. `make test` and `make test-clients` install and run these. !!!",
             red=True,
             bold=True,
         )

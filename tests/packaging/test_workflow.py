@@ -79,7 +79,7 @@ def test_workflow_job_ends_within_half_an_hour(path: Path) -> None:
 
 
 def test_ci_runs_what_must_pass_before_a_merge(ci: dict[str, Any]) -> None:
-    """It runs the same `make check` as a developer and as `.ci/run`."""
+    """It runs the same `make check` as a developer."""
     assert "make check" in commands(ci)
 
 
