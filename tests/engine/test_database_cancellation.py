@@ -122,8 +122,7 @@ async def test_close_cancelled_at_every_step_closes(
     no_complaints()
 
 
-@pytest.mark.parametrize("again", [False, True])
-@pytest.mark.parametrize("how", ["open", "by url"])
+@pytest.mark.parametrize(("how", "again"), [("open", False), ("by url", True)])
 async def test_upgrade_of_an_empty_database_cancelled_at_every_step(
     empty_url: str, how: str, again: bool, no_complaints: Callable[[], None]
 ) -> None:
