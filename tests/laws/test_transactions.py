@@ -116,7 +116,7 @@ async def test_refused_operation_leaves_the_block_usable(
                 await refusal.run(world, MEMBER)
             assert (await world.bytes.get_balance(GUILD, ALICE)).balance == balance
             await world.bytes.grant(GUILD, ALICE, 1)
-            assert (await world.bytes.get_balance(GUILD, ALICE)).balance == BALANCE + 8
+            assert (await world.bytes.get_balance(GUILD, ALICE)).balance == balance + 1
             raise Undo
     await assert_ledger_consistent()
     assert await read_all_rows() == before
