@@ -17,7 +17,7 @@ from bytes_squads import _interrupt
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
 
-MOMENTS = 25
+MOMENTS = 16
 CONSOLE_SCRIPT = [
     sys.executable,
     "-c",
