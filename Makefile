@@ -27,7 +27,7 @@ demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show 
 	@$(BIN)/bytes-squads demo
 
 test: $(VENV)/installed-test  ## Run the whole suite on SQLite and on PostgreSQL
-	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(PARALLEL) $(COVERAGE)
+	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(PARALLEL) $(COVERAGE) $(OPTIONS)
 
 test-fast: $(VENV)/installed-test  ## Run what needs neither PostgreSQL nor other processes, in seconds
 	$(BIN)/python -m pytest --numprocesses 2 -m "not postgres and not process and not slow"
