@@ -123,7 +123,7 @@ REMOVE_DIGESTS = Statement(
 )
 """Remove the digests of bulk requests that a member was part of. $1 guild, $2 user.
 
-A digest is of all members and amounts: whoever knows the others could find the member by trying
+A digest is of all members and amounts: someone who knows the others could find the member by trying
 ids. The entries of a bulk request have the same time and kind.
 """
 

@@ -107,7 +107,7 @@ class Insert:
         )
 
     def alone(self, parameters: Mapping[str, str]) -> str:
-        """Return the INSERT as a statement of its own.
+        """Return the INSERT as a separate statement.
 
         Args:
             parameters: The parameter that replaces each column of the verdict.

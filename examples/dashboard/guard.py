@@ -29,7 +29,7 @@ HEADERS = {
 
 
 class Guard:
-    """Answer 401 with a form for the token to whoever has not shown it, and add the headers.
+    """Answer 401 with a form for the token to a visitor without it, and add the headers.
 
     The token is shown once, in the form or as ``?token=``; then a cookie takes its place, which
     holds a digest of it.

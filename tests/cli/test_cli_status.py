@@ -24,7 +24,7 @@ from bytes_squads.operations.read_only import ReadOnlyQueries
 
 
 async def change(url: str, *statements: str) -> None:
-    """Change the schema over a connection of its own."""
+    """Change the schema over another connection."""
     if is_postgres(url):
         connection = await asyncpg.connect(url)
         for statement in statements:

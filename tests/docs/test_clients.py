@@ -75,7 +75,7 @@ BOTS = {
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
-async def test_whoever_follows_a_page_has_a_bot_that_pays(
+async def test_a_reader_who_follows_a_page_has_a_bot_that_pays(
     reader: DocRunner, client: Client
 ) -> None:
     """The bot starts, answers, refuses, and stops; the claim is paid once and the books balance."""

@@ -34,7 +34,7 @@ def read_text(svg: str) -> list[str]:
 
 
 async def test_the_picture_of_the_demo_is_what_the_demo_prints(close_after_test: None) -> None:
-    """Played again, it has the same lines in both pictures; ``make picture`` draws them anew."""
+    """Played again, it has the same lines in both pictures; ``make picture`` draws them again."""
     script = load_script()
     lines = await script.play()
     for name, theme in script.THEMES.items():

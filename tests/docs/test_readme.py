@@ -118,7 +118,7 @@ def discord_fake() -> ModuleType:
     reason="'BYTES_SQUADS_TEST_INSTALL' is not set; installs the package twice",
 )
 @pytest.mark.skipif(shutil.which("make") is None or os.name == "nt", reason="needs make and sh")
-async def test_whoever_follows_the_readme_has_a_bot_that_pays(
+async def test_a_reader_who_follows_the_readme_has_a_bot_that_pays(
     checkout: Path, environment: dict[str, str], discord_fake: ModuleType, tmp_path: Path
 ) -> None:
     """Each command and program of the page, in its order, in an environment with nothing in it."""

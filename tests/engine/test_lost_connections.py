@@ -132,7 +132,7 @@ async def test_grant_refuses_a_former_primary(
     with pytest.raises(StorageUnavailableError, match="is a former primary: timeline"):
         async with in_transaction():
             pytest.fail("the block was entered")
-    # A database that was made anew has another identifier.
+    # A new database has another identifier.
     connector().require_newest(newest.system + 1, newest.number)
     await ops.grant(GUILD, ALICE, 1)
     assert connector().newest == newest

@@ -89,7 +89,7 @@ PROCESS_TESTS = {
     "test_create_transaction_in_several_processes_applies_all",
     "test_the_bot_of_the_readme_pays_once",
     "test_the_script_runs_and_stops",
-    "test_whoever_follows_the_readme_has_a_bot_that_pays",
+    "test_a_reader_who_follows_the_readme_has_a_bot_that_pays",
     "test_tortoise_and_aerich_show_no_piece_of_the_environments_url",
     "test_upgrades_by_several_processes_move_each_key_once",
     "test_init_in_a_new_event_loop_replaces_what_an_ended_one_left_open",

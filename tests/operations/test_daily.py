@@ -383,7 +383,7 @@ async def test_claim_daily_forgives_grace_days(
     days: list[int],
     streaks: list[int],
 ) -> None:
-    """After up to so many missed days the streak goes on by 1, after more it begins anew."""
+    """After up to so many missed days the streak goes on by 1, after more it starts at 1."""
     await make_config(streak_grace_days=grace_days)
     start, actual = clock.now, []
     for day in days:

@@ -98,7 +98,7 @@ async def test_reset_balances_draws_ids_in_the_order_of_members(
 async def test_reset_balances_takes_the_starting_balance_by_default(
     bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember, ids: Ids
 ) -> None:
-    """That of the config, or 100 where there is none; who has it, is not changed."""
+    """That of the config, or 100 without a config. Members who have it already do not change."""
     await make_member(ids.alice, 70)
     await make_member(ids.bob, 100)
     assert await bytes_ops.reset_balances(ids.guild) == 1

@@ -250,7 +250,7 @@ async def test_reverse_transaction_refuses_when_the_bytes_are_spent(
 async def test_reverse_transaction_makes_nobody_known(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """A member whose row was deleted by hand does not begin anew to take bytes back."""
+    """A member whose row was deleted by hand is not created again when bytes are taken back."""
     await make_member(ids.alice, 100)
     row = await bytes_ops.create_transaction(make_transfer(amount=30))
     await BytesBalance.filter(user_id=ids.alice).delete()

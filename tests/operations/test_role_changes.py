@@ -88,7 +88,7 @@ async def test_get_role_changes_keeps_a_squad_role_that_is_also_a_reward(
 async def test_get_role_changes_of_an_unknown_member_creates_nobody(
     guild_ops: GuildOperations, make_config: MakeConfig, read_all_rows: ReadRows
 ) -> None:
-    """Nothing is due, and rewards are taken; without a config there are none."""
+    """Nothing is due, and rewards are taken; without a config there are no rewards."""
     assert changes(set(), set()) == await guild_ops.get_role_changes(GUILD, BOB, ["51"])
     await make_config(role_rewards=REWARDS)
     before = await read_all_rows()

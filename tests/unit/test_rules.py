@@ -54,7 +54,7 @@ def test_a_streak_grows_only_on_the_very_next_day(
 def test_a_streak_survives_as_many_missed_days_as_are_forgiven(
     missed: int, grace_days: int, expected: int
 ) -> None:
-    """Each missed day counts, and one too many begins anew; the streak counts claims, not days."""
+    """Each missed day counts, and one too many starts at 1; the streak counts claims, not days."""
     last_claim, today = date(2026, 12, 30), date(2026, 12, 31) + timedelta(days=missed)
     assert expected == rules.next_streak(last_claim, 5, today, grace_days)
 

@@ -9,7 +9,7 @@ its commands, receives interactions, answers them, and changes members' roles::
             answer = await fake.interact("/bytes send", ada, to=bo, amount=25)
             print(answer.text, answer.ephemeral, answer.followups)
 
-A bot in a process of its own is started with `FakeDiscord.launch`, which runs ``launch.py``.
+A bot in a separate process is started with `FakeDiscord.launch`, which runs ``launch.py``.
 
 What goes wrong is up to the test: `FakeDiscord.refuse_role`, `hold_roles`, `drop`, and
 ``deliveries=2`` of `interact`. What Discord would not accept (a command that is not synced, an
