@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from ..domain.rules import MAX_BYTES
-from .postings import ENTRY_COLUMNS
-from .statement import Insert, PostingStatement, row_changed
+from .postings import (
+    ANY_MEMBER_CHANGED,
+    DISTRIBUTED_PIECES,
+    EACH_LOCKED_MEMBER,
+    ENTRY_COLUMNS,
+)
+from .statement import Insert, PostingStatement
 
 # A batch has three columns: an array each on PostgreSQL, one JSON array of rows in the first
 # parameter on SQLite.
 BATCH_ROWS = "unnest($2::text[], $3::bigint[], $4::uuid[]) AS batch(user_id, amount, id)"
 
+# One look-up by key for each row of the batch, whatever the planner's statistics say of the guild.
+# The batch is in the order of user ids, so the rows are locked in that order.
+_EACH_MEMBER = """
+        CROSS JOIN LATERAL (
+            SELECT ctid AS version, guild_id, id, user_id, balance, total_received, total_sent
+            FROM bytes_balances
+            WHERE guild_id = $1::text AND user_id = batch.user_id
+            OFFSET 0 FOR UPDATE
+        ) AS member"""
+
 # With a materialized CTE and this join order SQLite looks each member up once.
+_EACH_MEMBER_ON_SQLITE = """
+        CROSS JOIN bytes_balances AS member
+        WHERE member.guild_id = $1 AND member.user_id = batch.user_id"""
+
 _LOCKED = f"""
     locked AS MATERIALIZED (
-        SELECT member.ctid AS version, member.id, member.user_id, member.balance,
+        SELECT member.version, member.guild_id, member.id, member.user_id, member.balance,
             member.total_received, member.total_sent, batch.amount
-        FROM {BATCH_ROWS}
-        CROSS JOIN bytes_balances AS member
-        WHERE member.guild_id = $1::text AND member.user_id = batch.user_id
-        ORDER BY member.user_id
-        FOR UPDATE OF member
+        FROM {BATCH_ROWS} {_EACH_MEMBER}
     )"""
 
 _VALUES = """
@@ -51,15 +66,14 @@ POST_GRANTS = PostingStatement(
     changes={
         # Assign every balance column from the locked row: CHECK constraints are evaluated before
         # PostgreSQL re-checks the row's latest version.
-        "balances_updated": """
+        "balances_updated": f"""
         UPDATE bytes_balances AS member SET
             balance = locked.balance + locked.amount,
             total_received = locked.total_received + locked.amount,
             total_sent = locked.total_sent,
             updated_at = $11::timestamptz
         FROM locked, verdict
-        WHERE member.guild_id = $1::text AND member.id = locked.id
-          AND verdict.outcome = 'done'"""
+        WHERE {EACH_LOCKED_MEMBER} AND verdict.outcome = 'done'"""
     },
     inserts={
         "entries_inserted": Insert(
@@ -74,13 +88,16 @@ POST_GRANTS = PostingStatement(
                 WHERE member.guild_id = $1::text""",
         )
     },
-    changed=row_changed("locked", "bytes_balances", "$1::text"),
+    changed=ANY_MEMBER_CHANGED,
+    distributed_pieces=DISTRIBUTED_PIECES,
     pieces={
+        _EACH_MEMBER: _EACH_MEMBER_ON_SQLITE,
+        "member.version": "member.rowid AS version",
         BATCH_ROWS: """(
             SELECT json_extract(value, '$[0]') AS user_id,
                 json_extract(value, '$[1]') AS amount, json_extract(value, '$[2]') AS id
             FROM json_each($2)
-        ) AS batch"""
+        ) AS batch""",
     },
 )
 """Post a grant for each member of a batch, all or nothing. One entry has the key and the details.

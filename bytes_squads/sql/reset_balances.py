@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from ..domain.defaults import STARTING_BALANCE
 from ..domain.rules import MAX_BYTES
-from .postings import ENTRY_COLUMNS
-from .statement import PostingStatement, row_changed
+from .postings import (
+    ANY_MEMBER_CHANGED,
+    DISTRIBUTED_PIECES,
+    EACH_LOCKED_MEMBER,
+    ENTRY_COLUMNS,
+)
+from .statement import PostingStatement
 
 _LOCKED = f"""
     locked AS MATERIALIZED (
-        SELECT member.ctid AS version, member.id, member.user_id, member.balance,
+        SELECT member.ctid AS version, member.guild_id, member.id, member.user_id, member.balance,
             member.total_received, member.total_sent,
             coalesce(
                 $4::bigint,
@@ -21,8 +26,6 @@ _LOCKED = f"""
         ORDER BY member.user_id
         FOR UPDATE OF member
     )"""
-
-_CHANGED = row_changed("locked", "bytes_balances", "$1::text")
 
 _HEX_NUMBER = "lpad(to_hex(number), 7, '0')"
 
@@ -48,7 +51,7 @@ POST_RESET = PostingStatement(
     )""",
     # A member who was new since the snapshot is known if another one's row has changed.
     cases=f"""
-        WHEN {_CHANGED} THEN 'stale'
+        WHEN {ANY_MEMBER_CHANGED} THEN 'stale'
         WHEN members_changed = 0 THEN 'unchanged'
         WHEN overflowing.amount IS NOT NULL THEN 'overflow'""",
     amount="overflowing.amount",
@@ -76,7 +79,7 @@ POST_RESET = PostingStatement(
             FROM locked WHERE balance <> target
         ) AS entry
         WHERE verdict.outcome = 'done'""",
-        "balances_updated": """
+        "balances_updated": f"""
         UPDATE bytes_balances AS member SET
             balance = locked.target,
             total_received = locked.total_received
@@ -87,11 +90,12 @@ POST_RESET = PostingStatement(
                     THEN locked.balance - locked.target ELSE 0 END,
             updated_at = $9::timestamptz
         FROM locked, verdict
-        WHERE member.guild_id = $1::text AND member.id = locked.id
+        WHERE {EACH_LOCKED_MEMBER}
           AND locked.balance <> locked.target AND verdict.outcome = 'done'""",
     },
-    changed=_CHANGED,
-    pieces={_CHANGED: "false", _HEX_NUMBER: "printf('%07x', number)"},
+    changed=ANY_MEMBER_CHANGED,
+    distributed_pieces=DISTRIBUTED_PIECES,
+    pieces={ANY_MEMBER_CHANGED: "false", _HEX_NUMBER: "printf('%07x', number)"},
 )
 """Post a grant or charge for each member of a guild after which all have one balance.
 

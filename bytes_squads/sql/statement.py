@@ -124,7 +124,7 @@ def row_changed(locked: str, table: str, guild: str = "$2::text") -> str:
     Args:
         locked: The CTE that locks rows; its column ``version`` is their ``ctid``.
         table: The table of the rows.
-        guild: The parameter of the guild.
+        guild: The parameter of the guild, or a column of the locked rows.
     """
     return f"""EXISTS (
             SELECT 1 FROM {locked} WHERE NOT EXISTS (
@@ -167,6 +167,8 @@ class PostingStatement:
         reverses_id: The ledger row that the posting takes back.
         answer: Further columns of the result, from rows that the changes return.
         pieces: Parts of the text that SQLite writes differently.
+        distributed_pieces: Parts of the text that a distributed PostgreSQL needs written
+            differently.
     """
 
     COMPUTED = ("amount", "reason", "details", "reverses_id")
@@ -191,6 +193,7 @@ class PostingStatement:
         reverses_id: str = "NULL::uuid",
         answer: str = "",
         pieces: Mapping[str, str] | None = None,
+        distributed_pieces: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         expressions = zip(self.COMPUTED, (amount, reason, details, reverses_id), strict=True)
         columns = {**dict(expressions), **numbers}
@@ -209,6 +212,8 @@ class PostingStatement:
             FROM verdict"""
 
         without_inserts = select(answer)
+        for piece, replacement in distributed_pieces.items():
+            without_inserts = without_inserts.replace(piece, replacement)
         for name, insert in inserts.items():
             writes[name] = insert.after_verdict
             if insert.returning:

@@ -23,15 +23,18 @@ from helpers.big_guild import BEGAN, make_guild, member_id
 from helpers.schema_introspection import is_postgres
 
 import bytes_squads
+from bytes_squads import BytesOperations
 from bytes_squads.domain.rules import wall_time
 from bytes_squads.engine.execution import bind_sqlite
 from bytes_squads.sql import (
+    bulk_grants,
     claims,
     configs,
     guilds,
     members,
     postings,
     queries,
+    reset_balances,
     reversals,
     set_balances,
     squads,
@@ -191,13 +194,15 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
-async def scans(url: str, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """How large tables are read by the plan for any values, executed; then all is undone."""
+async def executed_plan(
+    url: str, statement: str, values: tuple[Any, ...], mode: str = "force_generic_plan"
+) -> list[dict[str, Any]]:
+    """Execute a statement, undo it, and return its plan's nodes; by default the plan for any."""
     connection = await asyncpg.connect(url)
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"SET plan_cache_mode = {mode}")
         await connection.execute(f"PREPARE asked AS {statement}")
         call = f"asked ({', '.join(map(literal, values))})"
         found = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {call}")
@@ -205,9 +210,14 @@ async def scans(url: str, statement: str, values: tuple[Any, ...]) -> list[dict[
         await transaction.rollback()
         await connection.close()
     (explained,) = json.loads(found)
+    return list(nodes(explained["Plan"]))
+
+
+async def scans(url: str, statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """How large tables are read by the plan for any values."""
     return [
         node
-        for node in nodes(explained["Plan"])
+        for node in await executed_plan(url, statement, values)
         if node.get("Relation Name") in LARGE and node["Node Type"] != "ModifyTable"
     ]
 
@@ -270,3 +280,49 @@ async def test_posting_touches_only_the_rows_of_its_parties(populated_url: str, 
         else:
             texts = statement.sqlite_verdict, *statement.sqlite_writes
             assert (name, walks(populated_url, texts, values)) == (name, [])
+
+
+MANY = [member_id(number) for number in range(MEMBERS)]
+NEW = [member_id(10**6 + number) for number in range(MEMBERS)]
+IDS = [str(UUID(int=number)) for number in range(1, 1 + MEMBERS)]
+
+# Rows that all nodes of the plan handle, for each member: read, lock, sort, update, insert.
+BULK: dict[str, tuple[Statement | PostingStatement, tuple[Any, ...]]] = {
+    "known members": (
+        bulk_grants.POST_GRANTS,
+        (GUILD, MANY, [1] * MEMBERS, IDS, None, NOW, None, IDS[0], "new", "{}", NOW, MEMBERS),
+    ),
+    "new members": (members.INSERT_MEMBERS, (GUILD, NEW, [""] * MEMBERS, IDS, NOW, NOW)),
+    "all balances": (
+        reset_balances.POST_RESET,
+        (GUILD, IDS[0], IDS[0], 7, None, NOW, None, "new", NOW),
+    ),
+}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+@pytest.mark.parametrize("known", ["nothing", "one member", "other guilds"])
+async def test_bulk_statements_handle_each_member_a_fixed_number_of_times(
+    migrated_url: str, known: str, mode: str
+) -> None:
+    """Also if PostgreSQL's statistics are of a time when the guild was empty or had one member."""
+    for table in LARGE:
+        await execute(migrated_url, f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+    await bytes_squads.init(migrated_url)
+    try:
+        if known == "one member":
+            await BytesOperations().grant(GUILD, member_id(10**7), 1)
+        elif known == "other guilds":
+            for number in range(200):
+                await BytesOperations().grant(int(OTHER_GUILD) + number, ALICE, 1)
+        if known != "nothing":
+            await execute(migrated_url, "ANALYZE")
+        await make_guild(GUILD, MEMBERS)
+    finally:
+        await bytes_squads.close()
+    for name, (statement, values) in BULK.items():
+        found = await executed_plan(migrated_url, statement.postgres, values, mode)
+
+        assert sum(map(touched, found)) <= 40 * MEMBERS, name
+        assert max(node["Actual Rows"] for node in found) >= MEMBERS, name
