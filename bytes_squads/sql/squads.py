@@ -91,30 +91,28 @@ LIST_SQUADS = Statement("""
 """)
 """List a guild's squads with member counts. $1 guild, $2 whether only active squads."""
 
+# Each member is looked up by key: a join could compare each seat with each member. Balance -1 means
+# one who left, null one without a row.
 SQUAD_LEADERBOARD = Statement("""
-    SELECT squads.*, standing.member_count, standing.total_high, standing.total_low
-    FROM squads JOIN (
-        SELECT squad.id,
-            count(member.user_id) FILTER (
-                WHERE owner.user_id IS NOT NULL OR (
-                    SELECT gone.left_at FROM bytes_balances AS gone
-                    WHERE gone.guild_id = $1::text AND gone.user_id = member.user_id
-                ) IS NULL
-            ) AS member_count,
-            (coalesce(sum(owner.balance >> 32), 0)
-                + (coalesce(sum(owner.balance & 4294967295), 0)::bigint >> 32))::bigint
-                AS total_high,
-            coalesce(sum(owner.balance & 4294967295), 0)::bigint & 4294967295 AS total_low
-        FROM squads AS squad
-        LEFT JOIN squad_memberships AS member
-            ON member.guild_id = $1::text AND member.squad_id = squad.id
-        LEFT JOIN bytes_balances AS owner
-            ON owner.guild_id = $1::text AND owner.user_id = member.user_id
-            AND owner.left_at IS NULL
-        WHERE squad.guild_id = $1::text AND squad.is_active
-        GROUP BY squad.id
-    ) AS standing ON standing.id = squads.id
-    WHERE squads.guild_id = $1::text
+    WITH seat AS MATERIALIZED (
+        SELECT squad_id, (
+            SELECT CASE WHEN left_at IS NULL THEN balance ELSE -1 END
+            FROM bytes_balances AS owner
+            WHERE owner.guild_id = $1::text AND owner.user_id = member.user_id
+        ) AS balance
+        FROM squad_memberships AS member WHERE member.guild_id = $1::text
+    ), standing AS (
+        SELECT squad_id, count(*) AS member_count,
+            (coalesce(sum(balance >> 32), 0)
+                + (coalesce(sum(balance & 4294967295), 0)::bigint >> 32))::bigint AS high,
+            coalesce(sum(balance & 4294967295), 0)::bigint & 4294967295 AS low
+        FROM seat WHERE balance IS NULL OR balance >= 0
+        GROUP BY squad_id
+    )
+    SELECT squads.*, coalesce(member_count, 0) AS member_count,
+        coalesce(high, 0) AS total_high, coalesce(low, 0) AS total_low
+    FROM squads LEFT JOIN standing ON standing.squad_id = squads.id
+    WHERE squads.guild_id = $1::text AND squads.is_active
     ORDER BY total_high DESC, total_low DESC, name COLLATE "C", squads.id
     LIMIT $2::int
 """)
