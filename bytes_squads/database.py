@@ -19,7 +19,7 @@ from tortoise.context import TortoiseContext, get_current_context, set_global_co
 from .domain.errors import StorageUnavailableError
 from .engine._tortoise import (
     event_loop_of,
-    open_clients,
+    list_clients,
     terminate_pool,
     unbind_event_loop,
 )
@@ -142,7 +142,7 @@ async def _close() -> None:
     global _context
     context = _context or get_current_context()
     loop = asyncio.get_running_loop()
-    for client in open_clients(context):
+    for client in list_clients(context):
         home = event_loop_of(client)
         if home not in {None, loop}:
             if home.is_running():
@@ -176,7 +176,7 @@ async def _close_connections(context: TortoiseContext | None, deadline: float) -
         async with asyncio.timeout_at(max(deadline, loop.time() + 0.1)):
             await context.close_connections()
     except TimeoutError:
-        for client in open_clients(context):
+        for client in list_clients(context):
             terminate_pool(client)
         await context.close_connections()
 

@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 from tortoise.context import get_current_context
 
 from .database import CLOSE_TIMEOUT, close, init, upgrade
-from .engine._tortoise import open_clients, run_on_sqlite_thread, unbind_event_loop
+from .engine._tortoise import list_clients, run_on_sqlite_thread, unbind_event_loop
 from .engine.connections import current_client
 from .engine.tasks import running_tasks
 
@@ -99,7 +99,7 @@ def _unbind_event_loop() -> None:
     A new connection to a database in memory would be empty. A SQLite connection is a thread and
     works from any event loop.
     """
-    for client in open_clients(get_current_context()):
+    for client in list_clients(get_current_context()):
         unbind_event_loop(client)
 
 

@@ -37,7 +37,7 @@ _AERICH_META_FIELDS = ("default_connection", "basetable", "basequery", "basequer
 # Contexts -----------------------------------------------------------------------------------------
 
 
-def open_clients(context: TortoiseContext | None) -> list[BaseDBAsyncClient]:
+def list_clients(context: TortoiseContext | None) -> list[BaseDBAsyncClient]:
     """Return the context's clients, including those of other event loops.
 
     Tortoise's own ``connections.all()`` replaces a client that belongs to another event loop.
@@ -138,7 +138,7 @@ async def open_read_only(client: SqliteClient, uri: str) -> None:
     await client._post_connect()
 
 
-def open_pool(client: AsyncpgDBClient) -> Any:
+def pool_of(client: AsyncpgDBClient) -> Any:
     """Return the client's pool; None before it is open."""
     return client._pool
 
@@ -155,7 +155,7 @@ def connection_options(client: AsyncpgDBClient) -> dict[str, Any]:
     return dict(client._template)
 
 
-class _Transaction(asyncpg.transaction.Transaction):  # type: ignore[misc]  # is untyped
+class _CheckedTransaction(asyncpg.transaction.Transaction):  # type: ignore[misc]  # is untyped
     """asyncpg's transaction, whose ``commit`` fails where the server rolled back.
 
     PostgreSQL answers COMMIT with ROLLBACK, and without an error, when a statement had failed.
@@ -196,7 +196,9 @@ def adopt_transaction(client: TransactionalDBClient) -> None:
         return
     # The driver's connection, inside the pool's proxy.
     connection = bound_connection(client).transaction()._connection
-    transaction = _Transaction(connection, "read_committed", readonly=False, deferrable=False)
+    transaction = _CheckedTransaction(
+        connection, "read_committed", readonly=False, deferrable=False
+    )
     transaction._state = TransactionState.STARTED
     connection._top_xact = transaction
     cast("Any", client).transaction = transaction

@@ -26,9 +26,9 @@ from ._tortoise import (
     connection_options,
     create_pool,
     is_finished,
-    open_pool,
     open_read_only,
     parent_of,
+    pool_of,
     sqlite_connection,
     sqlite_lock,
     transaction_client,
@@ -154,7 +154,7 @@ class _AcquiredConnection:
 
     def _idle_size(self) -> int:
         """Return how many connections are idle in the pool: each may have been lost."""
-        pool = open_pool(self._client) if isinstance(self._client, AsyncpgDBClient) else None
+        pool = pool_of(self._client) if isinstance(self._client, AsyncpgDBClient) else None
         return int(pool.get_idle_size()) if pool is not None else 0
 
     async def _acquire_and_begin(self, begin: str) -> Any:
@@ -176,9 +176,9 @@ class _AcquiredConnection:
     async def _acquire(self) -> Any:
         client = self._client
         if isinstance(client, AsyncpgDBClient):
-            if open_pool(client) is None:
+            if pool_of(client) is None:
                 await run_to_completion(create_pool(client))
-            self._pool = pool = open_pool(client)
+            self._pool = pool = pool_of(client)
             for _ in range(pool.get_max_size() + 1):
                 # An idle connection is available immediately, so no timeout is set.
                 timeout = None if pool.get_idle_size() else POOL_TIMEOUT

@@ -12,7 +12,7 @@ from tortoise.backends.sqlite.client import SqliteClient
 from tortoise.context import get_current_context
 
 from ..domain.errors import StorageUnavailableError
-from ._tortoise import event_loop_of, open_clients, sqlite_connection
+from ._tortoise import event_loop_of, list_clients, sqlite_connection
 
 FileId = tuple[int, int]
 
@@ -29,7 +29,7 @@ def require_own_event_loop() -> None:
         StorageUnavailableError: The database belongs to another event loop.
     """
     running = asyncio.get_running_loop()
-    for client in open_clients(get_current_context()):
+    for client in list_clients(get_current_context()):
         if event_loop_of(client) not in {None, running}:
             raise StorageUnavailableError(
                 "the database was opened in another event loop: use it there, or close() it there "

@@ -49,11 +49,11 @@ async def test_tortoise_keeps_its_clients_in_a_storage() -> None:
         hasattr(ConnectionHandler, "_get_storage"), "Tortoise", "ConnectionHandler._get_storage"
     )
 
-    assert _tortoise.open_clients(None) == []
-    assert _tortoise.open_clients(context) == []
+    assert _tortoise.list_clients(None) == []
+    assert _tortoise.list_clients(context) == []
     with context:
         await context.init(config=config(connection_config("sqlite://:memory:")))
-    (client,) = _tortoise.open_clients(context)
+    (client,) = _tortoise.list_clients(context)
     require(client is context.connections.get("default"), "Tortoise", "where it keeps its clients")
     await context.close_connections()
 
@@ -107,7 +107,7 @@ async def test_tortoise_uses_a_sqlite_connection_that_it_did_not_open(tmp_path: 
     context = TortoiseContext()
     with context:
         await context.init(config=config(connection_config(f"sqlite://{file}?cache_size=-77")))
-    (client,) = _tortoise.open_clients(context)
+    (client,) = _tortoise.list_clients(context)
     require(hasattr(client, "pragmas"), "Tortoise", "SqliteClient.pragmas")
     require(hasattr(client, "_post_connect"), "Tortoise", "SqliteClient._post_connect")
     await _tortoise.open_read_only(cast("SqliteClient", client), f"{file.as_uri()}?mode=ro")
@@ -177,7 +177,7 @@ async def test_tortoise_has_a_pool_or_a_lock(db: Database, bytes_ops: BytesOpera
     client: Any = current_client()
     await bytes_ops.get_leaderboard(1)
     if db.is_postgres:
-        require(_tortoise.open_pool(client) is not None, "Tortoise", "AsyncpgDBClient._pool")
+        require(_tortoise.pool_of(client) is not None, "Tortoise", "AsyncpgDBClient._pool")
         require(hasattr(client, "_pool_init_lock"), "Tortoise", "AsyncpgDBClient._pool_init_lock")
         require("min_size" in _tortoise.connection_options(client), "Tortoise", "_template")
     else:
