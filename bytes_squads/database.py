@@ -24,7 +24,7 @@ from .engine._tortoise import (
     unbind_event_loop,
 )
 from .engine.connections import current_client
-from .engine.distribution import distribute_tables, is_distributed, require_postgres
+from .engine.distribution import distribute_tables, is_distributed, require_distributable
 from .engine.driver_errors import first_line
 from .engine.migrations import OPEN_ERRORS, apply_migrations, require_folder, run_with_pending
 from .engine.open_checks import require_own_event_loop
@@ -226,7 +226,7 @@ async def distribute(
             migration or Citus, or is not the coordinator; or Citus refused. Nothing was changed.
     """
     database = _database(url)
-    require_postgres(database)
+    require_distributable(database)
     return await run_with_pending(
         database,
         partial(distribute_tables, shards=shards, on_progress=on_progress),

@@ -42,7 +42,7 @@ from .driver_errors import (
     translate_driver_errors,
 )
 from .execution import SQLITE_BEGIN
-from .open_checks import read_only_uri, require_database_file, require_own_event_loop
+from .open_checks import read_only_uri, require_own_event_loop, require_same_file
 from .servers import ServerConnector, avoid_server_of, is_outdated
 from .tasks import run_to_completion, running_tasks
 
@@ -197,7 +197,7 @@ class _AcquiredConnection:
             try:
                 if sqlite_connection(client) is None:
                     await run_to_completion(_open_sqlite(client))
-                require_database_file(client)
+                require_same_file(client)
             except BaseException:
                 sqlite_lock(client).release()
                 raise
@@ -329,13 +329,13 @@ async def snapshot_connection() -> AsyncIterator[BaseDBAsyncClient]:
     assert not isinstance(client, TransactionalDBClient)  # already in a transaction
     async with AsyncExitStack() as stack:
         with translate_driver_errors():
-            begin = _begin_snapshot(client)
+            begin = _snapshot_begin_statement(client)
             db = await stack.enter_async_context(bound_client(client, begin=begin))
             stack.push_async_callback(_end_snapshot, db)
         yield db
 
 
-def _begin_snapshot(client: BaseDBAsyncClient) -> str:
+def _snapshot_begin_statement(client: BaseDBAsyncClient) -> str:
     if isinstance(client, SqliteClient):
         return "BEGIN"
     return (

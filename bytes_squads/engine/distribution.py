@@ -37,18 +37,18 @@ from .tasks import run_to_completion
 from .urls import describe_database
 
 RECHECK_INTERVAL = 60.0
-"""Seconds after which a database that was not distributed is asked again. Until then the form for a
-plain database is executed: it is correct on a distributed one too, but slower."""
+"""Seconds after which a database that was not distributed is checked again. Until then the form for
+a plain database is executed: it is correct on a distributed one too, but slower."""
 
 OLDEST_CITUS = 11
 """The first with global process ids and ``citus_is_coordinator``."""
 
-NO_TIMEOUT = 7 * 24 * 3600.0
-"""Seconds that the driver waits for a statement; its default would end a long one."""
+DRIVER_TIMEOUT = 7 * 24 * 3600.0
+"""Seconds that the driver waits for a statement of a distribution: a week."""
 
 _LOCK_ATTEMPTS = 5
 
-_found: weakref.WeakKeyDictionary[BaseDBAsyncClient, tuple[bool, float]] = (
+_distributed_cache: weakref.WeakKeyDictionary[BaseDBAsyncClient, tuple[bool, float]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -56,8 +56,7 @@ _found: weakref.WeakKeyDictionary[BaseDBAsyncClient, tuple[bool, float]] = (
 async def is_distributed(client: BaseDBAsyncClient) -> bool:
     """Return whether the package's tables are distributed.
 
-    The database is asked at the first call, and while they are not, again after
-    `RECHECK_INTERVAL`.
+    The first call queries the database; later ones again after `RECHECK_INTERVAL`, until they are.
 
     Args:
         client: The database's client, or a transaction.
@@ -68,11 +67,11 @@ async def is_distributed(client: BaseDBAsyncClient) -> bool:
     while isinstance(database, TransactionalDBClient):
         database = parent_of(database)
     now = asyncio.get_running_loop().time()
-    distributed, asked_at = _found.get(database, (False, -RECHECK_INTERVAL))
-    if not distributed and now >= asked_at + RECHECK_INTERVAL:
+    distributed, checked_at = _distributed_cache.get(database, (False, -RECHECK_INTERVAL))
+    if not distributed and now >= checked_at + RECHECK_INTERVAL:
         async with _connection_of(client) as connection:
             distributed = bool(await list_distributed(connection))
-        _found[database] = distributed, now
+        _distributed_cache[database] = distributed, now
     return distributed
 
 
@@ -120,7 +119,7 @@ async def get_distribution(client: BaseDBAsyncClient) -> Distribution | None:
     return Distribution(row["shards"], row["nodes"])
 
 
-def require_postgres(database: BaseDBAsyncClient | dict[str, Any]) -> None:
+def require_distributable(database: BaseDBAsyncClient | dict[str, Any]) -> None:
     """Check that a database can be distributed, before it is opened.
 
     Args:
@@ -175,7 +174,7 @@ async def distribute_tables(
             return False
         progress = _Progress(on_progress)
         if on_progress is not None:
-            progress.total = await connection.fetchval(COUNT_ROWS, timeout=NO_TIMEOUT)
+            progress.total = await connection.fetchval(COUNT_ROWS, timeout=DRIVER_TIMEOUT)
             connection.add_log_listener(progress.on_message)
         for attempt in range(1, _LOCK_ATTEMPTS + 1):
             try:
@@ -185,7 +184,7 @@ async def distribute_tables(
                     raise
             else:
                 break
-    _found.pop(client, None)
+    _distributed_cache.pop(client, None)
     return changed
 
 
@@ -209,20 +208,20 @@ async def _require_coordinator(connection: Any) -> None:
 async def _distribute(connection: Any, shards: int | None, progress: _Progress) -> bool:
     try:
         for statement in BEGIN_DISTRIBUTION:
-            await connection.execute(statement, timeout=NO_TIMEOUT)
+            await connection.execute(statement, timeout=DRIVER_TIMEOUT)
         distributed = await list_distributed(connection)
         missing = [table for table in TABLES if table not in distributed]
         for table in missing:
             place = (distributed[0], None) if distributed else ("none", shards)
-            await connection.execute(DISTRIBUTE_TABLE, table, *place, timeout=NO_TIMEOUT)
+            await connection.execute(DISTRIBUTE_TABLE, table, *place, timeout=DRIVER_TIMEOUT)
             distributed.append(table)
             progress.end_table()
         for table in missing:
-            await connection.execute(DELETE_LOCAL_COPY, table, timeout=NO_TIMEOUT)
+            await connection.execute(DELETE_LOCAL_COPY, table, timeout=DRIVER_TIMEOUT)
     except BaseException:
         await run_to_completion(connection.execute("ROLLBACK"))
         raise
-    await run_to_completion(connection.execute("COMMIT", timeout=NO_TIMEOUT))
+    await run_to_completion(connection.execute("COMMIT", timeout=DRIVER_TIMEOUT))
     return bool(missing)
 
 

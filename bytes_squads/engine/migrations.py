@@ -51,7 +51,9 @@ async def apply_migrations(
     Raises:
         StorageUnavailableError: The database cannot be reached, or a migration failed.
     """
-    work = partial(_run, database, app, folder, "migrate", lambda command, _: _upgrade(command))
+    work = partial(
+        _run_with_command, database, app, folder, "migrate", lambda command, _: _upgrade(command)
+    )
     async with _lock():
         # close() waits for the task if it uses the open database.
         return await run_to_completion(work() if isinstance(database, dict) else run_shielded(work))
@@ -78,21 +80,23 @@ async def run_with_pending(
         StorageUnavailableError: The database cannot be reached, or the work failed.
     """
 
-    async def find_pending(_: Command, client: BaseDBAsyncClient) -> T:
+    async def run_work(_: Command, client: BaseDBAsyncClient) -> T:
         applied = await _applied_versions(app)
         versions = Migrate.get_all_version_files()
         return await work(client, [version for version in versions if version not in applied])
 
     async with _lock():
         # In a separate task, because Aerich uses a separate Tortoise context.
-        return await asyncio.create_task(_run(database, app, folder, purpose, find_pending))
+        return await asyncio.create_task(
+            _run_with_command(database, app, folder, purpose, run_work)
+        )
 
 
 def _lock() -> asyncio.Lock:
     return _upgrade_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
-async def _run(
+async def _run_with_command(
     database: BaseDBAsyncClient | dict[str, Any],
     app: str,
     folder: Path,

@@ -37,7 +37,7 @@ def require_own_event_loop() -> None:
             )
 
 
-def require_database_file(client: SqliteClient) -> None:
+def require_same_file(client: SqliteClient) -> None:
     """Check that the open SQLite connection writes to the file that its path names.
 
     SQLite keeps writing to a file that was deleted or replaced, and those writes are lost. The cost

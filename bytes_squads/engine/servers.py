@@ -67,15 +67,15 @@ class Session:
         pid: Its process id as the driver knows it.
         started: When it began; None if that is unknown, as behind a pooler.
         timeline: The server's timeline; None on a standby, or if it is unknown.
-        connector: What opened the connection; None for a connection of another's pool.
-        changes: The connector's, when it was opened.
+        connector: Opened the connection; None for one of another pool.
+        generation: The connector's, when it was opened.
     """
 
     pid: int
     started: datetime | None = None
     timeline: Timeline | None = None
     connector: ServerConnector | None = None
-    changes: int = 0
+    generation: int = 0
 
 
 def session_of(connection: Any) -> Session | None:
@@ -97,21 +97,21 @@ def require_confirmed(connection: Any) -> None:
 
 
 def is_outdated(connection: Any) -> bool:
-    """Return whether a connection was opened before another server became the right one."""
+    """Return whether a connection is of an earlier generation of its connector."""
     session: Session | None = getattr(connection, "session", None)
     return (
         session is not None
         and session.connector is not None
-        and session.changes != session.connector.changes
+        and session.generation != session.connector.generation
     )
 
 
 def avoid_server_of(connection: Any) -> None:
-    """Try a connection's server last from now on; the connections that are open are outdated."""
+    """Try a connection's server last from now on; make the open connections outdated."""
     session: Session | None = getattr(connection, "session", None)
     if session is not None and session.connector is not None and not is_outdated(connection):
         session.connector.avoid(connection.address)
-        session.connector.changes += 1
+        session.connector.generation += 1
 
 
 class ServerConnector:
@@ -126,7 +126,7 @@ class ServerConnector:
 
     Attributes:
         newest: The newest timeline that was seen.
-        changes: How often the connections that were open became outdated.
+        generation: How often the open connections became outdated.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class ServerConnector:
         self.addresses = tuple(addresses)
         self.target = target
         self.newest: Timeline | None = None
-        self.changes = 0
+        self.generation = 0
         self._order = list(addresses)
         self._keepalives = keepalives
 
@@ -195,14 +195,14 @@ class ServerConnector:
             if isinstance(translate(error), ConnectionLostError):
                 raise
             # Such as a compatible server without timelines.
-            return Session(pid, connector=self, changes=self.changes)
-        timeline = self.require_newest(row["system"], row["timeline"])
+            return Session(pid, connector=self, generation=self.generation)
+        timeline = self.update_newest(row["system"], row["timeline"])
         # A pooler shows other process ids, and may use another session for the next transaction.
         started = row["started"] if row["pid"] == pid else None
-        return Session(pid, started, timeline, self, self.changes)
+        return Session(pid, started, timeline, self, self.generation)
 
-    def require_newest(self, system: int, number: int | None) -> Timeline | None:
-        """Return a server's timeline; if it is a newer one, open connections are outdated.
+    def update_newest(self, system: int, number: int | None) -> Timeline | None:
+        """Return a server's timeline; a newer one makes the open connections outdated.
 
         Args:
             system: The cluster's identifier.
@@ -220,7 +220,7 @@ class ServerConnector:
             )
         if timeline != newest:
             self.newest = timeline
-            self.changes += newest is not None
+            self.generation += newest is not None
         return timeline
 
     def avoid(self, address: Address) -> None:

@@ -129,7 +129,7 @@ def _sqlite_config(rest: str) -> dict[str, Any]:
 def _postgres_config(rest: str) -> dict[str, Any]:
     if "#" in rest:
         raise _InvalidUrlError(_ESCAPE)
-    authority, path, query = _split(rest)
+    authority, path, query = _split_url(rest)
     if "@" in path or "@" in query:
         raise _InvalidUrlError(_ESCAPE)
     login, _, server = authority.rpartition("@")
@@ -184,7 +184,7 @@ def _pair(hosts: Sequence[str | None], ports: Sequence[int]) -> list[Address]:
     return [Address(host, port) for host, port in zip(hosts, ports, strict=True)]
 
 
-def _split(rest: str) -> tuple[str, str, str]:
+def _split_url(rest: str) -> tuple[str, str, str]:
     """Return authority, path without its slash, and query of the part after ``://``."""
     before, _, query = rest.partition("?")
     authority, _, path = before.partition("/")
@@ -237,7 +237,7 @@ def _redact(url: str) -> str:
         return "the URL given"
     if scheme == "sqlite":  # a path and pragmas, no password
         return url.partition("?")[0]
-    authority, path, query = _split(rest)
+    authority, path, query = _split_url(rest)
     login, _, server = authority.rpartition("@")
     ambiguous = "#" in rest or "@" in path or "@" in query
     if ambiguous or (not login and not all(map(_HOST.fullmatch, server.split(",")))):

@@ -126,14 +126,14 @@ async def test_grant_refuses_a_former_primary(
     set_timeout(monkeypatch, "retry_deadline", 0.2)
     newest = connector().newest
     assert newest is not None
-    connector().require_newest(newest.system, newest.number + 1)
+    connector().update_newest(newest.system, newest.number + 1)
     with pytest.raises(StorageUnavailableError, match="is a former primary: timeline"):
         await ops.grant(GUILD, ALICE, 1)
     with pytest.raises(StorageUnavailableError, match="is a former primary: timeline"):
         async with in_transaction():
             pytest.fail("the block was entered")
     # A new database has another identifier.
-    connector().require_newest(newest.system + 1, newest.number)
+    connector().update_newest(newest.system + 1, newest.number)
     await ops.grant(GUILD, ALICE, 1)
     assert connector().newest == newest
     assert (await ops.get_balance(GUILD, ALICE)).balance == 102
