@@ -709,7 +709,7 @@ class BytesOperations:
         Raises:
             InvalidSnowflakeError: The id is not a valid snowflake.
         """
-        rows = await run.fetch(queries.VERIFY, validation.optional_snowflake(guild_id))
+        rows = await run.fetch(queries.FIND_DISCREPANCIES, validation.optional_snowflake(guild_id))
         return LedgerReport(
             members=int(rows[0]["members"]),
             transactions=int(rows[0]["transactions"]),

@@ -108,7 +108,7 @@ class GuildOperations:
         """
         guild, user = validation.snowflake(guild_id), validation.snowflake(user_id)
         current = validation.snowflakes(role_ids)
-        row = (await run.fetch(guilds.GET_ROLES, guild, user))[0]
+        row = (await run.fetch(guilds.GET_ROLE_STATE, guild, user))[0]
         rewards = from_row(BytesConfig, row).role_rewards or {}
         due = rules.earned_roles(row["total_received"] or 0, rewards)
         due.update((row["own_squad_role"] or "").split())
@@ -301,7 +301,7 @@ class GuildOperations:
                 for statement in privacy.DELETE_ROWS:
                     await execute_in_block(db, statement, guild)
                 # A new member may have been committed in between, or the entry of one.
-                rows = await execute_in_block(db, privacy.FIND_ROWS, guild, check=check)
+                rows = await execute_in_block(db, privacy.HAS_ROWS, guild, check=check)
                 if not rows[0]["has_rows"]:
                     return
             raise TransientError("the database stayed in conflict with other operations")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .queries import sum_halves
-from .squads import leave_squad
+from .squads import leave_posting
 from .statement import Statement
 
 _SQUAD_ROLES = "SELECT string_agg(role_id, ' ') FROM squads WHERE guild_id = $1::text"
 
-GET_ROLES = Statement(
+GET_ROLE_STATE = Statement(
     f"""
     SELECT
         (SELECT total_received FROM bytes_balances
@@ -37,7 +37,7 @@ _MARK_MEMBER = """
       ))"""
 
 
-def _mark_outcome(is_marked: str) -> str:
+def _select_mark_outcome(is_marked: str) -> str:
     return f"""
     SELECT CASE
         WHEN {is_marked} THEN 'done'
@@ -53,8 +53,8 @@ def _mark_outcome(is_marked: str) -> str:
 
 MARK_MEMBER = Statement(
     f"WITH marked AS ({_MARK_MEMBER} RETURNING id)"
-    + _mark_outcome("EXISTS (SELECT 1 FROM marked)"),
-    sqlite=(_MARK_MEMBER, _mark_outcome("changes() > 0")),
+    + _select_mark_outcome("EXISTS (SELECT 1 FROM marked)"),
+    sqlite=(_MARK_MEMBER, _select_mark_outcome("changes() > 0")),
 )
 """Mark a member as gone, or as there again, unless the one who is gone has a seat in a squad.
 
@@ -68,7 +68,7 @@ GET_MARKED_MEMBER = Statement("""
 """)
 """Find out whether a member was last changed at this wall time. $1 guild, $2 user, $3 wall time."""
 
-LEAVE_GUILD = leave_squad(
+LEAVE_GUILD = leave_posting(
     cases="WHEN membership.squad_id IS NULL OR giver.id IS NULL THEN 'not_in_squad'",
     member_marked="""
         UPDATE bytes_balances AS member SET
@@ -82,14 +82,14 @@ LEAVE_GUILD = leave_squad(
 Outcomes: done, repeated, stale, not_in_squad, also of an unknown member.
 """
 
-_FOUND = """
+_ENTRY_TIMES = """
     SELECT created_at FROM bytes_transactions
     WHERE guild_id = $1::text AND created_at >= $2::timestamptz AND created_at < $3::timestamptz
     ORDER BY created_at"""
 
 GET_LEDGER_PERIOD = Statement(f"""
     SELECT (SELECT timezone FROM bytes_configs WHERE guild_id = $1::text) AS timezone,
-        ({_FOUND} LIMIT 1) AS first, ({_FOUND} DESC LIMIT 1) AS last
+        ({_ENTRY_TIMES} LIMIT 1) AS first, ({_ENTRY_TIMES} DESC LIMIT 1) AS last
 """)
 """Get a guild's time zone, and the times of the first and the last entry of a period.
 
@@ -115,7 +115,7 @@ _ENTRIES_ON_SQLITE = """
         WHERE entry.guild_id = $1
           AND entry.created_at >= period.start AND entry.created_at < period.stop"""
 
-_MEMBERS_HERE = "FROM bytes_balances WHERE guild_id = $1::text AND left_at IS NULL"
+_FROM_PRESENT_MEMBERS = "FROM bytes_balances WHERE guild_id = $1::text AND left_at IS NULL"
 
 GET_STATISTICS = Statement(
     f"""
@@ -141,8 +141,8 @@ GET_STATISTICS = Statement(
     SELECT 'richest tenth', NULL::int, NULL::text, NULL::boolean, NULL::boolean, count(*),
         {sum_halves("balance")}
     FROM (
-        SELECT balance {_MEMBERS_HERE}
-        ORDER BY balance DESC, user_id LIMIT (SELECT (count(*) + 9) / 10 {_MEMBERS_HERE})
+        SELECT balance {_FROM_PRESENT_MEMBERS}
+        ORDER BY balance DESC, user_id LIMIT (SELECT (count(*) + 9) / 10 {_FROM_PRESENT_MEMBERS})
     ) AS richest
     """,
     {_ENTRIES: _ENTRIES_ON_SQLITE},

@@ -6,7 +6,7 @@ from .statement import Statement
 
 # Export -------------------------------------------------------------------------------------------
 
-_BALANCE = (
+_BALANCE_COLUMNS = (
     "id",
     "guild_id",
     "user_id",
@@ -20,7 +20,7 @@ _BALANCE = (
     "created_at",
     "updated_at",
 )
-_ENTRY = (
+_ENTRY_COLUMNS = (
     "id",
     "guild_id",
     "giver_id",
@@ -45,7 +45,9 @@ def _json_object(*columns: str, table: str, **values: str) -> str:
 
 def _select_entries(party: str) -> str:
     """Return the SELECT of the member's entries as this party, without the other party's name."""
-    data = _json_object(*_ENTRY, f"{party}_username", table="entry", details="to_json(details)")
+    data = _json_object(
+        *_ENTRY_COLUMNS, f"{party}_username", table="entry", details="to_json(details)"
+    )
     return f"""
         SELECT 'transaction', entry.created_at, entry.id, {data}
         FROM bytes_transactions AS entry
@@ -61,7 +63,7 @@ EXPORT_MEMBER = Statement(
     f"""
     SELECT part, data FROM (
         SELECT 'balance' AS part, NULL::timestamptz AS at, NULL::uuid AS id,
-            {_json_object(*_BALANCE, table="member")} AS data
+            {_json_object(*_BALANCE_COLUMNS, table="member")} AS data
         FROM bytes_balances AS member
         WHERE member.guild_id = $1::text AND user_id = $2::text
         UNION ALL
@@ -127,7 +129,7 @@ A digest is of all members and amounts: someone who knows the others could find 
 ids. The entries of a bulk request have the same time and kind.
 """
 
-ENTRY_COLUMNS = (
+ERASED_COLUMNS = (
     "id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,"
     " created_at, kind, actor_id, idempotency_key, details, reverses_id"
 )
@@ -136,7 +138,7 @@ ENTRY_COLUMNS = (
 _IS_GIVER = "($5::boolean AND giver_id = $2::text)"
 _IS_RECEIVER = "($5::boolean AND receiver_id = $2::text)"
 
-_ERASED = f"""
+_ERASED_VALUES = f"""
     id, guild_id,
     CASE WHEN {_IS_GIVER} THEN $3::text ELSE giver_id END,
     CASE WHEN {_IS_GIVER} THEN '' ELSE giver_username END,
@@ -162,12 +164,12 @@ _CONTAINS_ID = f"""
 ERASE_ENTRIES = Statement(
     f"""
     WITH erased AS (DELETE FROM bytes_transactions WHERE {_CONTAINS_ID} RETURNING *)
-    INSERT INTO bytes_transactions ({ENTRY_COLUMNS}) SELECT {_ERASED} FROM erased
+    INSERT INTO bytes_transactions ({ERASED_COLUMNS}) SELECT {_ERASED_VALUES} FROM erased
     """,
     sqlite=(
         f"""
-    INSERT OR REPLACE INTO bytes_transactions ({ENTRY_COLUMNS})
-    SELECT {_ERASED} FROM bytes_transactions WHERE {_CONTAINS_ID}""",
+    INSERT OR REPLACE INTO bytes_transactions ({ERASED_COLUMNS})
+    SELECT {_ERASED_VALUES} FROM bytes_transactions WHERE {_CONTAINS_ID}""",
     ),
 )
 """Replace a member's id in the ledger; the member's names and reasons go.
@@ -238,7 +240,7 @@ DELETE_ROWS = tuple(
 )
 """Delete a guild's rows: a statement for each table, in the order of foreign keys. $1 guild."""
 
-FIND_ROWS = Statement("""
+HAS_ROWS = Statement("""
     SELECT EXISTS (SELECT 1 FROM bytes_balances WHERE guild_id = $1::text)
         OR EXISTS (SELECT 1 FROM bytes_transactions WHERE guild_id = $1::text)
         OR EXISTS (SELECT 1 FROM squad_memberships WHERE guild_id = $1::text)

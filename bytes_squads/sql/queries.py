@@ -118,7 +118,7 @@ $1 … $6 as in `LIST_ENTRIES`, $7 user.
 
 # The sum of a member in a tampered ledger may exceed 2⁶³; see `sum_halves`. That holds for negative
 # numbers as well: shifts and masks are those of the two's complement.
-VERIFY = Statement("""
+FIND_DISCREPANCIES = Statement("""
     WITH entry AS (
         SELECT guild_id, receiver_id AS user_id,
             CASE WHEN kind = 'reversal' THEN 0 ELSE amount END AS received,

@@ -144,7 +144,7 @@ _SEATS_TAKEN = """(
         )"""
 
 
-def _change_squad(
+def _membership_posting(
     action: str,
     cases: str,
     *,
@@ -202,7 +202,7 @@ def _change_squad(
     )
 
 
-JOIN_SQUAD = _change_squad(
+JOIN_SQUAD = _membership_posting(
     "join",
     "WHEN membership.squad_id IS NOT NULL THEN 'already_in_squad'",
     insert=Insert(
@@ -217,7 +217,7 @@ Outcomes: done, repeated, stale, squad_not_found, squad_inactive, already_in_squ
 unknown_member, insufficient_balance.
 """
 
-SWITCH_SQUAD = _change_squad(
+SWITCH_SQUAD = _membership_posting(
     "switch",
     """
         WHEN membership.squad_id IS NULL THEN 'not_in_squad'
@@ -232,12 +232,12 @@ SWITCH_SQUAD = _change_squad(
 not_in_squad."""
 
 
-def leave_squad(*, cases: str, **changes: str) -> PostingStatement:
+def leave_posting(*, cases: str, **changes: str) -> PostingStatement:
     """Return the statement that gives up a member's seat.
 
     Args:
         cases: The refusals.
-        changes: Further statements that write, by CTE name.
+        changes: Further UPDATE statements, by CTE name.
     """
     return PostingStatement(
         locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
@@ -260,7 +260,7 @@ def leave_squad(*, cases: str, **changes: str) -> PostingStatement:
     )
 
 
-LEAVE_SQUAD = leave_squad(
+LEAVE_SQUAD = leave_posting(
     cases=f"WHEN membership.squad_id IS NULL THEN 'not_in_squad' {MEMBER_IS_UNKNOWN}"
 )
 """Leave the current squad. $1 … $10 as in `postings.POST_ENTRY`.

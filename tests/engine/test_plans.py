@@ -96,7 +96,7 @@ READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
     "a key that was not": (postings.GET_ENTRY_BY_KEY, (GUILD, "none"), 0),
     "leaving, in a squad": (guilds.MARK_MEMBER, (GUILD, ALICE, NOW, NOW), 1 + 1 + 1 + 1),
     "period of the ledger": (guilds.GET_LEDGER_PERIOD, (GUILD, BEGAN, NOW), 1 + 1),
-    "role changes": (guilds.GET_ROLES, (GUILD, ALICE), 1 + 1),
+    "role changes": (guilds.GET_ROLE_STATE, (GUILD, ALICE), 1 + 1),
     "a member's squad": (squads.GET_MEMBER_SQUAD, (GUILD, ALICE), 1),
     "squads": (squads.LIST_SQUADS, (GUILD, True), MEMBERS),
     # The seats of both guilds: those of the larger one are most of the table.
