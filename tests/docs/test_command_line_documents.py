@@ -142,7 +142,7 @@ def test_every_option_is_in_the_reference(name: str) -> None:
 def test_every_field_of_an_archive_is_in_the_reference() -> None:
     """In the order in which the lines stand."""
     lines = (records.Header, *records.RECORD_TYPES, records.Footer)
-    table = section("The form of an archive")
+    table = section("The format of an archive")
     _, *rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", table, re.MULTILINE)
     assert [name for name, _ in rows] == [
         line.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]
