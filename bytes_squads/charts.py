@@ -1,8 +1,8 @@
 """Charts of a guild's `EconomyStatistics`, as SVG or PNG.
 
-Not imported by the package: it needs matplotlib, which the extra ``charts`` brings. The charts are
-drawn without a display and without matplotlib's global state, so that they may be drawn in any
-thread, such as by `asyncio.to_thread`, which keeps the bot's event loop free.
+Not imported by the package: it needs matplotlib, which the extra ``charts`` installs. The charts
+are drawn without a display and without matplotlib's global state, so any thread may draw them: use
+`asyncio.to_thread`, which does not block the bot's event loop.
 """
 
 from __future__ import annotations
@@ -80,15 +80,15 @@ def draw_circulation(
 ) -> bytes:
     """Draw the bytes in circulation at the end of each date.
 
-    They are computed backwards from ``statistics.circulation``, which is that of now: the period of
-    the statistics has to last until now (no ``until``).
+    They are computed backwards from ``statistics.circulation``, which is the present one: the
+    period of the statistics has to end now (no ``until``).
 
     Args:
         statistics: Of `bytes_squads.GuildOperations.get_statistics`.
         currency: What the guild calls its bytes, its ``currency_name``. Characters that
             matplotlib's font does not have, such as emoji, are left out.
         image_format: ``"svg"`` or ``"png"``.
-        dark: Whether it is for a dark background, which it brings.
+        dark: Whether to draw it on a dark background.
         title: Whether it has a title.
         width: In pixels, 300 … 4000; the text keeps its size.
 
@@ -112,7 +112,7 @@ def draw_flows(
 ) -> bytes:
     """Draw the bytes created, retired and transferred by date; long periods by week or month.
 
-    Parameters, result and errors are those of `draw_circulation`; any period will do.
+    Parameters, result and errors are those of `draw_circulation`; any period is valid.
     """
     return _draw([_draw_flows], statistics, currency, image_format, dark, title, width)
 

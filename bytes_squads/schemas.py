@@ -33,7 +33,7 @@ from .models import (
 )
 
 MAX_COOLDOWN_HOURS = 1_000_000
-"""About 114 years; a longer cooldown could pass the last date of Python's calendar."""
+"""About 114 years; a longer cooldown could exceed the last date of Python's calendar."""
 
 MAX_MEMBERS = 2**31 - 1
 MAX_GRACE_DAYS = 2**31 - 1
@@ -179,9 +179,9 @@ class BytesConfigUpdate(_Input):
         max_transfer: Largest transfer in whole bytes, 0 … 2⁶³−1 (0 forbids transfers).
         transfer_cooldown_hours: Hours between a giver's transfers, 0 … 1,000,000.
         role_rewards: Total received, in whole bytes and at least 1, by role id.
-        timezone: IANA time zone whose dates decide on daily claims, such as ``Europe/Berlin``.
+        timezone: IANA time zone of the dates of daily claims, such as ``Europe/Berlin``.
         streak_grace_days: Days without a claim that do not end a streak, 0 … 2³¹−1.
-        currency_name: What the guild calls its bytes, 1 … 32 characters.
+        currency_name: Name of the guild's currency, 1 … 32 characters.
         currency_emoji: Emoji shown with amounts, 1 … 64 characters, or None.
 
     Raises:
@@ -329,7 +329,7 @@ class SquadStanding:
 
 @dataclass(frozen=True, slots=True)
 class RoleChanges:
-    """The roles that a member is to be given, and those to be taken.
+    """The roles to add to a member, and those to remove.
 
     Attributes:
         add: Roles (snowflakes) that are due and missing.
@@ -341,7 +341,7 @@ class RoleChanges:
 
 
 class MemberExport(BaseModel):
-    """All that a guild stores of one person, as plain JSON values.
+    """All stored data of one person in a guild, as plain JSON values.
 
     Rows are dicts by column name; times are ISO 8601 in UTC, ids are text. The ids of other members
     are included, their names are not.
@@ -405,10 +405,10 @@ class EconomyStatistics:
     """The economy of a guild. Sums are whole bytes and may exceed 2⁶³.
 
     Attributes:
-        members: Number of members on the leaderboard, which those who left are not.
+        members: Number of members, without those who left.
         circulation: Sum of all balances, those of members who left included.
-        richest_tenth_share: What the richest tenth of the members (rounded up) has of all that the
-            members have, 0 … 1; 0 if they have nothing. Members who left are not counted.
+        richest_tenth_share: Share of the richest tenth of the members (rounded up) in the sum of
+            all members' balances, 0 … 1; 0 if that is 0. Members who left are not counted.
         created: From SYSTEM to members in the period.
         retired: From members to SYSTEM in the period.
         transferred: From member to member in the period, by rows of kind ``transfer``.
@@ -461,5 +461,5 @@ class LedgerReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every balance agrees with the ledger."""
+        """Whether every balance equals its ledger."""
         return not self.discrepancies

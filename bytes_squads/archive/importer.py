@@ -40,7 +40,7 @@ async def import_guild(
     guild_id: str | int | None = None,
     on_progress: Callable[[int], None] = lambda _bytes: None,
 ) -> tuple[str, Footer]:
-    """Import an archived guild if its books balance: all of it or nothing.
+    """Import an archived guild if its balances equal its ledger: all of it or nothing.
 
     Ids, timestamps, kinds and keys are kept. Other guilds may be in use during the import; on
     SQLite their writers wait. Keeps at most one batch of lines in memory.

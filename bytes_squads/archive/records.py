@@ -1,7 +1,7 @@
 """The records of an archive: one class for each type of line, with validated fields.
 
-An archive is untrusted input. A record may hold only what operations can write: timestamps that
-leave room for a cooldown, possible streaks, JSON that both databases return unchanged.
+An archive is untrusted input. A record may contain only what operations can write: timestamps to
+which a cooldown can be added, possible streaks, JSON that both databases return unchanged.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ FIND_WRONG_REVERSAL = Statement("""
     )
     LIMIT 1
 """)
-"""Find a reversal that does not take back a row of the guild. $1 guild.
+"""Find a reversal that does not reverse a row of the guild. $1 guild.
 
-That a row is taken back once is a unique key.
+A unique key ensures that a row is reversed once.
 """

@@ -100,8 +100,8 @@ async def import_command(
 ) -> None:
     """Import an exported guild into a database that has no data of it.
 
-    If a line is invalid or the books do not balance, nothing is imported. FILE may be - for
-    stdin.
+    If a line is invalid or a balance differs from the ledger, nothing is imported. FILE may be -
+    for stdin.
     """
     with _open_source(file) as source:
         length = os.fstat(source.fileno()).st_size

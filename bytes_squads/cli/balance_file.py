@@ -49,7 +49,7 @@ async def import_balances(
 ) -> None:
     """Set the balances of members, who may be new, from the CSV file FILE, all or nothing.
 
-    Each line has a user id, a balance and perhaps a username; the first may be the header
+    Each line has a user id, a balance and optionally a username; the first may be the header
     user_id,balance,username. Members who are not in the file keep their balance.
     """
     lines, changed = _read_file(file), 0

@@ -16,7 +16,7 @@ _LONGEST_HEADER = 12
 
 @dataclass(frozen=True)
 class Currency:
-    """What a guild calls its bytes.
+    """A guild's name and emoji for its bytes.
 
     Attributes:
         name: ``BytesConfig.currency_name``.
@@ -28,7 +28,7 @@ class Currency:
 
     @property
     def header(self) -> str:
-        """The name as the header of a column; a long one would not leave room for the others."""
+        """The name as the header of a column, if it is short enough."""
         name = one_line(self.name)
         return name if len(name) <= _LONGEST_HEADER else "amount"
 

@@ -50,7 +50,7 @@ async def demo_command(database_url: str | None) -> None:
         await close()
     out.print(_next_command(guild_id, database_url), soft_wrap=True, markup=False)
     if not ok:
-        raise click.exceptions.Exit(1)  # pragma: no cover  # a demo whose books do not balance
+        raise click.exceptions.Exit(1)  # pragma: no cover  # a demo whose ledger is wrong
 
 
 def _next_command(guild_id: str, url: str | None) -> str:

@@ -34,7 +34,7 @@ def config() -> None:
 @options.guild
 @options.as_json
 @options.database
-async def config_print_config(guild: str, as_json: bool, database_url: str | None) -> None:
+async def config_show(guild: str, as_json: bool, database_url: str | None) -> None:
     """Show a guild's settings, or the defaults if none are stored."""
     async with open_database(database_url):
         found = await BytesOperations().get_config(guild)
@@ -64,7 +64,7 @@ async def config_print_config(guild: str, as_json: bool, database_url: str | Non
     "--streak-bonuses",
     metavar="DAYS=FACTOR,…",
     callback=options.parse_mapping,
-    help="From DAYS days in a row on, a daily claim pays FACTOR times the amount. "
+    help="From a streak of DAYS on, a daily claim pays FACTOR times the amount. "
     "Replaces all bonuses: 8=2,16=4, or none.",
 )
 @click.option(
@@ -89,7 +89,7 @@ async def config_print_config(guild: str, as_json: bool, database_url: str | Non
 @click.option(
     "--timezone",
     metavar="NAME",
-    help="IANA time zone whose dates decide on daily claims, such as Europe/Berlin.",
+    help="IANA time zone of the dates of daily claims, such as Europe/Berlin.",
 )
 @click.option(
     "--streak-grace-days",
@@ -97,7 +97,7 @@ async def config_print_config(guild: str, as_json: bool, database_url: str | Non
     callback=options.parse_int,
     help="Days without a claim that do not end a streak.",
 )
-@click.option("--currency-name", metavar="TEXT", help="What the guild calls its bytes.")
+@click.option("--currency-name", metavar="TEXT", help="Name of the guild's currency.")
 @click.option("--currency-emoji", metavar="TEXT", help="Emoji shown with amounts, or none.")
 @options.as_json
 @options.database
@@ -176,7 +176,7 @@ async def stats(
     as_json: bool,
     database_url: str | None,
 ) -> None:
-    """Show a guild's economy: what members have, and what moved in a period."""
+    """Show a guild's economy: present balances, and movements in a period."""
     async with open_database(database_url):
         found = await GuildOperations().get_statistics(guild, since, until)
         currency = await get_currency(guild)
@@ -217,7 +217,7 @@ def guild() -> None:
 async def delete(guild: str, yes: bool, as_json: bool, database_url: str | None) -> None:
     """Delete all rows of a guild: members, ledger, squads and settings.
 
-    Asks first: it cannot be undone. An export is a copy that can be imported again.
+    Asks for confirmation: it cannot be undone. An export is a copy that can be imported again.
     """
     async with open_database(database_url):
         members = await BytesOperations().count_members(guild)

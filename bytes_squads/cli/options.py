@@ -68,7 +68,7 @@ def parse_uuid(_: click.Context, __: click.Parameter, value: str | None) -> UUID
 
 
 def parse_instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
-    """Return a point in time from ISO 8601; a date is its first instant, UTC where no zone is."""
+    """Return a time from ISO 8601; a date is its first instant, and UTC the default zone."""
     if value is None:
         return None
     try:
@@ -95,7 +95,7 @@ def confirm(question: str, yes: bool) -> None:
     """Ask on stderr whether to go on, unless ``--yes`` is given.
 
     Raises:
-        click.ClickException: The answer is not yes, or there is nobody to ask.
+        click.ClickException: The answer is not yes, or stdin has no answer.
     """
     if yes:
         return

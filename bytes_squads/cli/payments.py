@@ -202,7 +202,7 @@ async def reset(
     as_json: bool,
     database_url: str | None,
 ) -> None:
-    """Set the balance of every member of a guild, all or nothing. Asks first."""
+    """Set the balance of every member of a guild, all or nothing. Asks for confirmation."""
     async with open_database(database_url):
         config = await BytesOperations().get_config(guild)
         shown = currency_of(config).format(config.starting_balance if balance is None else balance)
@@ -233,7 +233,7 @@ async def reverse(
     as_json: bool,
     database_url: str | None,
 ) -> None:
-    """Take back the ledger row ROW (its id), once: the bytes go from its receiver to its giver."""
+    """Reverse the ledger row ROW (its id), once: the bytes go from its receiver to its giver."""
     async with open_database(database_url):
         reversal = await BytesOperations().reverse_transaction(
             guild, row, reason=reason, actor_id=actor, idempotency_key=key

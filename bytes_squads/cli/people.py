@@ -17,7 +17,7 @@ _user = click.argument("user", callback=options.parse_snowflake)
 
 @click.group()
 def members() -> None:
-    """Record that a member left; export or erase what is stored of a person."""
+    """Record that a member left; export or erase the stored data of a person."""
 
 
 @members.command(
@@ -33,7 +33,7 @@ def members() -> None:
 async def left(guild: str, user: str, back: bool, as_json: bool, database_url: str | None) -> None:
     """Record that the member USER left the Discord guild.
 
-    The member keeps balance and ledger, gives up the seat in a squad, and is on no leaderboard.
+    The member keeps balance and ledger, gives up the seat in a squad, and is in no leaderboard.
     """
     async with open_database(database_url):
         known = await GuildOperations().set_member_left(guild, user, not back)
@@ -53,7 +53,7 @@ async def left(guild: str, user: str, back: bool, as_json: bool, database_url: s
 @options.as_json
 @options.database
 async def export(guild: str, user: str, as_json: bool, database_url: str | None) -> None:
-    """Print all that is stored of the person USER, as JSON, without the names of others.
+    """Print all stored data of the person USER as JSON, without the names of others.
 
     With --json it is in one line.
     """
@@ -79,7 +79,7 @@ async def export(guild: str, user: str, as_json: bool, database_url: str | None)
 async def erase(guild: str, user: str, yes: bool, as_json: bool, database_url: str | None) -> None:
     """Replace the person USER by a pseudonym everywhere in the guild, and retire their bytes.
 
-    Asks first: it cannot be undone.
+    Asks for confirmation: it cannot be undone.
     """
     async with open_database(database_url):
         member = await BytesOperations().find_balance(guild, user)

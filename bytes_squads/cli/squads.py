@@ -133,7 +133,7 @@ async def update(
 async def delete(
     guild: str, squad: UUID, yes: bool, as_json: bool, database_url: str | None
 ) -> None:
-    """Delete the squad SQUAD (its id) and its memberships. Nobody gets bytes back."""
+    """Delete the squad SQUAD (its id) and its memberships, without a refund."""
     async with open_database(database_url):
         found = await SquadOperations().get_squad(guild, squad)
         members = len(await SquadOperations().get_squad_members(guild, squad))

@@ -53,12 +53,12 @@ class Status:
     """The state of a database.
 
     Attributes:
-        database: What it is, without a password.
+        database: Its description, without a password.
         server: PostgreSQL or SQLite, with the version.
         version: The version of this package.
         migrations_missing: Those of this package that are not applied, oldest first.
-        rules: Number of the checks and triggers that it should have.
-        rules_missing: Those of them that it lacks.
+        rules: The expected number of checks and triggers.
+        rules_missing: The missing ones.
         distribution: The number of shards and of nodes; None if it is not distributed.
         pool: The least and the largest number of connections; None without a pool.
     """

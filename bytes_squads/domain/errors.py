@@ -151,7 +151,7 @@ class InvalidAmountError(_InvalidValueError):
 
 
 class InvalidTextError(_InvalidValueError):
-    """The text is too long, or holds what no database can store (a NUL, a lone surrogate).
+    """The text is too long, or contains what no database can store (a NUL, a lone surrogate).
 
     Attributes:
         field: The name of the parameter.
@@ -329,7 +329,7 @@ class SquadNotFoundError(RefusedError):
 
 
 class SquadInactiveError(RefusedError):
-    """The squad does not accept members at present.
+    """The squad does not accept members.
 
     Attributes:
         squad_id: The squad's id.

@@ -12,10 +12,10 @@ SYSTEM_ID = "SYSTEM"
 """The counterparty, by id and by username, where bytes are created or retired."""
 
 MAX_BYTES = 2**63 - 1
-"""The largest balance, total or amount in whole bytes, as a signed 64-bit integer holds it."""
+"""The largest balance, total or amount in whole bytes: the largest signed 64-bit integer."""
 
 KINDS = ("transfer", "starting", "daily", "grant", "charge", "squad", "reversal")
-"""What a ledger row can be."""
+"""The kinds of ledger rows."""
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -91,8 +91,8 @@ def streak_multiplier(streak: int, bonuses: Mapping[int, int]) -> int:
 def next_claim_at(claimed_on: date, now: datetime, zone: tzinfo) -> datetime:
     """Return the first instant after now (UTC) whose date in the time zone follows a claim's.
 
-    That is mostly midnight. Where clocks go forward at midnight, it is when they do; where a whole
-    date is left out, it is the start of the date after that.
+    That is mostly midnight. If clocks skip midnight, it is the time of that change; if they skip a
+    whole date, it is the start of the date after that.
 
     Args:
         claimed_on: Date of the last claim, the date of now in the time zone or a later one.
@@ -142,7 +142,7 @@ def _constant_offsets(
 ) -> Iterator[tuple[datetime, datetime, timedelta]]:
     """Yield the time from start on as periods of one UTC offset each: begin, end, offset.
 
-    A time zone does not tell when its offset changes. Looking once in each step finds each change
+    A time zone has no list of its changes. Comparing the offsets at each step finds each change
     that is not undone within the step.
     """
     begin, offset = start, _offset(zone, start)

@@ -1,4 +1,4 @@
-"""The rules that the database holds itself: names of checks and triggers."""
+"""The rules that the database enforces: names of checks and triggers."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def text(field: str, value: str, max_length: int) -> str:
         max_length: Largest number of code points.
 
     Raises:
-        InvalidTextError: It is not a str, is too long, or holds a NUL or a lone surrogate.
+        InvalidTextError: It is not a str, is too long, or contains a NUL or a lone surrogate.
     """
     exact = value if type(value) is str else builtin(value)
     if type(exact) is not str or len(exact) > max_length or "\0" in exact:
@@ -155,7 +155,7 @@ def idempotency_key(value: str | int | None) -> str | None:
 
 
 def timezone(value: str) -> str:
-    """Return the name of an IANA time zone that this machine knows, such as ``Europe/Berlin``.
+    """Return the name of an IANA time zone that this machine has, such as ``Europe/Berlin``.
 
     Raises:
         InvalidTextError: It is not such a name.
@@ -167,7 +167,7 @@ def timezone(value: str) -> str:
 
 
 def find_timezone(name: str) -> tzinfo | None:
-    """Return the time zone of this name, or None if this machine does not know it."""
+    """Return the time zone of this name, or None if this machine does not have it."""
     if name == "UTC":  # known without time zone data as well
         return UTC
     # zoneinfo looks for a file of this name. The folders and files that are excluded depend on the
@@ -210,8 +210,7 @@ def instant(value: datetime) -> datetime:
     """Return a limit of a period in UTC.
 
     Raises:
-        InvalidPageError: It is not a timezone-aware datetime, or one that the calendar lacks in
-            UTC.
+        InvalidPageError: It is not a timezone-aware datetime, or is outside the calendar in UTC.
     """
     if not isinstance(value, datetime) or value.utcoffset() is None:
         raise InvalidPageError(value)

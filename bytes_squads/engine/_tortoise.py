@@ -90,7 +90,7 @@ def is_finished(client: TransactionalDBClient) -> bool:
 
 
 def mark_finished(client: TransactionalDBClient) -> None:
-    """Tell the ORM that a transaction or savepoint has ended."""
+    """Mark a transaction or savepoint as ended for the ORM."""
     client._finalized = True
 
 
@@ -188,7 +188,7 @@ def require_transaction(client: TransactionalDBClient) -> None:
 
 
 def adopt_transaction(client: TransactionalDBClient) -> None:
-    """Tell the client that its connection has begun a transaction; do nothing on SQLite.
+    """Bind the transaction that a client's connection has begun; do nothing on SQLite.
 
     asyncpg and Tortoise end it and nest savepoints in it as usual.
     """
@@ -238,7 +238,7 @@ def new_instance(model: type[ModelT], **fields: Any) -> ModelT:
 
 
 def mark_saved(instance: Model) -> None:
-    """Tell the ORM that an instance is stored."""
+    """Mark an instance as stored for the ORM."""
     instance._saved_in_db = True
 
 
@@ -275,7 +275,7 @@ async def run_on_thread(connection: Any, work: Callable[..., T], *arguments: Any
 
 
 class SessionConnection(asyncpg.Connection):  # type: ignore[misc]  # is untyped
-    """asyncpg's connection, which notes when the server stops waiting for a standby.
+    """asyncpg's connection, which records that the server has stopped waiting for a standby.
 
     If the wait of a COMMIT is cancelled, by an operator for example, PostgreSQL reports success
     and warns that the standby may not have the transaction.

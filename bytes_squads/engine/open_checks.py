@@ -73,8 +73,8 @@ _WAL_FORMAT = b"\2\2"
 def read_only_uri(path: str) -> str | None:
     """Return the URI that opens a SQLite file which this process may only read, or None.
 
-    SQLite needs to create two files beside one with a write-ahead log, unless it is told that
-    nobody changes the file.
+    SQLite creates two files beside one with a write-ahead log, unless the URI says that the file is
+    immutable.
 
     Raises:
         StorageUnavailableError: The file's write-ahead log has changes that cannot be read here.

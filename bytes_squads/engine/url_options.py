@@ -45,7 +45,7 @@ def _one_of(*names: str) -> ParseValue:
 
 
 def _hosts(text: str) -> list[str] | None:
-    """Parse libpq's list of hosts, whose ports are in an option of their own."""
+    """Parse libpq's list of hosts, whose ports are in a separate option."""
     hosts = [host.removeprefix("[").removesuffix("]") for host in text.split(",")]
     return hosts if all(host and _is_host(host) for host in hosts) else None
 

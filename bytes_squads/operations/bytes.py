@@ -105,7 +105,7 @@ class BytesOperations:
 
     @operation
     async def count_members(self, run: Operation, guild_id: str | int) -> int:
-        """Return the number of members on the leaderboard: those known who have not left.
+        """Return the number of members of the guild, without those who left.
 
         Costs O(members), counted through an index.
 
@@ -180,7 +180,7 @@ class BytesOperations:
         Raises:
             DailyAlreadyClaimedError: Claimed on this date, or on a later one (the clock or the
                 time zone has changed).
-            StorageError: This machine does not know the guild's time zone; nothing was changed.
+            StorageError: This machine does not have the guild's time zone; nothing was changed.
             BalanceOverflowError: The member's total would exceed 2⁶³−1.
             IdempotencyConflictError: The key was used for another request.
             InvalidSnowflakeError: An id is not a valid snowflake.
@@ -419,8 +419,8 @@ class BytesOperations:
             username: For the ledger row, up to 100 characters.
             reason: Up to 200 characters.
             actor_id: The user who ordered it (snowflake).
-            idempotency_key: Up to 100 characters. It is kept on the ledger row, so a request that
-                changed nothing is not recognised when it is repeated: the balance is set then.
+            idempotency_key: Up to 100 characters. It is stored on the ledger row, so a request that
+                changed nothing is not recognised when it is repeated: it sets the balance.
 
         Returns:
             The ledger row, whose ``details`` are ``{"set_balance": balance}``; None if the member
@@ -458,18 +458,18 @@ class BytesOperations:
     ) -> int:
         """Set the balance of every member, by a grant or a charge each, all or nothing.
 
-        That includes members who left. Their totals, streaks and seats stay. Costs O(members) in
-        the database, in one statement; a transfer at the same time is committed before it, or comes
-        after it.
+        That includes members who left. Totals do not shrink; streaks and seats stay. Costs
+        O(members) in the database, in one statement; a concurrent transfer is before it or after
+        it.
 
         Args:
             guild_id: The guild.
             balance: Whole bytes, 0 … 2⁶³−1; None for the guild's ``starting_balance``.
             reason: Up to 200 characters, on each ledger row.
             actor_id: The user who ordered it (snowflake).
-            idempotency_key: Up to 100 characters, for the whole request. It is kept on one of the
+            idempotency_key: Up to 100 characters, for the whole request. It is stored on one of the
                 ledger rows, so a request that changed nothing is not recognised when it is
-                repeated: the balances are set then.
+                repeated: it sets the balances.
 
         Returns:
             The number of members whose balance has changed, also for a repeated key.
@@ -502,7 +502,7 @@ class BytesOperations:
         actor_id: str | int | None = None,
         idempotency_key: str | int | None = None,
     ) -> BytesTransaction:
-        """Take back a ledger row, once: its bytes go from its receiver to its giver.
+        """Reverse a ledger row, once: its bytes go from its receiver to its giver.
 
         The receiver's ``total_received`` and the giver's ``total_sent`` shrink by the amount, so
         earned roles follow. No limit and no cooldown applies. A seat in a squad, a streak, the date
@@ -576,7 +576,7 @@ class BytesOperations:
     ) -> list[LeaderboardEntry]:
         """Return the members who received the most in a period, such as this week's or month's.
 
-        Transfers, daily claims and grants count, less those that were reversed, whenever that was.
+        Transfers, daily claims and grants count, without those that were reversed, at any time.
         Members who left the guild or received nothing are not listed. The order is by sum
         descending, then by user id as text.
 

@@ -35,7 +35,7 @@ def decide_claim(
     Raises:
         DailyAlreadyClaimedError: Claimed on this date, or on a later one.
         BalanceOverflowError: The amount would exceed 2⁶³−1.
-        StorageError: This machine does not know the guild's time zone.
+        StorageError: This machine does not have the guild's time zone.
     """
     zone, now, last_daily = zone_of(state), entry.created_at, state["last_daily"]
     today = rules.local_date(now, zone)
@@ -65,8 +65,7 @@ def decide_claim(
 def zone_of(state: Mapping[str, Any]) -> tzinfo:
     """Return the guild's time zone.
 
-    No other zone can take its place: it would have other dates than a second machine that knows the
-    zone.
+    No other zone is used instead: a second machine that has the zone would have other dates.
     """
     name = state["timezone"] or defaults.TIMEZONE
     zone = validation.find_timezone(name)

@@ -1,4 +1,4 @@
-"""What moderators correct: transactions taken back, balances set, one or all."""
+"""Corrections by moderators: reverse a transaction, set one balance or all."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def reverse(
 ) -> BytesTransaction:
     """Post the reversal of a ledger row.
 
-    The row is read first, for its parties. They are final, but for a member whose id is replaced by
+    The row is read first, for its parties. They are final, except that an erasure replaces an id by
     a pseudonym: then the row is read again.
 
     Args:
@@ -85,8 +85,7 @@ async def set_balance(
 ) -> BytesTransaction | None:
     """Post the grant or charge after which a member has a balance.
 
-    Which of the two is decided by the balance as it is read first; the posting judges it on the
-    locked row.
+    The balance is read first, to choose between the two; the posting checks it on the locked row.
 
     Args:
         run: The operation.

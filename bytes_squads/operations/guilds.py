@@ -49,8 +49,8 @@ class GuildOperations:
 
         A member who left keeps balance and ledger, and is in no leaderboard, rank, count or
         standing. Their seat in a squad is given up, as by `SquadOperations.leave_squad`; coming
-        back does not restore it. Nothing else undoes it: bytes that they send, receive or claim
-        meanwhile count as usual, and a squad that they join gives them a seat.
+        back does not restore it. Other operations work as usual for a member who left, and do not
+        undo it.
 
         Repeating it changes nothing: ``left_at`` stays the time of the first call.
 
@@ -92,11 +92,11 @@ class GuildOperations:
         user_id: str | int,
         role_ids: Iterable[str | int],
     ) -> RoleChanges:
-        """Return the roles that a member is to be given and those to be taken, in one query.
+        """Return the roles to add to a member and those to remove, in one query.
 
         A member is due the role of their squad, and each role of the guild's ``role_rewards`` whose
         threshold their ``total_received`` has reached. Only roles of rewards and squads, inactive
-        squads included, are taken. A role that is neither is never in the result.
+        squads included, are removed. Other roles are never in the result.
 
         Args:
             guild_id: The guild.
@@ -123,11 +123,10 @@ class GuildOperations:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> EconomyStatistics:
-        """Return the guild's economy: what members have, and what moved in a period.
+        """Return the guild's economy: present balances, and movements in a period.
 
-        Balances are those of now, movements those of the ledger rows in the period. A reversal
-        counts like any row: that of a grant goes to SYSTEM and is retired, that of a charge is
-        created. All numbers are of one snapshot.
+        A reversal counts like any row: that of a grant goes to SYSTEM and is retired, that of a
+        charge is created. All numbers are of one snapshot.
 
         Costs O(members + ledger rows in the period), in two queries.
 
@@ -140,7 +139,7 @@ class GuildOperations:
             InvalidSnowflakeError: The id is not a valid snowflake.
             InvalidPageError: An instant is not a timezone-aware datetime, or the period ends before
                 it begins.
-            StorageError: This machine does not know the guild's time zone.
+            StorageError: This machine does not have the guild's time zone.
         """
         guild = validation.snowflake(guild_id)
         begin, end = validation.period(since, until)
@@ -166,15 +165,14 @@ class GuildOperations:
     async def export_member(
         self, run: Operation, guild_id: str | int, user_id: str | int
     ) -> MemberExport:
-        """Return all that the guild stores of one person, from one snapshot, in one query.
+        """Return all stored data of one person in the guild, from one snapshot, in one query.
 
-        Usernames of others are left out; their ids are included, as each transfer has one. Reasons
-        are free text and returned as they are. Costs O(rows of the guild), and memory for the
-        member's rows.
+        Usernames of others are left out; their ids are included. Reasons are unchanged. Costs
+        O(rows of the guild), and memory for the member's rows.
 
         Args:
             guild_id: The guild.
-            user_id: The person; the export of an unknown one is empty, and makes nobody known.
+            user_id: The person; the export of an unknown one is empty, and creates no member.
 
         Raises:
             InvalidSnowflakeError: An id is not a valid snowflake.
@@ -199,17 +197,16 @@ class GuildOperations:
         """Replace a person's id by a random number everywhere in the guild, all or nothing.
 
         The member's bytes are retired by a ``charge``, and the seat in a squad is given up. The row
-        of `BytesBalance` goes on under the pseudonym, as of one who has left, without streak and
-        dates. In the ledger the pseudonym replaces the id as giver, receiver and actor, and
-        wherever the id is part of a reason, an idempotency key or details. Usernames and reasons
-        are emptied in the rows that the member gave or received, and so are the digests of bulk
-        requests that the member was part of. Ids, amounts, kinds and times of rows do not change,
-        nor do the sums of others.
+        of `BytesBalance` gets the pseudonym, counts as a member who left, and loses streak and
+        dates. In the ledger the pseudonym replaces the id as giver, receiver and actor, and as part
+        of a reason, an idempotency key or details. Usernames and reasons are emptied in the rows
+        that the member gave or received, and so are the digests of bulk requests that the member
+        was part of. Ids, amounts, kinds and times of rows do not change, nor do the sums of others.
 
-        Idempotency keys stay, so that a request of before moves nothing when it is repeated, but
-        raises `IdempotencyConflictError`. Another operation on the member at the same time ends
-        before, or comes after; then the person is a new member, with a starting balance. An order
-        that a moderator gives while being erased may keep the id.
+        Idempotency keys stay, so that a repeated request from before moves nothing, but raises
+        `IdempotencyConflictError`. A concurrent operation on the member is before the erasure, or
+        after it; then the person is a new member, with a starting balance. A concurrent order of an
+        erased moderator may keep the id.
 
         Costs O(rows of the guild's ledger), in the database.
 
@@ -218,7 +215,7 @@ class GuildOperations:
             user_id: The person. If unknown, as a moderator may be, only the orders are rewritten.
 
         Returns:
-            The pseudonym, 15 digits that Discord has never issued and nobody in the guild has.
+            The pseudonym, 15 digits that Discord has never issued and no member of the guild has.
 
         Raises:
             InvalidSnowflakeError: An id is not a valid snowflake.
@@ -272,20 +269,20 @@ class GuildOperations:
             rows = await execute_in_block(db, privacy.FIND_USER, guild, pseudonym)
             if not rows[0]["is_used"]:
                 return pseudonym
-        raise TransientError("every pseudonym that was drawn is in use")  # pragma: no cover
+        raise TransientError("every random pseudonym is in use")  # pragma: no cover
 
     @operation
     async def delete_guild(self, run: Operation, guild_id: str | int) -> None:
         """Delete every row of a guild: members, ledger, squads, memberships and config.
 
-        Idempotency keys go with their rows. One statement for each table, in the database, which
-        locks the guild's squads and members until the commit; other guilds are not affected.
-        Another operation on the guild at the same time is deleted with it, or comes after; then it
-        begins a new guild. A guild without rows is no error.
+        Idempotency keys are deleted with their rows. It executes one statement for each table, and
+        locks the guild's squads and members until the commit; other guilds are not affected. A
+        concurrent operation on the guild is deleted with it, or begins a new guild after it. A
+        guild without rows is no error.
 
-        If the connection breaks during COMMIT, the deletion is repeated only while rows of before
-        are there: a guild that somebody has begun since is not deleted. Where that cannot be told,
-        in a caller's block or of a guild with nothing but squads, it is `OutcomeUnknownError`.
+        If the connection breaks during COMMIT, the deletion is repeated only if rows from before
+        are there: a guild that was begun since is not deleted. If that cannot be found out, in a
+        caller's block or for a guild with squads only, it is `OutcomeUnknownError`.
 
         Args:
             guild_id: The guild.
@@ -311,8 +308,8 @@ def _deletion_check(run: Operation, guild: str, before: Mapping[str, Any]) -> Co
     """Return the commit check of a deletion, which looks for rows that were there before.
 
     If one is there, the deletion was not committed. If none is, the guild was deleted, perhaps by
-    another request. That is the same for this operation alone, but not for the other work of a
-    caller's block. A missing squad is no proof, since it may have been deleted alone.
+    another request. That is enough for this operation alone, but not for the other statements of a
+    caller's block. A missing squad proves nothing: it may have been deleted alone.
     """
     keys = tuple(before[name] for name in ("member_id", "entry_id", "config_created_at"))
     squad_id = before["squad_id"]

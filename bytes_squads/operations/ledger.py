@@ -276,7 +276,7 @@ async def find_earlier_entry(run: Operation, entry: BytesTransaction) -> BytesTr
 
 
 _CONTENT = ("kind", "giver_id", "receiver_id", "amount", "reason", "details", "reverses_id")
-"""What two requests with one idempotency key have to have in common."""
+"""The fields that have to be equal in two requests with one idempotency key."""
 
 
 def replay_or_conflict(first: BytesTransaction, entry: BytesTransaction) -> BytesTransaction:
@@ -304,7 +304,7 @@ def _cooldown(verdict: Verdict) -> RefusedError:
 
 
 def to_datetime(value: datetime | str | None) -> datetime | None:
-    """Return a column's time as Python has it; SQLite has text."""
+    """Return a column's time as a datetime; SQLite stores text."""
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 

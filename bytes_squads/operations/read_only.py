@@ -1,4 +1,4 @@
-"""Read what no public operation returns."""
+"""Read-only queries that are not public."""
 
 from __future__ import annotations
 

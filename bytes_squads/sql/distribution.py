@@ -37,7 +37,7 @@ BEGIN_DISTRIBUTION = (
     "SET LOCAL statement_timeout = 0",
     "SET LOCAL lock_timeout = 0",
     "SET LOCAL idle_in_transaction_session_timeout = 0",
-    "SET LOCAL client_min_messages = debug1",  # tells how many rows were moved
+    "SET LOCAL client_min_messages = debug1",  # counts the rows that were moved
     # Foreign keys between distributed tables.
     "SET LOCAL citus.multi_shard_modify_mode = 'sequential'",
     # The ledger's trigger reads no other row, so it is the same on each node.

@@ -81,7 +81,7 @@ EXPORT_MEMBER = Statement(
     """,
     {"json_build_object(": "json_object(", "to_json(": "json("},
 )
-"""Get all that is stored of a member, in one snapshot: rows of ``part`` and ``data``, as JSON.
+"""Get all stored data of a member, in one snapshot: rows of ``part`` and ``data``, as JSON.
 
 The parts are balance, squad, ordered (a number) and transaction (oldest first). The number is
 counted in O(rows of the guild): actors have no index. $1 guild, $2 user.
@@ -125,8 +125,8 @@ REMOVE_DIGESTS = Statement(
 )
 """Remove the digests of bulk requests that a member was part of. $1 guild, $2 user.
 
-A digest is of all members and amounts: someone who knows the others could find the member by trying
-ids. The entries of a bulk request have the same time and kind.
+A digest is of all members and amounts: from it and the others, the member's id could be found by
+trying. The entries of a bulk request have the same time and kind.
 """
 
 ERASED_COLUMNS = (
@@ -172,7 +172,7 @@ ERASE_ENTRIES = Statement(
     SELECT {_ERASED_VALUES} FROM bytes_transactions WHERE {_CONTAINS_ID}""",
     ),
 )
-"""Replace a member's id in the ledger; the member's names and reasons go.
+"""Replace a member's id in the ledger; remove the member's names and reasons.
 
 The rows are deleted and inserted again, since the database refuses to change the parties of a row.
 Costs O(rows of the guild): actors and texts have no index.
@@ -224,7 +224,7 @@ LOCK_GUILD = Statement("""
 """)
 """Lock a guild's squads, then its members in the order of user ids, as other operations do.
 
-Returns the keys of a row of each kind, or nulls: later they tell whether the guild was deleted.
+Returns the keys of a row of each kind, or nulls, to find out later whether the guild was deleted.
 $1 guild.
 """
 
@@ -259,7 +259,7 @@ FIND_DELETED_ROWS = Statement("""
     SELECT 1 FROM squads WHERE guild_id = $1::text AND id = $5::uuid
     LIMIT 1
 """)
-"""Find out whether rows that a deletion deletes are there.
+"""Find out whether rows that a deletion has to delete are there.
 
 $1 guild, $2 … $5 as `LOCK_GUILD` returns them.
 """

@@ -1,4 +1,4 @@
-"""Take back what a ledger row moved."""
+"""Reverse a ledger row."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ POST_REVERSAL = PostingStatement(
 
 $1 … $11 as in `postings.POST_ENTRY`, with the parties of the row exchanged; $12 the row, $13
 reason. Outcomes: done, repeated, stale, not_reversible, already_reversed, insufficient_balance;
-outdated if no row with these parties, or not both of the members, are there any more.
+outdated if the row was deleted or has other parties by now, or a member was deleted.
 """

@@ -1,4 +1,4 @@
-"""Set balances: the grant or the charge that leads from the locked balance to another one."""
+"""Set balances: a grant or a charge of the difference to the locked balance."""
 
 from __future__ import annotations
 

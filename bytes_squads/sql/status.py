@@ -1,4 +1,4 @@
-"""What a database is: its server, and the rules that it holds itself."""
+"""The state of a database: its server's version, and the rules that it enforces."""
 
 from __future__ import annotations
 
