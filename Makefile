@@ -23,16 +23,16 @@ UVLOOP_TESTS := tests/operations tests/laws tests/chaos/test_byte_sweep.py
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 13
 
-demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show what came of it
+demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show the result
 	@$(BIN)/bytes-squads demo
 
 test: $(VENV)/installed-test  ## Run the whole suite on SQLite and on PostgreSQL
 	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(PARALLEL) $(COVERAGE) $(OPTIONS)
 
-test-fast: $(VENV)/installed-test  ## Run what needs neither PostgreSQL nor other processes, in seconds
+test-fast: $(VENV)/installed-test  ## Run the tests without PostgreSQL and other processes, in seconds
 	$(BIN)/python -m pytest --numprocesses 2 -m "not postgres and not process and not slow"
 
-test-clients: $(VENV)/installed-test $(CLIENTS)  ## Run what has to install packages: bots on other libraries, the README in an empty folder
+test-clients: $(VENV)/installed-test $(CLIENTS)  ## Run the tests that install packages: bots on other libraries, the README in an empty folder
 	BYTES_SQUADS_TEST_INSTALL=1 $(BIN)/python -m pytest --numprocesses 2 \
 		tests/docs/test_clients.py tests/docs/test_web_apps.py tests/docs/test_readme.py
 
@@ -68,13 +68,13 @@ docs: $(VENV)/installed-docs  ## Make the documentation, build/docs/index.html; 
 picture: $(VENV)/installed  ## Draw the demo's picture in README.md and on the index page again
 	$(BIN)/python docs/draw_demo.py
 
-chaos: $(VENV)/installed-test  ## Kill, cancel and cut off for MINUTES=5 on a PostgreSQL of its own; print a report
+chaos: $(VENV)/installed-test  ## Kill, cancel and cut off for MINUTES=5 on a separate PostgreSQL; print a report
 	PYTHONPATH=tests $(BIN)/python tests/chaos/chaos.py --minutes $(MINUTES)
 
-mutation-check: $(VENV)/installed-test  ## Take out one safeguard at a time and see which tests notice
+mutation-check: $(VENV)/installed-test  ## Remove one safeguard at a time; list the tests that fail
 	$(BIN)/python tests/chaos/mutation_check.py
 
-bench: $(VENV)/installed-bench  ## Measure beside other implementations; FLAGS=--quick to see that it works
+bench: $(VENV)/installed-bench  ## Measure other implementations too; FLAGS=--quick to check that it works
 	$(BIN)/python -m benchmarks run $(FLAGS)
 
 clean:  ## Remove the virtual environment, caches, build output and the demo's file

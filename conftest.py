@@ -7,8 +7,8 @@ tests create and drop databases. With ``BYTES_SQUADS_TEST_CITUS``, the URL of Ci
 the PostgreSQL half runs on distributed databases there. Without any of these it is skipped, and a
 line at the end says so; with ``BYTES_SQUADS_REQUIRE_POSTGRES=1`` (``make test``) that fails.
 
-Under pytest-xdist all workers share the server, and each has databases that no other one uses.
-What a test asks of the server itself has to be limited to its database.
+Under pytest-xdist all workers share the server, and each has separate databases. A test that
+queries the server itself has to limit that to its database.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
-    """Return the name of a migrated database to copy from; nobody connects to it."""
+    """Return the name of a migrated database to copy from; it has no connections."""
     with postgres_server.database() as url:
         postgres_server.prepare_template(url)
         yield urlsplit(url).path[1:]
@@ -183,7 +183,7 @@ async def copied_url(
 
 @pytest.fixture
 async def close_after_test() -> AsyncIterator[None]:
-    """Close what the test leaves open, so that it does not reach the next one."""
+    """Close a database that the test leaves open."""
     yield
     await close_and_join_threads()
 
@@ -193,7 +193,7 @@ async def close_after_test() -> AsyncIterator[None]:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return a clock that shows noon UTC of Monday, 2 March 2026, until the test sets it."""
+    """Return a clock that stands at noon UTC on Monday, 2 March 2026, until the test sets it."""
     return Clock()
 
 

@@ -1,7 +1,7 @@
 """Add the repository's address to a release: its links, and those of the README.
 
-The release workflow knows the address and sets ``BYTES_SQUADS_REPOSITORY``. A package that is built
-without it names no host, and the links of its README are relative, as in a checkout.
+The release workflow sets ``BYTES_SQUADS_REPOSITORY``. A package that is built without it names no
+host, and the links of its README are relative, as in a checkout.
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ class RepositoryLinks(MetadataHookInterface):
 
 
 def make_absolute(text: str, address: str, tag: str) -> str:
-    """Return Markdown whose relative links lead to the files of a tag in a repository."""
+    """Return Markdown whose relative links point to the files of a tag in a repository."""
     return _IMAGE.sub(f"{address}/raw/{tag}/", _LINK.sub(f"{address}/blob/{tag}/", text))

@@ -1,1 +1,1 @@
-"""Measures the speed of the package beside other implementations: see docs/performance.md."""
+"""Measure the speed of the package and of other implementations: see docs/performance.md."""

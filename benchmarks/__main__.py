@@ -21,10 +21,10 @@ QUICK = Settings(2, 0.15, 0.1, sizes=(20_000, 1_000), pgbench_scale=10)
 
 
 def main() -> None:
-    """Execute what the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("command", choices=("run", "report"), help="measure, or write to docs/")
-    parser.add_argument("--quick", action="store_true", help="two minutes, to see that it works")
+    parser.add_argument("--quick", action="store_true", help="two minutes, to check that it works")
     parser.add_argument("--against", type=Path, help="a checkout of another revision to run beside")
     parts = ["postgres", "sqlite", "growth", "revisions"]
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART")

@@ -1,8 +1,7 @@
 """The same work by other means: by hand on asyncpg and sqlite3, and on ORMs as usually written.
 
-By hand each operation is the best statement or transaction that we know, and checks what the
-operation checks, apart from the limit and the cooldown of transfers. New members are refused, and
-nothing is retried.
+By hand each operation is the best statement or transaction that we know. It checks the same rules,
+except the limit and the cooldown of transfers. New members are refused, and nothing is retried.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ LOCK_SQUAD = """
     SELECT switch_cost, max_members FROM squads
     WHERE guild_id = $1 AND id = $2 AND is_active FOR UPDATE
 """
-# A second statement, so that it sees what was committed while the squad's lock was awaited.
+# A second statement, to read what was committed during the wait for the squad's lock.
 JOIN = f"""
     WITH membership AS (
         INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at)
@@ -90,21 +89,21 @@ JOIN = f"""
 
 
 def uuid7() -> UUID:
-    """Return an id that follows time, made as cheaply as Python can."""
+    """Return an id ordered by time, as cheaply as possible."""
     bits = random.getrandbits(74)
     milliseconds = time.time_ns() // 1_000_000
     return UUID(int=milliseconds << 80 | 7 << 76 | bits >> 62 << 64 | 2 << 62 | bits & 2**62 - 1)
 
 
 def open_pool(url: str, **options: Any) -> Any:
-    """Return a pool. Left to itself, PostgreSQL would plan long statements for each execution."""
+    """Return a pool. By default PostgreSQL would plan long statements for each execution."""
     settings = {"plan_cache_mode": "force_generic_plan"}
     sizes = {"min_size": 0, "max_size": POOL_SIZE}
     return asyncpg.create_pool(url, **sizes, server_settings=settings, **options)
 
 
 async def skip_reset(_: asyncpg.Connection) -> None:
-    """Return a connection to its pool as it is, for statements that change no session setting."""
+    """Return a connection to its pool without a reset: no session setting has changed."""
 
 
 class AsyncpgBaseline:
@@ -139,7 +138,7 @@ class AsyncpgBaseline:
 
 
 class StatementBaseline(AsyncpgBaseline):
-    """The package's own statement for a transfer, without the package around it."""
+    """The package's statement for a transfer, without the package around it."""
 
     async def transfer(self, order: Order) -> None:
         now = self._clock()
@@ -152,7 +151,7 @@ class StatementBaseline(AsyncpgBaseline):
 
 
 class SqliteBaseline:
-    """A transaction in one visit to a thread, as durable as the package's."""
+    """A transaction in one call on a thread, as durable as the package's."""
 
     def __init__(self, path: str, clock: Clock) -> None:
         self._clock = clock

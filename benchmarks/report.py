@@ -40,11 +40,11 @@ WANTED = {
         **dict.fromkeys(("refused-balance", "refused-limit", "refused-cooldown"), 2.0),
     },
 }
-"""The least that a median may be, by the other implementation and the benchmark."""
+"""The smallest valid median, by the other implementation and the benchmark."""
 
 
 def describe(settings: Settings, postgres: str) -> str:
-    """Return what must be known of a session: date, machine, versions and durations."""
+    """Return a session's date, machine, versions and durations."""
     cpu = Path("/proc/cpuinfo")
     model = re.search("model name.*: (.*)", cpu.read_text("utf-8") if cpu.exists() else "")
     versions = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)

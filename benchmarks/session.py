@@ -1,7 +1,7 @@
 """Which implementations are compared in which benchmarks.
 
-In a round every implementation does the same work in turn. A result is the ratio of two of them
-within one round, and of these ratios the median: what slows the machine down slows down both.
+In a round every implementation does the same work in turn. A result is the median of the ratios of
+two of them within a round: a slow machine slows down both.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ REVISION_KEYS = (
 )
 
 Runner = Callable[[str, int, float], Awaitable[float]]
-"""Does the work with a seed, clients and seconds; returns how much it did per second."""
+"""Does the work with a seed, clients and seconds; returns the rate per second."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Settings:
 
 @dataclass
 class Benchmark:
-    """One piece of work, and for each round what each implementation did per second."""
+    """One workload, and each implementation's rate per second in each round."""
 
     key: str
     section: str
@@ -70,7 +70,7 @@ class Benchmark:
     rounds: list[dict[str, float]] = field(default_factory=list)
 
     def ratios(self) -> dict[str, tuple[float, float, float]]:
-        """Return the median, least and greatest of what the first one does for each other's 1."""
+        """Return the median, least and greatest ratio of the first one's rate to each other's."""
         ours, *others = self.rounds[0]
         ratios = {name: sorted(one[ours] / one[name] for one in self.rounds) for name in others}
         return {name: (median(values), values[0], values[-1]) for name, values in ratios.items()}

@@ -22,8 +22,8 @@ from .workloads import BATCH, COOLDOWN_GUILD, GUILD, REGULARS, WAITING_GUILD, Dr
 
 SQLITE = "sqlite://"
 
-# The ledger's rows without their members, and what else may change. Each member's balance follows
-# from the ledger, which is verified at the end.
+# The ledger's rows without their members, and other sums. Each member's balance follows from the
+# ledger, which is verified at the end.
 _STATE = """
     SELECT kind || ' ' || giver_username || ' ' || receiver_username || ' ' || amount, count(*)
     FROM bytes_transactions GROUP BY kind, giver_username, receiver_username, amount
@@ -43,7 +43,7 @@ class Stage:
         self._checks = 0
 
     def clock(self) -> datetime:
-        """Return the wall time, some days later: under rules about time members act once a run."""
+        """Return the wall time, some days later: members in a cooldown act once in each run."""
         return datetime.now(UTC) + timedelta(self._days)
 
     async def __aenter__(self) -> Self:
@@ -89,10 +89,10 @@ class Stage:
         return [tuple(row.values()) for row in rows]
 
     async def request(self, operations: Any, command: str, key: str, *run: Any) -> Any:
-        """Have an implementation "run" a workload, or show its "effect".
+        """Let an implementation "run" a workload, or return its "effect".
 
-        A run takes a seed, clients and seconds, and returns how much was done per second. An effect
-        is of two calls, and returns what changed by how much.
+        A run takes a seed, clients and seconds, and returns the rate per second. An effect is of
+        two calls, and returns the changes of some sums.
         """
         workload = workloads.WORKLOADS[key]
         await self._begin()
@@ -116,8 +116,8 @@ class Stage:
     async def _begin(self) -> None:
         """Prepare a run, outside its time.
 
-        Every member may act again. Dead rows are removed and what was written is brought to disk:
-        nobody pays for the run before.
+        Every member may act again. Dead rows are removed and written pages are flushed, so that a
+        run does not slow down the next one.
         """
         self._days += 1
         await self.query("DELETE FROM squad_memberships")
@@ -132,7 +132,7 @@ class Stage:
 
 
 async def measure_rate(seconds: float, calls: Sequence[Callable[[], Awaitable[object]]]) -> float:
-    """Repeat the calls concurrently for some seconds; return how many were made per second."""
+    """Repeat the calls concurrently for some seconds; return the rate per second."""
     done = 0
 
     async def repeat(call: Callable[[], Awaitable[object]]) -> None:

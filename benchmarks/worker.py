@@ -19,7 +19,7 @@ Request = Callable[..., Awaitable[Any]]
 
 @asynccontextmanager
 async def open_worker(checkout: Path, url: str, members: int) -> AsyncIterator[Request]:
-    """Start a worker and fill its database; at the end it verifies its ledger."""
+    """Start a worker and fill its database; at the end, verify its ledger."""
     command = (sys.executable, "-m", f"{__package__}.worker", str(checkout))
     process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=ROOT)
     requests, answers = process.stdin, process.stdout

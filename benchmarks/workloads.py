@@ -1,4 +1,4 @@
-"""The workloads: which operation is called, with which members, by how many clients."""
+"""The workloads: an operation, its members and the number of clients."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Order = dict[str, Any]
 
 
 class ExhaustedError(Exception):
-    """Nothing is left to do: the run ends early and is timed up to here."""
+    """No work is left: the run ends early and is timed up to here."""
 
 
 def member(number: int) -> str:

@@ -24,8 +24,8 @@ The first is a CHECK constraint; ``BytesOperations.verify`` recomputes the secon
 An action that moves no bytes is a row of 0 bytes: a starting balance of 0, a claim that pays
 nothing, a free join, switch or leave. So every action has an id, an idempotency key and a history.
 
-Discord ids (snowflakes) are unsigned 64-bit integers, which do not fit a SQL ``BIGINT``, and are
-therefore stored as text. On PostgreSQL the primary keys are ``(id, guild_id)``; Python sees ``id``.
+Discord ids (snowflakes) are unsigned 64-bit integers, which do not fit ``BIGINT``, so they are
+stored as text. On PostgreSQL the primary keys are ``(id, guild_id)``, in the models ``id``.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     pip install 'bytes_squads[examples]'
     DISCORD_TOKEN=… DATABASE_URL=postgres://… python discord_bot.py
 
-In PowerShell a variable is set in a line before that: ``$env:DISCORD_TOKEN = '…'``. Without
+In PowerShell, set a variable in a line before that: ``$env:DISCORD_TOKEN = '…'``. Without
 ``DATABASE_URL`` the database is ``bytes_squads.db``, a SQLite file. The bot needs no privileged
-intent. With ``MEMBERS_INTENT=1``, and that intent enabled in Discord's developer portal, it notices
+intent. With ``MEMBERS_INTENT=1``, and that intent enabled in Discord's developer portal, it records
 who leaves the server. To assign roles it needs Manage Roles, and a role above them.
 
 Members get ``/bytes balance|send|daily|leaderboard|weekly|history`` and
@@ -88,8 +88,8 @@ class EconomyBot(discord.Client):
 
 
 # 2. Before and after each command ---------------------------------------------------------------
-# Discord expects a response within 3 seconds, which a database cannot guarantee: each command is
-# deferred first, with a "thinking…" that only its member sees, which the answer then replaces.
+# Discord expects a response within 3 seconds, which a database cannot guarantee. So each command is
+# deferred first: only its member sees "thinking…", until the answer replaces it.
 
 
 class EconomyTree(app_commands.CommandTree):
@@ -144,7 +144,7 @@ async def say(
         log.warning("interaction %d got no answer: %s", interaction.id, error)
 
 
-# 3. Refusals in plain words ---------------------------------------------------------------------
+# 3. Refusals ------------------------------------------------------------------------------------
 # Each refusal is an error class with its numbers; a refused operation has changed nothing.
 
 
@@ -207,7 +207,7 @@ def now() -> datetime:
 
 
 async def currency(interaction: Interaction, otherwise: str | None = None) -> str:
-    """Return what the guild calls its bytes, with its emoji; ask before anything is moved.
+    """Return the guild's currency, name and emoji; call it before any bytes move.
 
     If the database is unavailable, return ``otherwise``, if that is given.
     """
@@ -330,7 +330,7 @@ def history_line(row: bs.BytesTransaction, user_id: str) -> str:
 async def update_roles(member: Member) -> None:
     """Add the roles of rewards and squads that are due, and remove those that are not.
 
-    A failure is only logged: the next call makes up for it.
+    A failure is only logged: the next call repeats it.
     """
     guild = member.guild
     with failures_logged(f"the roles of member {member.id} were not updated"):

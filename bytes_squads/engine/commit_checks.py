@@ -48,7 +48,7 @@ BACKOFF_MAX = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CommitCheck:
-    """A query that tells whether a transaction was committed.
+    """A query to find out whether a transaction was committed.
 
     Attributes:
         statement: A SELECT.

@@ -261,7 +261,7 @@ async def _release(pool: Any, connection: Any, *, ok: bool) -> None:
 
 
 def _terminate(connection: Any) -> None:
-    with suppress(asyncpg.InterfaceError):  # the pool has noticed already that it is closed
+    with suppress(asyncpg.InterfaceError):  # the pool has closed it already
         connection.terminate()
 
 
@@ -310,7 +310,7 @@ async def dedicated_connection(client: AsyncpgDBClient) -> AsyncIterator[Any]:
 
 
 def is_read_write_wanted(client: BaseDBAsyncClient) -> bool:
-    """Return whether the client's URL asks for a server that accepts writes."""
+    """Return whether the client's URL requires a server that accepts writes."""
     connector = isinstance(client, AsyncpgDBClient) and connection_options(client).get("connect")
     return isinstance(connector, ServerConnector) and connector.target == "read-write"
 

@@ -29,7 +29,7 @@ class ReadOnlyServerError(StorageUnavailableError):
 
 
 class UniqueConflictError(TransientError):
-    """A row with the same key exists; a retry sees it."""
+    """A row with the same key exists; a retry reads it."""
 
     def is_about(self, constraint: str, *columns: str) -> bool:
         """Return whether this unique constraint was violated.

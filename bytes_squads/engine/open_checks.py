@@ -44,7 +44,7 @@ def require_same_file(client: SqliteClient) -> None:
     is one ``os.stat``. A deletion between this check and COMMIT is not detected.
 
     Args:
-        client: An open SQLite client; the first call for a connection remembers its file.
+        client: An open SQLite client; the first call for a connection stores its file.
 
     Raises:
         StorageUnavailableError: The file was deleted or replaced.

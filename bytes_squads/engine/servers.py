@@ -1,8 +1,7 @@
 """Connect to one of several PostgreSQL servers, and recognise a former primary.
 
-A standby that is promoted begins a new timeline. The connector remembers the newest timeline that
-it has seen: a primary on an older one was replaced, and its rows are no longer those of the
-database, even if it still runs or is started again.
+A standby that is promoted begins a new timeline. The connector stores the newest timeline that it
+has seen. A primary on an older one is a former primary, even if it still runs or is started again.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class Session:
     """A server process and its server.
 
     Attributes:
-        pid: Its process id as the driver knows it.
+        pid: Its process id as the driver reports it.
         started: When it began; None if that is unknown, as behind a pooler.
         timeline: The server's timeline; None on a standby, or if it is unknown.
         connector: Opened the connection; None for one of another pool.

@@ -16,7 +16,7 @@ from tortoise.models import Model
 def column_type(field: Field[Any]) -> str:
     """Return the type of a field's values as source code."""
     if isinstance(field, JSONField):
-        # Written as JSONField[…](…), or as a class of its own that derives from JSONField[…].
+        # Written as JSONField[…](…), or as a subclass of JSONField[…].
         generic = getattr(field, "__orig_class__", None) or type(field).__orig_bases__[0]
         name = str(get_args(generic)[0]).replace("typing.", "")
     else:

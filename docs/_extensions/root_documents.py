@@ -1,4 +1,4 @@
-"""Puts the documents of the project's root in the place of the pages that only point to them."""
+"""Replaces pages that only point to a document of the project's root by that document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAGES = {"changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
 
 
 def take(app: Sphinx, page: str, source: list[str]) -> None:
-    """Read the document, its links as seen from the folder of the documentation."""
+    """Read the document, with links relative to the folder of the documentation."""
     if page in PAGES:
         document = app.srcdir.parent / PAGES[page]
         app.env.note_dependency(document)

@@ -1,4 +1,4 @@
-"""What is in front of every page: the token, and the headers that browsers obey."""
+"""The token and the security headers of every page."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ HEADERS = {
 class Guard:
     """Answer 401 with a form for the token to a visitor without it, and add the headers.
 
-    The token is shown once, in the form or as ``?token=``; then a cookie takes its place, which
-    holds a digest of it.
+    The visitor sends the token once, in the form or as ``?token=``; after that, a cookie with a
+    digest of it.
 
     Args:
-        app: The app behind it.
+        app: The protected app.
         token: The token.
         login_page: The page with the form; its argument is whether a wrong token was given.
         open_paths: Paths that need no token, such as the style sheet's.
@@ -68,7 +68,7 @@ class Guard:
         await (answer or self._app)(scope, receive, send_with_headers)
 
     async def _check(self, request: Request) -> Response | None:
-        """Return the answer to a request that may not pass, or that shows the token."""
+        """Return the answer to a request without the token, or to one that sends it."""
         path = request.url.path
         if request.method == "POST" and path == "/login":
             form = parse_qs(await self._read_form(request))
