@@ -1,4 +1,4 @@
-"""A guild that moves: it arrives as it left, as a whole or not at all."""
+"""Export and import of a guild: unchanged, as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def source_url(
 
 
 async def test_import_makes_the_guild_that_was_exported(source_url: str, migrated_url: str) -> None:
-    """Every row of it, from either database to either, beside another guild, which stays."""
+    """All rows are equal, from either database to either; another guild stays."""
     async with open_database(source_url):
         await populate()
         left = await dump()
@@ -75,7 +75,7 @@ async def test_import_makes_the_guild_that_was_exported(source_url: str, migrate
 
 
 async def test_operations_go_on_after_an_import(source_url: str, migrated_url: str) -> None:
-    """Keys are remembered, streaks go on, new members and squads find room."""
+    """Keys, streaks, new members and squads work after an import."""
     async with open_database(source_url) as money:
         await populate()
         first = await money.grant(GUILD, BOB, 3, idempotency_key="click 2")
@@ -99,7 +99,7 @@ async def test_operations_go_on_after_an_import(source_url: str, migrated_url: s
 
 
 async def test_export_is_one_snapshot(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What others write while it is being written is not in it; and they need not wait."""
+    """Concurrent writes are not in the export, and do not wait."""
     monkeypatch.setattr(archives, "BATCH_SIZE", 1)
     monkeypatch.setattr("bytes_squads.archive.exporter.BATCH_SIZE", 1)
     richer = "UPDATE bytes_balances SET balance = balance + 1, total_received = total_received + 1"
@@ -135,7 +135,7 @@ async def test_export_is_one_snapshot(migrated_url: str, monkeypatch: pytest.Mon
 
 
 async def test_export_reads_pages_without_gaps(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a page is, no row is skipped or repeated."""
+    """With any batch size no row is skipped or repeated."""
     await populate()
     whole = await export_records()
     for size in (1, 2, 3):
@@ -154,7 +154,7 @@ async def test_export_of_an_unknown_guild_is_refused(db: Any) -> None:
 
 
 async def test_export_writes_ascii(db: Any) -> None:
-    """A name with an escape sequence does nothing to the terminal that shows the archive."""
+    """Escape sequences in names are written as ASCII escapes."""
     await populate()
     target = io.BytesIO()
     await export_guild(GUILD, target)
@@ -176,7 +176,7 @@ async def refusal(source: io.BytesIO, guild: str | None = None) -> ArchiveError:
 
 
 async def test_import_of_a_truncated_archive_is_refused(lines: list[Record]) -> None:
-    """Wherever it was: between lines and inside of them, down to the very end."""
+    """Truncated anywhere, between lines or inside of them, it is refused."""
     text = write_archive(lines).getvalue()
     ends = [place for place, byte in enumerate(text, 1) if byte == ord("\n")]
     for place in (0, 1, *ends[:3], ends[-3], ends[-2], ends[-2] + 7, len(text) - 2):
@@ -213,7 +213,7 @@ def _anothers(lines: list[Record]) -> None:
 async def test_import_of_an_inconsistent_ledger_is_refused(
     lines: list[Record], tamper: Callable[[list[Record]], None]
 ) -> None:
-    """Whoever changes an amount, a party, or leaves a row away is found out."""
+    """A changed amount or party, or a missing row, is refused."""
     tamper(lines)
     error = await refusal(write_archive(lines))
     assert "the books do not balance: member " in str(error)
@@ -266,7 +266,7 @@ WRONG_LINES = {
 
 @pytest.mark.parametrize("what", WRONG_LINES)
 async def test_import_names_the_invalid_line(lines: list[Record], what: str) -> None:
-    """By its number and what is wrong with it, in one line; nothing is changed."""
+    """The error has the number and the problem of the line; nothing is changed."""
     change, told = WRONG_LINES[what]
     before = [dict(line) for line in lines]
     change(lines)
@@ -286,7 +286,7 @@ async def test_import_names_the_invalid_line(lines: list[Record], what: str) -> 
     "raw", [b"", b"hello\n", b"[]\n", b"\xff\xfe{\x00\n", b"PK\x03\x04", b'{"type": "header"}\n']
 )
 async def test_import_of_another_file_is_refused_at_its_first_line(db: Any, raw: bytes) -> None:
-    """Whatever somebody hands in by mistake."""
+    """A file that is not an archive is refused."""
     assert (await refusal(io.BytesIO(raw))).line == 1
 
 
@@ -298,7 +298,7 @@ async def test_import_of_a_line_without_end_is_refused(lines: list[Record]) -> N
 
 
 async def test_import_names_a_duplicate_row(lines: list[Record]) -> None:
-    """Ids and keys are unique in the database, which knows the rows that a reader forgets."""
+    """A duplicate id or key is refused with its line."""
     repeats = (
         find_record(lines, "balance", user_id=ALICE),
         find_record(lines, "membership"),
@@ -315,7 +315,7 @@ async def test_import_names_a_duplicate_row(lines: list[Record]) -> None:
 
 
 async def test_import_of_another_guild_is_refused(lines: list[Record]) -> None:
-    """Whoever says which guild is meant gets that guild or none."""
+    """With guild_id, an archive of another guild is refused."""
     error = await refusal(write_archive(lines), OTHER_GUILD)
     assert str(error) == f"line 1: this is an archive of guild {GUILD}, not of guild {OTHER_GUILD}"
     assert (await import_guild(write_archive(lines), GUILD))[0] == GUILD
@@ -347,21 +347,21 @@ async def _settings(money: BytesOperations) -> None:
 async def test_import_into_a_guild_with_rows_is_refused(
     lines: list[Record], do: Callable[[BytesOperations], Any], told: str
 ) -> None:
-    """Two economies cannot be added up."""
+    """An import into a guild with rows is refused."""
     await do(BytesOperations())
     error = await refusal(write_archive(lines))
     assert str(error) == f"guild {GUILD} is not empty: it has {told}"
 
 
 async def test_import_replaces_a_config_of_defaults(lines: list[Record]) -> None:
-    """Looking at a guild's config makes one, and a bot looks as soon as it is invited."""
+    """A stored config of defaults does not prevent an import."""
     await BytesOperations().get_config(GUILD)
     await import_guild(write_archive(lines))
     assert (await export_records())[1:] == lines[1:]
 
 
 async def test_import_of_a_guild_without_a_config_makes_none(lines: list[Record]) -> None:
-    """Squads can be made before anything else is."""
+    """A guild with squads only can be moved."""
     await SquadOperations().create_squad(SquadCreate(guild_id=OTHER_GUILD, role_id=1, name="x"))
     only_a_squad = await export_records(OTHER_GUILD)
     await bytes_squads.Squad.all().delete()
@@ -393,7 +393,7 @@ async def test_import_that_is_interrupted_leaves_nothing(lines: list[Record], tu
 async def test_import_cancelled_during_many_rows_leaves_nothing(
     lines: list[Record], turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So many turns of the event loop after they began to be sent; the connection stays usable."""
+    """Cancelled while many rows are sent, it leaves nothing, and the connection works."""
     gift = {
         **find_record(lines, "transaction", kind="charge"),
         "reason": "x" * 200,
@@ -449,7 +449,7 @@ async def test_import_cancelled_during_many_rows_leaves_nothing(
 
 
 async def test_get_balance_during_an_import_waits(lines: list[Record]) -> None:
-    """A click in the guild that is being imported waits, and does not make a member anew."""
+    """An operation in the guild that is being imported waits, and creates no member."""
     clicks = []
 
     def click(_: int) -> None:
@@ -463,7 +463,7 @@ async def test_get_balance_during_an_import_waits(lines: list[Record]) -> None:
 
 @pytest.mark.postgres
 async def test_import_refuses_a_squad_made_during_it(db: Any, lines: list[Record]) -> None:
-    """Making a squad waits for nobody; the import then finds more than it has brought."""
+    """Creating a squad does not wait; the import is then refused."""
     squad = (
         "INSERT INTO squads (guild_id, id, role_id, name, switch_cost, is_active, created_at, "
         f"updated_at) VALUES ('{GUILD}', '{SQUAD}', '1', 'x', 0, true, now(), now())"
@@ -486,7 +486,7 @@ async def test_import_refuses_a_squad_made_during_it(db: Any, lines: list[Record
 
 
 async def test_import_does_not_block_other_guilds(lines: list[Record]) -> None:
-    """Transfers there go on while a guild is imported here, and both books balance."""
+    """Transfers in another guild go on during an import."""
     money = BytesOperations()
 
     async def trade() -> int:

@@ -37,7 +37,7 @@ async def assert_usable(db: Database) -> None:
 async def test_import_cancelled_at_any_await_leaves_all_or_nothing(
     db: Database, again: bool
 ) -> None:
-    """Wherever the cancel comes, the guild is there as a whole or not at all."""
+    """Cancelled at any await, the guild is imported as a whole or not at all."""
     await populate()
     lines, whole = await export_records(), await dump()
     await delete_all_rows()
@@ -60,7 +60,7 @@ async def test_import_cancelled_at_any_await_leaves_all_or_nothing(
 async def test_export_cancelled_at_any_await_leaks_nothing(
     db: Database, monkeypatch: pytest.MonkeyPatch, again: bool
 ) -> None:
-    """Wherever the cancel comes, the database works on, and so does the next export."""
+    """Cancelled at any await, the next operation and the next export work."""
     monkeypatch.setattr("bytes_squads.archive.sql.BATCH_SIZE", 2)
     monkeypatch.setattr("bytes_squads.archive.exporter.BATCH_SIZE", 2)
     await populate()

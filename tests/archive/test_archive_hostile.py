@@ -1,4 +1,4 @@
-"""Archives made to do harm: refused in one line with nothing stored, or of no harm afterwards."""
+"""Malicious archives: refused in one line with nothing stored, or harmless."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
 async def use(guild: str) -> None:
-    """Let every kind of operation meet what was imported: each answers or refuses."""
+    """Run every operation on the imported guild: each succeeds or refuses."""
     clock = Clock(NOW)
     money, teams = BytesOperations(clock=clock), SquadOperations(clock=clock)
     members = [row.user_id for row in await bytes_squads.BytesBalance.all()]
@@ -144,7 +144,7 @@ def as_archive(lines: list[Record]) -> io.BytesIO:
 
 @pytest.mark.parametrize("what", REFUSED)
 async def test_import_refuses_a_hostile_line(lines: list[Record], what: str) -> None:
-    """One line says what is wrong, and nothing is stored; the archive as it was is imported."""
+    """The error is one line, and nothing is stored; the original archive is imported."""
     good = write_archive(lines)
     REFUSED[what](lines)
     with pytest.raises(ArchiveError) as caught:
@@ -181,7 +181,7 @@ EDGES = {
 async def test_import_of_extreme_values_leaves_a_usable_guild(
     lines: list[Record], what: str
 ) -> None:
-    """Every operation answers or refuses, and the guild can be exported and imported again."""
+    """Every operation succeeds or refuses, and the guild can be moved again."""
     EDGES[what](lines)
     await import_guild(write_archive(lines))
     await use(GUILD)
@@ -204,7 +204,7 @@ async def test_import_of_an_input_without_end_is_refused(db: Any, device: Path) 
 
 
 def test_archive_is_spooled_up_to_its_first_invalid_line(lines: list[Record]) -> None:
-    """What follows a good beginning without end is refused at its first line, and not copied."""
+    """An endless archive is refused at its first invalid line, which is not copied."""
     good = write_archive(lines[:3]).getvalue()
 
     class Endless(io.BytesIO):

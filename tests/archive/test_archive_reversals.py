@@ -1,4 +1,4 @@
-"""Reversals in archives: they are moved, and refused where no operation can have written them."""
+"""Reversals in archives: imported, and refused if no operation can have written them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def records(db: Database, bytes_ops: BytesOperations) -> list[Record]:
 
 
 async def test_import_keeps_reversals(records: list[Record], bytes_ops: BytesOperations) -> None:
-    """The imported guild's books balance, and the row cannot be taken back again."""
+    """The imported ledger is consistent, and the row cannot be reversed again."""
     await import_guild(write_archive(records))
     again = await export_records()
     reversal = find_record(again, "transaction", kind="reversal")
@@ -57,7 +57,7 @@ async def test_import_refuses_a_reversal_of_another_row(records: list[Record], w
 
 
 async def test_import_refuses_a_reversal_of_another_amount(records: list[Record]) -> None:
-    """A transfer of 30 is not taken back by 29 bytes, though every sum is right."""
+    """A reversal of a transfer of 30 by 29 bytes is refused."""
     find_record(records, "transaction", kind="reversal")["amount"] = 29
     alice = find_record(records, "balance", user_id=ALICE)
     bob = find_record(records, "balance", user_id=BOB)

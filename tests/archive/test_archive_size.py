@@ -1,4 +1,4 @@
-"""A large guild moves as a small one does: as a whole, and with no more memory."""
+"""A large guild moves with as little memory as a small one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Archives:
 async def test_export_and_import_of_a_large_guild_take_constant_memory(
     archives: Archives, backend: str, migrated_url: str, tmp_path: Path
 ) -> None:
-    """In and out again: the same lines, and the books balance."""
+    """The second export has the same lines, and the memory does not grow."""
     assert archives.most - archives.least < ROOM
 
     least = run("import", archives.small, url=migrated_url)

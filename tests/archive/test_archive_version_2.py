@@ -1,4 +1,4 @@
-"""Archives of version 2 can still be imported, and version 3 has what came with it."""
+"""Archives of version 2 can still be imported, and version 3 has the new fields."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_export_writes_the_new_fields(records: list[Record]) -> None:
 
 
 async def test_import_of_version_2_sets_the_defaults(records: list[Record]) -> None:
-    """Settings that the archive does not have are the defaults, and nobody has left."""
+    """Missing settings get the defaults, and no member has left."""
     await import_guild(write_archive(as_version_2(records)))
     config, default = await BytesConfig.get(guild_id=GUILD), BytesConfig(guild_id=GUILD)
 

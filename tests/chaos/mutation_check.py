@@ -1,8 +1,8 @@
-"""Do the tests have teeth? Take out one safeguard at a time, and see which tests fail.
+"""Remove one safeguard at a time, and list the tests that fail.
 
-Each mutation replaces a piece of the package in a copy of the checkout and runs the tests that are
-meant to notice. ``make mutation-check`` runs them all and fails when one goes unnoticed;
-`test_mutation_check` checks that every piece is still there.
+Each mutation replaces a piece of the package in a copy of the checkout and runs the tests that
+should fail. ``make mutation-check`` fails if a mutation passes; `test_mutation_check`
+checks that every piece exists.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300
-"""How long a run may take; one that hangs has noticed as well."""
+"""The longest run; a run that hangs counts as failed."""
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A safeguard and how to take it out."""
+    """A safeguard and how to remove it."""
 
     safeguard: str
     file: str
@@ -41,7 +41,7 @@ MUTATIONS = (
         "tests/laws/test_concurrency.py",
     ),
     Mutation(
-        "Rows are locked before they are judged",
+        "Rows are locked before they are checked",
         "bytes_squads/sql/postings.py",
         "        ORDER BY user_id FOR UPDATE\n",
         "        ORDER BY user_id\n",
@@ -69,7 +69,7 @@ MUTATIONS = (
         "tests/laws/test_concurrency.py tests/operations/test_transfers.py",
     ),
     Mutation(
-        "A receiver without room is refused",
+        "An overflow of the receiver's total is refused",
         "bytes_squads/sql/postings.py",
         "WHEN receiver.total_received > {MAX_BYTES} - {amount} THEN",
         "WHEN receiver.total_received > {MAX_BYTES} THEN",
@@ -90,7 +90,7 @@ MUTATIONS = (
         "tests/laws/test_concurrency.py tests/operations/test_transfers.py",
     ),
     Mutation(
-        "A refusal is believed only if the locked rows are the snapshot's",
+        "A refusal is valid only if the locked rows are the snapshot's",
         "bytes_squads/sql/statement.py",
         "AND {changed} THEN 'stale'",
         "AND false THEN 'stale'",
@@ -105,7 +105,7 @@ MUTATIONS = (
         " tests/operations/test_squad_memberships.py",
     ),
     Mutation(
-        "A claim holds only if what was read still holds",
+        "A claim is posted only if the row that it read has not changed",
         "bytes_squads/sql/claims.py",
         "IS DISTINCT FROM $15::date THEN 'outdated'",
         "IS DISTINCT FROM $15::date THEN 'done'",
@@ -140,7 +140,7 @@ MUTATIONS = (
         "tests/unit/test_calendar.py",
     ),
     Mutation(
-        "Who left is not on the leaderboard",
+        "Members who left are not in the leaderboard",
         "bytes_squads/sql/queries.py",
         "SELECT user_id, balance FROM bytes_balances WHERE guild_id = $1 AND left_at IS NULL",
         "SELECT user_id, balance FROM bytes_balances WHERE guild_id = $1",
@@ -168,7 +168,7 @@ MUTATIONS = (
         "tests/operations/test_statistics.py",
     ),
     Mutation(
-        "Only roles of the guild's rewards and squads are taken",
+        "Only roles of the guild's rewards and squads are removed",
         "bytes_squads/operations/guilds.py",
         "current & given - due",
         "current - due",
@@ -189,14 +189,14 @@ MUTATIONS = (
         "tests/operations/test_set_balance.py",
     ),
     Mutation(
-        "A new member stays, who has the balance that is set",
+        "A new member is kept if the balance is the one to set",
         "bytes_squads/operations/ledger.py",
         'verdict["outcome"] == "unchanged"',
         "False",
         "tests/operations/test_set_balance.py",
     ),
     Mutation(
-        "A reset sees members who became known while it waited",
+        "A reset includes members created while it waits",
         "bytes_squads/sql/reset_balances.py",
         "        WHEN {_CHANGED} THEN 'stale'\n",
         "",
@@ -238,14 +238,14 @@ MUTATIONS = (
         "tests/operations/test_reversals.py",
     ),
     Mutation(
-        "A reversal makes nobody known",
+        "A reversal creates no member",
         "bytes_squads/sql/reversals.py",
         "OR receiver.id IS NULL AND $5::text <> 'SYSTEM' THEN 'outdated'",
         "OR receiver.id IS NULL AND $5::text <> 'SYSTEM' THEN 'unknown_member'",
         "tests/operations/test_reversals.py",
     ),
     Mutation(
-        "A reversal takes the totals back",
+        "A reversal lowers the totals",
         "bytes_squads/sql/reversals.py",
         "update_balances(takes_back=True)",
         "update_balances()",
@@ -280,7 +280,7 @@ MUTATIONS = (
         "tests/laws/test_concurrency.py tests/operations/test_squad_memberships.py",
     ),
     Mutation(
-        "A seat that was taken since the snapshot is seen",
+        "A seat that was taken since the snapshot is counted",
         "bytes_squads/sql/squads.py",
         "          AND squads.max_members IS NOT NULL AND verdict.outcome = 'done'",
         "          AND false",
@@ -294,7 +294,7 @@ MUTATIONS = (
         "tests/laws/test_cancellation.py",
     ),
     Mutation(
-        "A block releases its connection before a cancel goes on",
+        "A cancelled block releases its connection first",
         "bytes_squads/engine/tasks.py",
         "    if asyncio.current_task() in running_tasks:",
         "    if True:",
@@ -308,7 +308,7 @@ MUTATIONS = (
         "tests/engine/test_cancelled_waiters.py",
     ),
     Mutation(
-        "Operations gathered in a block take turns",
+        "Operations gathered in a block run one after another",
         "bytes_squads/engine/transaction.py",
         "    state = _state_of(client)\n    async with state.lock:\n",
         "    state = _state_of(client)\n    async with asyncio.Lock():\n",
@@ -329,42 +329,42 @@ MUTATIONS = (
         "tests/laws/test_concurrency.py tests/laws/test_faults.py",
     ),
     Mutation(
-        "A single statement whose answer was lost is looked for",
+        "The outcome of a single statement whose answer was lost is found out",
         "bytes_squads/engine/operation.py",
         "                if found is not None:\n",
         "                if False:\n",
         "tests/laws/test_faults.py",
     ),
     Mutation(
-        "A lost COMMIT is looked for, not guessed: committed",
+        "The outcome of a lost COMMIT is found out: committed",
         "bytes_squads/engine/commit_checks.py",
         "return rows if committed else None",
         "return rows",
         "tests/laws/test_faults.py",
     ),
     Mutation(
-        "A lost COMMIT is looked for, not guessed: not committed",
+        "The outcome of a lost COMMIT is found out: not committed",
         "bytes_squads/engine/commit_checks.py",
         "return rows if committed else None",
         "return None",
         "tests/laws/test_faults.py",
     ),
     Mutation(
-        "The server process is ended before nothing is said to have happened",
+        "The server process is ended before an operation counts as not done",
         "bytes_squads/engine/commit_checks.py",
         "        while await execute(connection, END_BACKEND, lost.pid, lost.started):",
         "        while False:",
         "tests/laws/test_late_packets.py",
     ),
     Mutation(
-        "Behind a pooler nothing is guessed",
+        "Behind a pooler an absent row is no proof",
         "bytes_squads/engine/commit_checks.py",
         "(False if direct and False in results else None)",
         "(False if False in results else None)",
         "tests/laws/test_late_packets.py",
     ),
     Mutation(
-        "A config that is not there was not proved to be unsaved",
+        "An absent config is no proof",
         "bytes_squads/operations/bytes.py",
         "check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at)),",
         "check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at), absent=False),",
@@ -392,14 +392,14 @@ MUTATIONS = (
         "tests/engine/test_standby.py",
     ),
     Mutation(
-        "A wait for the standby that was cancelled is noticed",
+        "A cancelled wait for the standby is detected",
         "bytes_squads/engine/_tortoise.py",
         "            self.unconfirmed = True\n",
         "            pass\n",
         "tests/engine/test_standby.py",
     ),
     Mutation(
-        "A block begins on a new connection where the idle one is lost",
+        "A block begins on a new connection if the idle one is lost",
         "bytes_squads/engine/connections.py",
         "                if not spare or loop.time() > deadline or find_loss(error) is None:\n",
         "                if error:\n",
@@ -413,7 +413,7 @@ MUTATIONS = (
         "tests/engine/test_lost_connections.py tests/engine/test_failover.py",
     ),
     Mutation(
-        "The outcome of a lost COMMIT is asked of the primary",
+        "The outcome of a lost COMMIT is looked up on the primary",
         "bytes_squads/engine/connections.py",
         '"target_session_attrs": "primary"',
         '"target_session_attrs": "any"',
@@ -448,56 +448,56 @@ MUTATIONS = (
         "tests/schema/test_final_ledger.py",
     ),
     Mutation(
-        "verify adds up what was sent",
+        "verify adds up sent bytes",
         "bytes_squads/sql/queries.py",
         "OR sent_high <> total_sent >> 32 OR sent_low <> total_sent & 4294967295",
         "",
         "tests/operations/test_verify.py",
     ),
     Mutation(
-        "An archive is of one moment",
+        "An archive is of one snapshot",
         "bytes_squads/engine/connections.py",
         '"BEGIN ISOLATION LEVEL REPEATABLE READ;"',
         '"BEGIN"',
         "tests/archive/test_archive.py",
     ),
     Mutation(
-        "An archive that was cut off is noticed by its counts",
+        "A truncated archive is detected by its counts",
         "bytes_squads/archive/format.py",
         "        if found != record.values():\n",
         "        if found is None:\n",
         "tests/archive/test_archive.py",
     ),
     Mutation(
-        "An archive goes into an empty guild only",
+        "An archive is imported into an empty guild only",
         "bytes_squads/archive/importer.py",
         "    if found:\n",
         "    if not counts:\n",
         "tests/archive/test_archive.py",
     ),
     Mutation(
-        "An archive's books are checked before it is committed",
+        "An archive's balances are verified before it is committed",
         "bytes_squads/archive/importer.py",
         "        if not report.ok:\n",
         "        if report is None:\n",
         "tests/archive/test_archive.py",
     ),
     Mutation(
-        "An archive's rows are sent to their end, whoever cancels",
+        "An archive's rows are sent to their end despite a cancel",
         "bytes_squads/archive/importer.py",
         "await run_to_completion(execute_many(db, statement, rows))",
         "await execute_many(db, statement, rows)",
         "tests/archive/test_archive.py",
     ),
     Mutation(
-        "A text is stored as what it is, not as its str() says",
+        "A text is stored as the builtin value, not as its str()",
         "bytes_squads/domain/validation.py",
         "return str.__str__(value)",
         "return str(value)",
         "tests/laws/test_values.py",
     ),
     Mutation(
-        "A number is stored as what it is, not as its int() says",
+        "A number is stored as the builtin value, not as its int()",
         "bytes_squads/domain/validation.py",
         "return int.__add__(value, 0)",
         "return int(value)",
@@ -511,7 +511,7 @@ MUTATIONS = (
         "tests/laws/test_inputs.py",
     ),
     Mutation(
-        "A claim in an archive can be answered again",
+        "A claim in an archive has the details of its result",
         "bytes_squads/archive/records.py",
         '        or set(details) != {"streak", "multiplier", "claimed_on", "balance"}\n',
         "",
@@ -525,7 +525,7 @@ MUTATIONS = (
         "tests/archive/test_archive_hostile.py",
     ),
     Mutation(
-        "Of processes that migrate one does it",
+        "One of several processes applies the migrations",
         "migrations/bytes_squads/3_20261124232000_one_place_for_keys.py",
         '    \'SELECT "member"."claim_key" FROM "bytes_balances" AS "member" LIMIT 0\',\n',
         "",

@@ -1,4 +1,4 @@
-"""The command line, run as its users run it: as a process, into a pipe."""
+"""The command line, as a process with its output in a pipe."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ async def tamper(url: str, user_id: str, amount: int) -> None:
 # demo ---------------------------------------------------------------------------------------------
 
 
-def test_demo_prints_its_story_and_a_consistent_ledger(run: Run, tmp_path: Path) -> None:
-    """Without a URL it replaces a file of its own, whatever DATABASE_URL says."""
+def test_demo_prints_its_tables_and_a_consistent_ledger(run: Run, tmp_path: Path) -> None:
+    """Without a URL it replaces its own file and ignores DATABASE_URL."""
     file = tmp_path / "bytes_squads_demo.db"
     file.write_text("left over from the last time")
 
@@ -103,7 +103,7 @@ def test_demo_prints_its_story_and_a_consistent_ledger(run: Run, tmp_path: Path)
 
 @pytest.mark.postgres
 def test_demo_uses_a_new_guild_each_time(run: Run, empty_url: str) -> None:
-    """On a database of the operator's it touches nothing that was there."""
+    """On a given database it changes no existing row."""
     first, second = (run("demo", "--database-url", empty_url) for _ in range(2))
     everything = run("verify", "--database-url", empty_url)
 
@@ -115,7 +115,7 @@ def test_demo_uses_a_new_guild_each_time(run: Run, empty_url: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 def test_demo_that_cannot_make_its_file_is_one_line(run: Run, tmp_path: Path) -> None:
-    """Something that is no file stands where the demo wants its own."""
+    """If its path is not a file, the demo fails in one line."""
     (tmp_path / "bytes_squads_demo.db").mkdir()
     result = run("demo")
     assert result.returncode == 1
@@ -124,7 +124,7 @@ def test_demo_that_cannot_make_its_file_is_one_line(run: Run, tmp_path: Path) ->
 
 
 def test_demo_that_is_interrupted_is_one_line(tmp_path: Path) -> None:
-    """Ctrl-C leaves no traceback behind and exits with 130, as shells have it."""
+    """Ctrl-C prints one line and exits with 130."""
     with subprocess.Popen(
         make_command_line("demo"),
         cwd=tmp_path,
@@ -163,7 +163,7 @@ def test_upgrade_prints_what_it_applied(run: Run, empty_url: str) -> None:
 async def test_verify_names_the_member_whose_balance_differs(
     run: Run, migrated_url: str, ids: Any
 ) -> None:
-    """It exits with 0 while all agree and with 1 when something is off, also for one guild."""
+    """It exits with 0 without and with 1 with a discrepancy, also for one guild."""
     await bytes_squads.init(migrated_url)
     await BytesOperations().get_balance(ids.guild, ids.alice)
     await BytesOperations().get_balance(ids.other_guild, ids.bob)
@@ -188,7 +188,7 @@ async def test_verify_names_the_member_whose_balance_differs(
 
 
 def test_verify_cuts_a_long_report(ids: Any) -> None:
-    """A thousand discrepancies do not scroll the summary away."""
+    """A thousand discrepancies are truncated."""
     line = LedgerDiscrepancy(ids.guild, ids.alice, "balance", 1, 2)
     out = io.StringIO()
     Console(file=out, width=TERMINAL_WIDTH).print(
@@ -237,7 +237,7 @@ async def test_upgrade_prints_json_for_scripts(empty_url: str) -> None:
 @pytest.mark.parametrize("name", ["demo", "upgrade", "verify"])
 @pytest.mark.parametrize("url", [UNREACHABLE, f"mysql://bot:{PASSWORD}@127.0.0.1/bot"])
 def test_error_is_one_line_without_the_password(run: Run, name: str, url: str) -> None:
-    """A database that cannot be opened is told on stderr, and the exit code is 1."""
+    """The error of a database that cannot be opened is on stderr, and the exit code is 1."""
     result = run(name, "--database-url", url)
     assert result.returncode == 1
     assert re.fullmatch(r"Error: .+\n", result.stderr)
@@ -245,14 +245,14 @@ def test_error_is_one_line_without_the_password(run: Run, name: str, url: str) -
 
 
 def test_invalid_command_line_exits_with_2(run: Run) -> None:
-    """So that a script can tell a typing error from a refusal."""
+    """A wrong command line exits with 2, a refusal with 1."""
     results = [run("frobnicate"), run("verify", "--guild", "12 "), run("demo", "--guild")]
     assert [result.returncode for result in results] == [2, 2, 2]
     assert "is not a Discord id" in results[1].stderr
 
 
 def test_help_has_examples_and_the_exit_codes(run: Run) -> None:
-    """What an operator needs stands in --help."""
+    """--help has examples and the exit codes."""
     result = run("--help")
     assert result.returncode == 0
     for part in ("bytes-squads demo", "upgrade --database-url postgres://", "Exit codes:"):

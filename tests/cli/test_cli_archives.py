@@ -1,4 +1,4 @@
-"""The commands that move a guild: files, pipes, signals, and what is told."""
+"""The commands that move a guild: files, pipes, signals and messages."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def text(path: Path) -> str:
 async def test_export_and_import_through_a_file(
     populated_url: str, target_url: str, tmp_path: Path
 ) -> None:
-    """What went out comes in; both commands tell how much it was, and what is checked agrees."""
+    """The imported guild is equal; both commands print the number of rows."""
     file = tmp_path / "guild.jsonl"
     told = "4 members, 14 ledger rows, 3 squads, 2 memberships"
 
@@ -73,7 +73,7 @@ async def test_export_and_import_through_a_file(
 
 
 async def test_export_and_import_through_a_pipe(populated_url: str, target_url: str) -> None:
-    """From stdout to stdin; the sentence goes to stderr, and scripts get numbers."""
+    """From stdout to stdin; messages go to stderr."""
     went = await run_command("export", "--guild", GUILD, DATABASE_URL=populated_url)
     assert went.exit_code == 0
     assert went.stderr.startswith(f"exported guild {GUILD}: ")
@@ -137,7 +137,7 @@ async def test_export_and_import_name_an_unusable_file(populated_url: str, tmp_p
 async def test_import_that_is_refused_changes_nothing(
     populated_url: str, target_url: str, tmp_path: Path
 ) -> None:
-    """The line is named, the exit code is 1; the way into a guild that is there is barred."""
+    """The error names the line, the exit code is 1, and nothing is changed."""
     file, broken = tmp_path / "guild.jsonl", tmp_path / "broken.jsonl"
     await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url)
     lines = text(file).splitlines()
@@ -163,8 +163,8 @@ def write(path: Path, content: str) -> None:
     path.write_text(content, "utf-8")
 
 
-async def test_import_without_tables_asks_for_upgrade(tmp_path: Path, empty_url: str) -> None:
-    """Otherwise it says that `upgrade` comes first."""
+async def test_import_without_tables_names_upgrade(tmp_path: Path, empty_url: str) -> None:
+    """Without tables the error names `upgrade`."""
     async with open_database(empty_url):
         pass  # a SQLite file is there now
     file = tmp_path / "guild.jsonl"
@@ -258,7 +258,7 @@ async def importing(url: str) -> bool:
 
 
 def long_archive() -> bytes:
-    """The archive of a guild that takes a while; it is cut off, for nobody gets to its end."""
+    """A long, truncated archive."""
     header = {"type": "header", "format": "bytes_squads guild", "version": 1, "guild_id": GUILD}
     row = (
         '{"type":"transaction","id":"%s","giver_id":"SYSTEM","giver_username":"SYSTEM",'
@@ -277,7 +277,7 @@ def long_archive() -> bytes:
 async def test_import_that_is_terminated_leaves_nothing(
     migrated_url: str, tmp_path: Path, end: signal.Signals, code: int, said: bytes
 ) -> None:
-    """Ctrl-C in the middle of it, or an end without a word; the guild can be used at once."""
+    """After SIGINT or SIGKILL nothing is imported, and the guild can be used."""
     file = tmp_path / "long.jsonl"
     await asyncio.to_thread(file.write_bytes, long_archive())
     with start_command("import", file, url=migrated_url) as process:
@@ -296,7 +296,7 @@ async def test_import_that_is_terminated_leaves_nothing(
 
 @on_posix
 async def test_import_interrupted_while_it_waits_for_stdin_ends(target_url: str) -> None:
-    """Nobody has to send the archive to its end first."""
+    """An interrupt ends it while it waits for stdin."""
     with start_command("import", "-", url=target_url, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(b"x" * 1_000_000)  # more than a pipe holds: so it is being read
@@ -315,7 +315,7 @@ async def test_import_interrupted_while_it_waits_for_stdin_ends(target_url: str)
 async def test_import_command_refuses_an_input_without_end(
     target_url: str, beginning: bytes, said: str
 ) -> None:
-    """In one line and at once: it is not waited for, and does not fill the disk."""
+    """An endless input is refused in one line, and does not fill the disk."""
     with start_command("import", "-", url=target_url, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # as soon as the process has seen enough
@@ -334,7 +334,7 @@ async def test_import_command_refuses_an_input_without_end(
 
 @on_posix
 async def test_import_command_refuses_a_device_without_end(target_url: str) -> None:
-    """What is not a file is checked before it is copied."""
+    """A device is checked before it is copied."""
     assert await read_error("import", "/dev/zero", DATABASE_URL=target_url) == (
         "line 1: longer than 1,048,576 bytes"
     )
@@ -343,7 +343,7 @@ async def test_import_command_refuses_a_device_without_end(target_url: str) -> N
 async def test_import_beside_a_running_bot_works(
     populated_url: str, migrated_url: str, tmp_path: Path
 ) -> None:
-    """A bot in another process, in another guild of the same database, only waits a little."""
+    """A bot in another guild of the same database goes on."""
     file = tmp_path / "guild.jsonl"
     await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url)
     await empty(migrated_url)
@@ -371,7 +371,7 @@ async def empty(url: str) -> None:
 async def test_import_prints_json_for_scripts(
     populated_url: str, target_url: str, tmp_path: Path
 ) -> None:
-    """The commands answer the same before the move and after it."""
+    """The JSON of the commands is equal before and after the move."""
     file = tmp_path / "guild.jsonl"
     await run_command("export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url)
     await run_command("import", file, DATABASE_URL=target_url)

@@ -1,4 +1,4 @@
-"""The commands that correct, import, export and delete: what they change, and when they ask."""
+"""The commands that correct, import, export and delete: changes and confirmations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def rows(url: str, guild: str | None = None) -> Any:
 
 
 async def test_set_balance_is_a_grant_a_charge_or_nothing(populated_url: str) -> None:
-    """With the balance that it leads to."""
+    """It prints the new balance."""
     words = ("set-balance", "--guild", GUILD, CAROL)
     for balance, kind in ((1_000, "grant"), (0, "charge")):
         row = await read_json(*words, balance, "--reason", "fix", DATABASE_URL=populated_url)
@@ -61,7 +61,7 @@ async def test_reverse_takes_a_row_back_once(populated_url: str) -> None:
 
 
 async def test_reset_asks_and_sets_every_balance(populated_url: str) -> None:
-    """Nothing changes without a yes; --yes does not ask."""
+    """Without a confirmation nothing changes; --yes confirms."""
     words = ("reset", "--guild", GUILD, "--balance", 7)
     before = await rows(populated_url)
     for answer in (b"n\n", b""):
@@ -108,7 +108,7 @@ async def test_members_export_is_json_for_both(populated_url: str) -> None:
 
 
 async def test_members_erase_asks_and_leaves_a_pseudonym(populated_url: str) -> None:
-    """Of the person nothing is left, and the books balance."""
+    """The person is replaced by a pseudonym, and the ledger is consistent."""
     words = ("members", "erase", "--guild", GUILD, ALICE)
     before = await rows(populated_url)
     asked = await run_command(*words, given=b"n\n", DATABASE_URL=populated_url)
@@ -140,7 +140,7 @@ async def test_guild_delete_asks_and_deletes_that_guild(populated_url: str) -> N
 
 
 async def test_import_balances_sets_those_of_the_file(populated_url: str, tmp_path: Path) -> None:
-    """Of new and known members, up and down; the others keep theirs. Again changes nothing."""
+    """New and known members get the balances of the file; a repetition changes nothing."""
     file = tmp_path / "old.csv"
     file.write_text(f"\ufeffuser_id,balance,username\r\n{NEW},0,neu\r\n{BOB}, 5000\r\n", "utf-8")
     async with open_database(populated_url) as money:

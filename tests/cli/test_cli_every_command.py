@@ -1,4 +1,4 @@
-"""What holds for every command: it makes no database, fails in one line, and helps."""
+"""Every command creates no database, fails in one line, and has help."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ON_A_DATABASE_THAT_IS_THERE = sorted(COMMANDS.keys() - {"demo", "upgrade", "dist
 
 
 def test_every_command_is_listed() -> None:
-    """So that the tests of all commands are of all commands."""
+    """The list of commands is complete."""
 
     def names(group: click.Group) -> Iterator[str]:
         for name, each in group.commands.items():
@@ -55,8 +55,8 @@ async def test_command_makes_no_database(
 
 
 @pytest.mark.parametrize("name", sorted(set(ON_A_DATABASE_THAT_IS_THERE) - {"import", "status"}))
-async def test_command_without_tables_asks_for_upgrade(name: str, empty_url: str) -> None:
-    """In one line that says what to do."""
+async def test_command_without_tables_names_upgrade(name: str, empty_url: str) -> None:
+    """Without tables the error is one line that names upgrade."""
     async with open_database(empty_url):
         pass  # a SQLite file is there now
     said = await read_error(*name.split(), *COMMANDS[name], DATABASE_URL=empty_url)
@@ -75,7 +75,7 @@ async def test_command_names_an_unreachable_server_without_the_password(name: st
 
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_command_has_help(name: str) -> None:
-    """What it does, its options, an example that is one of its own, in 80 columns."""
+    """The help has a description, the options and an example, in 80 columns."""
     result = await run_command(*name.split(), "--help")
     assert (result.exit_code, result.stderr) == (0, "")
     assert f"Usage: bytes-squads {name} [OPTIONS]" in result.stdout
@@ -108,7 +108,7 @@ def examples() -> list[list[str]]:
 async def test_help_examples_are_valid(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They get as far as the database, which is not there: none of their words is wrong."""
+    """Each example is a valid command line."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "guild.jsonl").touch()
     result = await run_command(*words, DATABASE_URL=MISSPELLED)

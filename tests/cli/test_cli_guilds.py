@@ -36,7 +36,7 @@ DEFAULTS = {
 
 
 async def test_config_show_of_defaults_stores_nothing(populated_url: str) -> None:
-    """A guild without settings is told from one that has some."""
+    """The defaults are shown and not stored."""
     async with open_database(populated_url):
         before = await dump()
 
@@ -122,7 +122,7 @@ async def test_config_set_out_of_range_is_refused(words: list[str], told: str) -
 
 
 async def test_guilds_are_listed_by_size(populated_url: str) -> None:
-    """With members, circulation and last activity; a guild without members as well."""
+    """They have members, circulation and last activity, also without members."""
     async with open_database(populated_url) as money:
         await money.update_config(OTHER_GUILD, BytesConfigUpdate(daily_amount=5))
         await GuildOperations().set_member_left(GUILD, ALICE)
@@ -228,7 +228,7 @@ async def test_squads_are_created_updated_and_deleted(populated_url: str) -> Non
         (["update", SQUAD, "--switch-cost", "-1"], "--switch-cost: Input should be greater"),
     ],
 )
-async def test_squads_with_wrong_words_are_refused(words: list[str], told: str) -> None:
+async def test_squads_with_invalid_arguments_are_refused(words: list[str], told: str) -> None:
     """They exit with 2, and name the option, before any database is looked for."""
     assert told in await read_error("squads", words[0], "--guild", GUILD, *words[1:], code=2)
 

@@ -27,7 +27,7 @@ CONSOLE_SCRIPT = [
 
 
 def interrupted_after(seconds: float, words: list[str], folder: Path) -> tuple[int, str]:
-    """Start the command, interrupt it, and return its exit code and what it said on stderr."""
+    """Start the command, interrupt it, and return its exit code and stderr."""
     with subprocess.Popen(
         words,
         cwd=folder,
@@ -83,7 +83,7 @@ def test_upgrade_interrupted_at_any_moment_exits_with_130(words: list[str], tmp_
 
 
 def test_importing_the_package_leaves_the_handler_of_another_program() -> None:
-    """A bot keeps Python's own answer to Ctrl-C, which asyncio.run depends on."""
+    """Importing the package does not change the handler of Ctrl-C."""
     program = (
         "import signal, bytes_squads\n"
         "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
@@ -101,7 +101,7 @@ def test_importing_the_package_leaves_the_handler_of_another_program() -> None:
 
 
 def test_the_first_interrupt_cancels_and_the_second_exits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a command the first Ctrl-C lets it clean up; whoever cannot wait presses it again."""
+    """The first Ctrl-C cancels the command, the second one exits."""
     exits: list[int] = []
     cancels: list[str] = []
     monkeypatch.setattr("os._exit", exits.append)

@@ -1,4 +1,4 @@
-"""The commands about members: what they print, for people and for scripts, and what they refuse."""
+"""The commands about members: tables, JSON and refusals."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_leaderboard_shows_the_guild(populated_url: str) -> None:
 
 
 async def test_balance_shows_the_member(populated_url: str) -> None:
-    """With the place on the leaderboard, for people in words and for scripts as numbers."""
+    """It has the rank, as a table and as JSON."""
     async with open_database(populated_url) as money:
         member = await money.get_balance(GUILD, ALICE)
         place = await money.get_rank(GUILD, ALICE)

@@ -1,4 +1,4 @@
-"""The command `status`: what it finds in a database, and what it misses."""
+"""The command `status`: present and missing rules of a database."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_status_of_an_upgraded_database(populated_url: str) -> None:
     assert f"all {found['rules']} present" in text
 
 
-async def test_status_knows_every_rule(populated_url: str) -> None:
+async def test_status_lists_every_rule(populated_url: str) -> None:
     """No check or trigger of the package is left out of the list."""
     async with open_database(populated_url):
         present = await ReadOnlyQueries().rules()

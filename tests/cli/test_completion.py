@@ -1,4 +1,4 @@
-"""Completion in the shell: what the library offers is what the documents say, and it works."""
+"""Completion in the shell works as documented."""
 
 from __future__ import annotations
 

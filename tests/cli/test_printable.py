@@ -1,4 +1,4 @@
-"""What members write gives a terminal no orders, and stays what it is otherwise."""
+"""Control characters in members' texts are escaped, and other characters kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WRITTEN_OUT = {
 
 @pytest.mark.parametrize("what", WRITTEN_OUT)
 def test_control_characters_are_escaped(what: str) -> None:
-    """Whoever reads it sees that it was there."""
+    """Control characters are shown as escapes."""
     text, expected = WRITTEN_OUT[what]
     assert escape_control_characters(text) == expected
 
@@ -31,7 +31,7 @@ def test_control_characters_are_escaped(what: str) -> None:
     "text", ["", "ada", "möwe", "Łukasz", "猫", "שלום", "👩‍🚀 🎲", "[b] :smile: \\"]
 )
 def test_letters_are_kept(text: str) -> None:
-    """Names are names, in whatever script, also with emoji that are put together."""
+    """Letters of every script and combined emoji are kept."""
     assert escape_control_characters(text) == text
 
 

@@ -99,7 +99,7 @@ def test_history_of_the_demo_breaks_no_word_at_any_width(width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_verify_shows_ids_and_numbers_whole_at_every_width(width: int) -> None:
-    """An operator copies them."""
+    """Ids and numbers are not truncated at any width."""
     found = LedgerDiscrepancy(GUILD, ALICE, "total_received", 1_234_567, 1_234_568)
     text = render(tables.ledger_report(LedgerReport(1, 1, (found,))), width)
     for part in (GUILD, ALICE, "total_received", "1,234,567", "1,234,568", "1 discrepancy"):

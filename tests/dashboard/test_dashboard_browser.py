@@ -98,7 +98,7 @@ async def address(
 
 
 def watch(page: Any, address: str, problems: list[str], charts: list[str]) -> None:
-    """Note what the page complains of, what it fetches from elsewhere, and its charts."""
+    """Record the page's errors, external requests and charts."""
 
     def note(request: Any) -> None:
         if not request.url.startswith((address, "data:")):

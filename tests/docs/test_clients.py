@@ -1,4 +1,4 @@
-"""The pages about bots on other libraries, done word for word against a Discord on loopback.
+"""The pages about bots on other libraries, followed with a fake Discord.
 
 The pages are docs/how-to/hikari.md, disnake.md, nextcord.md and py-cord.md. `make` installs the
 libraries beside the environment: py-cord and nextcord 2 have a package `discord` each, which hides
@@ -78,7 +78,7 @@ BOTS = {
 async def test_a_reader_who_follows_a_page_has_a_bot_that_pays(
     reader: DocRunner, client: Client
 ) -> None:
-    """The bot starts, answers, refuses, and stops; the claim is paid once and the books balance."""
+    """The bot starts, answers, refuses, and stops; the claim is paid once."""
     await follow_page(client.page, reader, library=client.package, path=client.folder)
     database = reader.folder / "bytes_squads.db"
     with closing(sqlite3.connect(database)) as books:

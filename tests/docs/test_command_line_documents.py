@@ -89,10 +89,10 @@ needs_a_shell = pytest.mark.skipif(
 
 
 @needs_a_shell
-async def test_the_way_to_another_database_leads_there(
+async def test_move_a_guild_page_moves_the_guild(
     old_url: str, empty_url: str, tmp_path: Path
 ) -> None:
-    """Whoever follows the page has the guild there, and a copy of it, as it was."""
+    """After the page's commands the guild and a copy of it are equal to the original."""
     async with open_database(old_url):
         left = await dump()
 
@@ -108,7 +108,7 @@ async def test_the_way_to_another_database_leads_there(
 
 @needs_a_shell
 async def test_the_examples_of_the_reference_run(old_url: str, tmp_path: Path) -> None:
-    """In their order; the grant that stands there twice moves bytes once."""
+    """In their order; the repeated grant moves bytes once."""
     async with open_database(old_url) as money:
         before = (await money.get_balance(GUILD, MEMBER)).balance
 
@@ -123,7 +123,7 @@ async def test_the_examples_of_the_reference_run(old_url: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_in_the_reference(name: str) -> None:
-    """Those that several commands share stand once, above them."""
+    """Shared options are described once, above the commands."""
     each: Any = commands
     for part in name.split():
         each = each.commands[part]
@@ -153,7 +153,7 @@ def test_every_field_of_an_archive_is_in_the_reference() -> None:
 
 
 def test_the_completion_is_set_up_as_the_tests_do_it() -> None:
-    """The lines of the page are those that the shells were seen to complete with."""
+    """The lines of the page are those that the completion tests use."""
     text = reference()
     for script in COMPLETION_SCRIPTS.values():
         (line,) = (line.strip() for line in script.splitlines() if "_source bytes-squads" in line)

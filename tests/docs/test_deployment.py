@@ -1,4 +1,4 @@
-"""docs/how-to/deployment.md: what its files say fits what the package does."""
+"""The files of docs/how-to/deployment.md fit the package."""
 
 from __future__ import annotations
 

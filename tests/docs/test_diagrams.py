@@ -1,4 +1,4 @@
-"""The diagrams of the documentation: what they show is there, and they can be read to somebody."""
+"""The diagrams of the documentation are right and accessible."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_column_is_in_the_diagram(model: type) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.db_table)
-def test_what_may_be_null_is_marked(model: type) -> None:
+def test_diagram_marks_columns_that_may_be_null(model: type) -> None:
     """A column's note says null exactly when the model does."""
     nullable = {name for name, field in model._meta.fields_map.items() if field.null}
     drawn = columns_drawn(model._meta.db_table)
@@ -52,16 +52,16 @@ def test_what_may_be_null_is_marked(model: type) -> None:
     assert {name for name, note in drawn.items() if "null" in note} == nullable
 
 
-def test_what_is_final_is_marked() -> None:
-    """The columns that the ledger's trigger guards, and no others."""
+def test_diagram_marks_final_columns() -> None:
+    """The columns of the ledger's trigger, and no others."""
     drawn = columns_drawn("bytes_transactions")
 
     assert {name for name, note in drawn.items() if note.endswith("final")} == FINAL
 
 
 @pytest.mark.parametrize("path", DIAGRAMS, ids=lambda path: path.name)
-def test_a_diagram_can_be_read_to_somebody(path: Path) -> None:
-    """It has a title and a description, and says so to a screen reader."""
+def test_diagram_has_a_title_and_a_description(path: Path) -> None:
+    """It has a title and a description for screen readers."""
     root = ET.parse(path).getroot()
     named = root.get("aria-labelledby", "").split()
     said = [

@@ -1,4 +1,4 @@
-"""The documents keep their word: their code runs, their links and the tests they name exist."""
+"""The documents' code runs, and their links and the tests that they name exist."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def name(path: Path) -> str:
 
 @pytest.fixture
 def doc_runner(request: pytest.FixtureRequest, tmp_path: Path) -> DocRunner:
-    """Someone in an empty folder; in a copy of the checkout for documents about that."""
+    """A runner in an empty folder, or in a copy of the checkout."""
     folder, tools = tmp_path / "folder", tmp_path / "tools"
     tools.mkdir()
     folder.mkdir()
@@ -66,7 +66,7 @@ def doc_runner(request: pytest.FixtureRequest, tmp_path: Path) -> DocRunner:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_a_document_can_be_followed(path: Path, doc_runner: DocRunner) -> None:
-    """From top to bottom its files, programs and commands do what it says."""
+    """Its files, programs and commands have the documented output."""
     for block in read_blocks(path):
         if name(path) in ELSEWHERE or f"{name(path)} {block.language}" in ELSEWHERE:
             continue
@@ -75,7 +75,7 @@ def test_a_document_can_be_followed(path: Path, doc_runner: DocRunner) -> None:
         doc_runner.run_block(block)
 
 
-def test_what_is_followed_elsewhere_is() -> None:
+def test_blocks_run_by_other_tests_have_one() -> None:
     """Each such block exists, and so does the test, which names the document."""
     for what, where in ELSEWHERE.items():
         document, _, language = what.partition(" ")
@@ -104,7 +104,7 @@ def test_few_blocks_are_not_run() -> None:
 
 
 def test_every_public_name_is_in_the_reference() -> None:
-    """Whatever can be imported from the package is described there, and under its public name."""
+    """Every public name is described there."""
     pages = "".join(path.read_text("utf-8") for path in ROOT.glob("docs/reference/*.md"))
     described = set(
         re.findall(r"^\.\. (?:auto|py:)\w+:: (?:bytes_squads\.)?(\w+)$", pages, re.MULTILINE)
@@ -114,7 +114,7 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 
 def test_the_sdist_has_the_sources_of_the_documentation(tmp_path: Path) -> None:
-    """Whoever has no checkout can make it as well."""
+    """The sdist has all sources of the documentation."""
     pytest.importorskip("hatchling")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
@@ -128,7 +128,7 @@ def test_the_sdist_has_the_sources_of_the_documentation(tmp_path: Path) -> None:
 
 
 def test_the_bot_of_the_readme_pays_once(tmp_path: Path) -> None:
-    """Its command, given twice by the same member, pays and then says when there is more."""
+    """Its command pays once, then answers when the next claim is possible."""
     (bot,) = [block for block in read_blocks(README) if "import discord" in block.code]
     for folder in ("folder", "tools"):
         (tmp_path / folder).mkdir()
@@ -139,7 +139,7 @@ def test_the_bot_of_the_readme_pays_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_have_targets(path: Path) -> None:
     """Files that a document links to exist, and so do the tests that it names."""
     for text, target in re.findall(
         r"\[([^\]]+)\]\((?!https?:|#)([^)#\s]+)", path.read_text("utf-8")

@@ -16,7 +16,7 @@ WITHOUT_A_LINE = {BytesSquadsError, RefusedError}
 
 
 def test_each_error_has_a_line_with_its_attributes() -> None:
-    """A new error, or a new attribute, is missed here."""
+    """Each error and attribute of the package has a line."""
     _, _, table = PAGE.partition("## One by one\n")
     lines = re.findall(r"^\| `(\w+)` \| (.*?) \| .+ \| .+ \|$", table, re.MULTILINE)
     written = {name: tuple(re.findall(r"`(\w+)`", numbers)) for name, numbers in lines}

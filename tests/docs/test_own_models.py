@@ -1,4 +1,4 @@
-"""A host with models, connections and a history of Aerich of its own, as the how-to page has it.
+"""A bot with its own models, connections and Aerich history, as in the how-to page.
 
 The files and commands are those of docs/how-to/own-models.md, word for word: the caption of each
 says which file it is, or when it is run.
@@ -56,7 +56,7 @@ class Host:
         (self.folder / title.partition(",")[0]).write_text(BLOCKS[title], encoding="utf-8")
 
     def run(self, title: str) -> list[str]:
-        """Run commands of the page and return the lines that they say."""
+        """Run commands of the page and return their output's lines."""
         return self.call("sh", "-e", "-c", BLOCKS[title])
 
     def call(self, *command: str) -> list[str]:
@@ -104,7 +104,7 @@ def beside(host: MakeHost) -> Host:
 
 
 async def histories(url: str) -> dict[str, list[str]]:
-    """What Aerich's table says has been applied, by app."""
+    """Return the applied versions in Aerich's table, by app."""
     found: dict[str, list[str]] = {}
     for app, version in await query(url, "SELECT app, version FROM aerich ORDER BY id"):
         found.setdefault(app, []).append(version)
@@ -247,5 +247,5 @@ async def test_a_block_is_on_the_connection_that_it_names(
 
 @pytest.mark.postgres
 async def test_two_connections_may_lead_to_one_database(host: MakeHost, empty_url: str) -> None:
-    """They are two all the same: what is undone on one is not on the other."""
+    """They are separate: a rollback on one does not undo the other."""
     assert await refunded(host(empty_url), empty_url) == ["70 0 True"]

@@ -1,4 +1,4 @@
-"""README.md: what its first screen holds, and that it leads to a bot that pays.
+"""README.md: its first lines, and the bot that it describes.
 
 Somebody who has nothing but a copy of the repository types what is written there, word for word.
 Two things differ: the token is that of a Discord on loopback, and `make test` only says what it
@@ -46,7 +46,7 @@ else:
 """
 
 
-def test_the_first_lines_of_the_readme_say_what_how_and_why() -> None:
+def test_the_first_lines_of_the_readme_are_complete() -> None:
     """A sentence, how to install it, three calls with named arguments, what goes wrong without."""
     head = "\n".join(TEXT.splitlines()[:FIRST_LINES])
 
@@ -64,7 +64,7 @@ def test_the_first_lines_of_the_readme_say_what_how_and_why() -> None:
     assert re.findall(r"^# .+\nmake (\w+)$", TEXT, re.MULTILINE) == ["demo", "test"]
 
 
-def test_what_the_readme_says_was_measured_is_what_the_page_prints() -> None:
+def test_the_readmes_measurement_is_that_of_the_page() -> None:
     """Twenty of twenty clicks are sold by read, check, save, and one by `charge`."""
     page = (ROOT / "docs" / "explanation" / "read-check-save.md").read_text(encoding="utf-8")
 
@@ -105,7 +105,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def discord_fake() -> ModuleType:
-    """Return the Discord on loopback."""
+    """Return the fake Discord."""
     pytest.importorskip("aiohttp")
     pytest.importorskip("discord")
     from helpers import discord_fake  # noqa: PLC0415  # needs what was asked for above

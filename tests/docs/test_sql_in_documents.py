@@ -56,7 +56,7 @@ async def bot_url(migrated: str, postgres_server: PostgresServer) -> Iterator[st
 
 @pytest.mark.postgres
 async def test_a_role_with_the_pages_rights_does_all_that_a_bot_does(bot_url: str) -> None:
-    """New members, transfers, claims, squads, settings and the check of the books."""
+    """New members, transfers, claims, squads, settings and `verify`."""
     await bytes_squads.init(bot_url)
     ops, squads = BytesOperations(), SquadOperations()
     await ops.create_transaction(
@@ -90,8 +90,8 @@ async def test_such_a_role_cannot_migrate(bot_url: str) -> None:
 
 
 @pytest.mark.postgres
-async def test_the_question_who_is_connected_is_answered(migrated: str) -> None:
-    """Whoever asks sees the bot by its name."""
+async def test_the_query_of_connections_lists_the_bot(migrated: str) -> None:
+    """The query lists the bot by its application name."""
     await bytes_squads.init(migrated)
     owner = await asyncpg.connect(migrated)
     rows = await owner.fetch(sql("pool-sizes.md"))

@@ -1,4 +1,4 @@
-"""docs/tutorial.md, done word for word in an empty folder, against a Discord on loopback.
+"""docs/tutorial.md, followed in an empty folder with a fake Discord.
 
 Two things differ from a reader's doing: what `pip install` would install is in the running
 environment already, and the token is that of the Discord on loopback. What is said "In Discord" is

@@ -1,4 +1,4 @@
-"""A SQLite file that another process holds."""
+"""A SQLite file that another process has locked."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_grant_waits_for_a_short_lock(path: Path) -> None:
 async def test_grant_fails_when_the_file_stays_locked(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that stays locked ends in our error; nothing happened, and later it works."""
+    """A file that stays locked is StorageUnavailableError; later it works."""
     monkeypatch.setattr("bytes_squads.engine.commit_checks.RETRY_DEADLINE", 0.3)
     await bytes_squads.init(f"sqlite://{path}?busy_timeout=50")
     other = sqlite3.connect(path, isolation_level=None)
@@ -60,7 +60,7 @@ async def test_grant_fails_when_the_file_stays_locked(
 
 
 async def test_block_holds_the_write_lock_from_its_beginning(path: Path) -> None:
-    """A block holds the write lock from its beginning: what it has read stays true."""
+    """A block has the write lock from its beginning, so its reads stay valid."""
     await bytes_squads.init(f"sqlite://{path}")
     operations = BytesOperations()
     await operations.get_balance(GUILD, ALICE)
@@ -79,7 +79,7 @@ async def test_block_holds_the_write_lock_from_its_beginning(path: Path) -> None
 async def test_grant_fails_while_a_block_keeps_the_connection(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a block holds the one connection others wait for it, but not for ever."""
+    """While a block has the only connection, others wait until their timeout."""
     monkeypatch.setattr("bytes_squads.engine.connections.POOL_TIMEOUT", 0.1)
     monkeypatch.setattr("bytes_squads.engine.commit_checks.RETRY_DEADLINE", 0.1)
     await bytes_squads.init(f"sqlite://{path}")
@@ -103,7 +103,7 @@ async def test_grant_fails_while_a_block_keeps_the_connection(
 
 
 async def test_init_refuses_a_file_that_is_not_a_database(tmp_path: Path) -> None:
-    """Opening something else than a database says so at once, and the next init works."""
+    """A file that is not a database is refused, and the next init works."""
     file = tmp_path / "notes.txt"
     file.write_text("not a database, " * 100)
     with pytest.raises(StorageUnavailableError) as refused:
@@ -112,8 +112,8 @@ async def test_init_refuses_a_file_that_is_not_a_database(tmp_path: Path) -> Non
     assert str(file) in str(refused.value)
 
 
-async def test_operation_without_tables_asks_for_upgrade(tmp_path: Path) -> None:
-    """An operation on a database that was never migrated says what to do."""
+async def test_operation_without_tables_names_upgrade(tmp_path: Path) -> None:
+    """The error of an operation on a database without tables names upgrade()."""
     await bytes_squads.init(f"sqlite://{tmp_path / 'new.db'}")
     with pytest.raises(StorageUnavailableError, match=r"upgrade\(\)"):
         await BytesOperations().get_balance(GUILD, ALICE)

@@ -1,4 +1,4 @@
-"""Tasks that are cancelled while the database is being closed see CancelledError.
+"""Tasks that are cancelled while the database is being closed get CancelledError.
 
 Discord libraries cancel all tasks of a bot and then close it; who was cancelled must stop.
 """
@@ -48,7 +48,7 @@ def short_close(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short_close")
 async def test_close_after_all_tasks_were_cancelled(migrated_url: str) -> None:
-    """A bot that cancels all its tasks and then closes has only cancelled tasks, and no hang."""
+    """After all tasks were cancelled, close() ends and all tasks are cancelled."""
     await bytes_squads.init(migrated_url)
     holder, waiting = await start_waiting(20)
     for task in (holder, *waiting):
@@ -63,7 +63,7 @@ async def test_close_after_all_tasks_were_cancelled(migrated_url: str) -> None:
 
 
 class ObservedTask(asyncio.Task[Any]):
-    """A task that, once it was cancelled, tells when it ends."""
+    """A task that calls a function when it ends after a cancel."""
 
     on_end: Callable[[], None] | None = None
 

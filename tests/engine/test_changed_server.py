@@ -1,4 +1,4 @@
-"""Somebody changes a table, or makes the database read-only, while the bot runs (PostgreSQL)."""
+"""A table is altered, or the database becomes read-only, while the bot runs (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def prepare_reads(world: World, count: int) -> dict[str, list[Call]]:
 async def test_operations_work_at_once_after_alter_table(
     migrated_url: str, direct: asyncpg.Connection[Any]
 ) -> None:
-    """Each operation, its statements prepared, works after somebody's ADD COLUMN to each table."""
+    """Each operation with prepared statements works after ADD COLUMN to each table."""
     await bytes_squads.init(f"{migrated_url}&maxsize=1")
     try:
         world = await create_world(BytesOperations(), SquadOperations())
@@ -85,7 +85,7 @@ async def test_operations_work_at_once_after_alter_table(
 async def test_writes_to_a_read_only_database_fail_at_once(
     migrated_url: str, direct: asyncpg.Connection[Any]
 ) -> None:
-    """Each write to a read-only database is one clear error, not after retries; reads work."""
+    """Each write to a read-only database is an error without retries; reads work."""
     await bytes_squads.init(migrated_url)
     name = urlsplit(migrated_url).path.removeprefix("/")
     try:

@@ -130,7 +130,7 @@ async def test_writes_commit_in_one_phase(db: Database, bytes_ops: BytesOperatio
 
 @on_citus
 async def test_distribute_moves_the_rows(migrated_only: str) -> None:
-    """The rows are where they were, the coordinator keeps none, and the second time is harmless."""
+    """All rows are kept, none on the coordinator, and a second call changes nothing."""
     progress: list[tuple[int, int]] = []
     async with open_database(migrated_only):
         await populate()
@@ -161,7 +161,7 @@ async def test_distribute_moves_the_rows(migrated_only: str) -> None:
 
 @on_citus
 async def test_distribute_twice_at_once_distributes_once(migrated_only: str) -> None:
-    """The second of two waits for the first, and finds that nothing is left to do."""
+    """The second of two waits for the first, and does nothing."""
     results = await asyncio.gather(
         *(asyncio.to_thread(asyncio.run, bytes_squads.distribute(migrated_only)) for _ in range(2))
     )
@@ -203,7 +203,7 @@ async def test_distribute_that_is_cancelled_changes_nothing(
 async def test_distribute_beside_a_bot_that_writes(
     migrated_only: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Grants before, during and after all happen once; the bot finds out by itself."""
+    """Grants before, during and after it happen once; the bot detects the distribution."""
     monkeypatch.setattr(distribution, "RECHECK_INTERVAL", 0.5)
     await bytes_squads.init(migrated_only)
     bytes_ops = BytesOperations()
@@ -257,7 +257,7 @@ async def test_upgrade_of_a_distributed_database(
 async def test_distribute_refuses_a_worker(
     migrated_only: str, postgres_server: Any, close_after_test: None
 ) -> None:
-    """On a worker it names the coordinator."""
+    """The error on a worker names the coordinator."""
     host, port = postgres_server.workers[0]
     url = re.sub(r"[^@/]+:\d+/", f"{host}:{port}/", migrated_only)
 
@@ -267,21 +267,21 @@ async def test_distribute_refuses_a_worker(
 
 @on_citus
 async def test_distribute_refuses_an_old_schema(empty_url: str) -> None:
-    """Without the tables, or with those of an earlier version, it asks for an upgrade."""
+    """Without the tables, or with those of an earlier version, the error names upgrade()."""
     with pytest.raises(StorageUnavailableError, match=r"lacks migrations.*run upgrade\(\) first"):
         await bytes_squads.distribute(empty_url)
 
 
 @on_citus
 async def test_distribute_refuses_a_wrong_number_of_shards(migrated_only: str) -> None:
-    """The server's reason is one line."""
+    """The error is one line with the server's reason."""
     with pytest.raises(StorageUnavailableError, match="outside the valid range"):
         await bytes_squads.distribute(migrated_only, shards=0)
 
 
 @pytest.mark.skipif(CITUS_URL_VARIABLE in os.environ, reason="about a server without Citus")
 async def test_distribute_refuses_a_server_without_citus(migrated_url: str) -> None:
-    """Without the extension there is one clear line, and nothing is changed."""
+    """Without the extension the error is one line, and nothing is changed."""
     with pytest.raises(StorageUnavailableError, match="does not have the extension Citus"):
         await bytes_squads.distribute(migrated_url)
 
@@ -306,7 +306,7 @@ async def test_distribute_names_an_unreachable_server_without_the_password() -> 
 
 
 async def test_distribute_refuses_to_run_in_a_transaction(db: Database) -> None:
-    """A block would wait for itself."""
+    """In a transaction it is refused."""
     async with bytes_squads.in_transaction():
         with pytest.raises(StorageUnavailableError, match="inside a transaction"):
             await bytes_squads.distribute()

@@ -1,4 +1,4 @@
-"""Nodes of Citus that crash under load: what was acknowledged is there once, and nothing else.
+"""Nodes of Citus that crash under load: each acknowledged grant is there once.
 
 `BYTES_SQUADS_TEST_CITUS_CONTROL` names a program that crashes and starts nodes. It is called with
 ``kill`` or ``restart``, and the node's address.
@@ -43,7 +43,7 @@ def backend() -> str:
 
 @dataclass
 class Outcomes:
-    """What callers were told, by the reason that marks each grant."""
+    """The results of grants, by the reason that identifies each."""
 
     done: set[str] = field(default_factory=set)
     nothing: set[str] = field(default_factory=set)
@@ -82,7 +82,7 @@ async def grant_until_ended(client: int, outcomes: Outcomes, bytes_ops: BytesOpe
 async def test_grants_happen_once_while_a_node_crashes(
     node: str, db: Database, bytes_ops: BytesOperations, postgres_server: CitusServer
 ) -> None:
-    """A node that is killed and started again loses no acknowledged grant, and adds none."""
+    """A node that is killed and restarted loses no acknowledged grant, and adds none."""
     place = postgres_server.workers[0] if node == "worker" else postgres_server.coordinator
     address = "{}:{}".format(*place)
     outcomes = Outcomes()

@@ -1,4 +1,4 @@
-"""Closing a database: from where, how often, and while operations run."""
+"""Closing a database: from any task, repeatedly, and while operations run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GUILD, ALICE, BOB = 1, 2, 3
 
 
 async def test_close_can_be_repeated(migrated_url: str) -> None:
-    """Closing what is closed, or was never open, does nothing."""
+    """Closing a closed or never opened database does nothing."""
     await bytes_squads.close()
     await bytes_squads.init(migrated_url)
     await bytes_squads.close()
@@ -36,7 +36,7 @@ async def test_close_can_be_repeated(migrated_url: str) -> None:
 
 
 async def test_close_works_in_another_task(migrated_url: str) -> None:
-    """The task that closes need not be the one that opened."""
+    """Another task than the one that opened the database can close it."""
     await asyncio.create_task(bytes_squads.init(migrated_url))
     await BytesOperations().grant(GUILD, ALICE, 1)
     await asyncio.create_task(bytes_squads.close())
@@ -72,7 +72,7 @@ async def test_close_leaves_no_connection_on_the_server(migrated_url: str) -> No
 
 
 async def test_close_waits_for_operations_under_way(migrated_url: str) -> None:
-    """What began before close() ends as it should; nothing is cut off in the middle."""
+    """Operations that began before close() complete."""
     await bytes_squads.init(migrated_url)
     grants = [asyncio.create_task(BytesOperations().grant(GUILD, ALICE, 1)) for _ in range(20)]
     await asyncio.sleep(0)  # each has begun
@@ -85,7 +85,7 @@ async def test_close_waits_for_operations_under_way(migrated_url: str) -> None:
 
 
 async def test_close_refuses_new_operations_while_it_waits(migrated_url: str) -> None:
-    """An operation waits for a lock, close() waits for the operation, newcomers are refused."""
+    """While close() waits for an operation, new ones are refused."""
     outside = contextvars.copy_context()
     await bytes_squads.init(migrated_url)
     loop, operations = asyncio.get_running_loop(), BytesOperations()
@@ -108,7 +108,7 @@ async def test_close_refuses_new_operations_while_it_waits(migrated_url: str) ->
 
 
 async def test_close_waits_for_a_cancelled_operation(migrated_url: str) -> None:
-    """A click that timed out goes on behind its caller, and close() lets it end."""
+    """close() waits for an operation whose caller was cancelled."""
     await bytes_squads.init(migrated_url)
     click = asyncio.create_task(BytesOperations().grant(GUILD, ALICE, 1))
     await asyncio.sleep(0)
@@ -125,7 +125,7 @@ async def test_close_waits_for_a_cancelled_operation(migrated_url: str) -> None:
 async def test_close_gives_up_after_its_timeout(
     migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An operation that is stuck behind somebody else's lock is given up after a while."""
+    """close() stops waiting for an operation that waits for a lock."""
     monkeypatch.setattr(database, "CLOSE_TIMEOUT", 0.3)
     await bytes_squads.init(migrated_url)
     await BytesOperations().get_balance(GUILD, ALICE)

@@ -1,4 +1,4 @@
-"""Opening a database: what is set on it, what it is open for, and when operations are refused."""
+"""Opening a database: its settings, and when operations are refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("close_after_test")
 
 
 async def setting(statement: str) -> Any:
-    """The one value that a statement answers on the open database."""
+    """Return the value that a statement returns on the open database."""
     (row,) = await current_client().execute_query_dict(statement)
     (value,) = row.values()
     return value
@@ -35,7 +35,7 @@ async def setting(statement: str) -> Any:
 
 
 async def test_init_sets_the_pragmas_of_a_sqlite_file(tmp_path: Path) -> None:
-    """Readers beside the writer, a log that is written over, patience, foreign keys that count."""
+    """WAL with a size limit, a busy timeout, and foreign keys are set."""
     await bytes_squads.init(f"sqlite://{tmp_path / 'a.db'}")
 
     assert await setting("PRAGMA journal_mode") == "wal"
@@ -45,7 +45,7 @@ async def test_init_sets_the_pragmas_of_a_sqlite_file(tmp_path: Path) -> None:
 
 
 async def test_init_takes_pragmas_from_the_url(tmp_path: Path) -> None:
-    """What the URL says goes before the defaults, and leaves the others in place."""
+    """Pragmas of the URL override the defaults; the others stay."""
     options = "busy_timeout=123&synchronous=2&journal_size_limit=9"
     await bytes_squads.init(f"sqlite://{tmp_path / 'a.db'}?{options}")
 
@@ -57,7 +57,7 @@ async def test_init_takes_pragmas_from_the_url(tmp_path: Path) -> None:
 
 @pytest.mark.postgres
 async def test_init_takes_the_pool_sizes_from_the_url(empty_url: str) -> None:
-    """?minsize= and ?maxsize= are the pool's, and the server sees the package's name."""
+    """?minsize= and ?maxsize= set the pool's size, and the application_name is set."""
     sign = "&" if urlsplit(empty_url).query else "?"
     await bytes_squads.init(f"{empty_url}{sign}minsize=2&maxsize=3")
     client: Any = current_client()
@@ -71,7 +71,7 @@ async def test_init_takes_the_pool_sizes_from_the_url(empty_url: str) -> None:
 async def test_init_decodes_names_in_the_url(
     empty_url: str, postgres_server: PostgresServer
 ) -> None:
-    """A user, a password and a database with characters that mean something in a URL work."""
+    """A user, a password and a database with percent-encoded characters work."""
     server = urlsplit(empty_url)
     name = f"we!rd:n/m@ {server.path[-6:]}"
     postgres_server.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'p@ss:w/rd'")
@@ -112,14 +112,14 @@ READS_AND_WRITES: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
 
 @pytest.mark.parametrize("name", READS_AND_WRITES)
 async def test_operation_before_init_is_refused(name: str) -> None:
-    """Nothing is open: StorageUnavailableError, which says what to do."""
+    """Before init() it is StorageUnavailableError, which names init()."""
     with pytest.raises(StorageUnavailableError, match=r"init\(\)"):
         await READS_AND_WRITES[name]()
 
 
 @pytest.mark.parametrize("name", READS_AND_WRITES)
 async def test_operation_after_close_is_refused(migrated_url: str, name: str) -> None:
-    """What worked before close() is refused after it, in this task and in others."""
+    """After close() operations are refused, in this task and in others."""
     await bytes_squads.init(migrated_url)
     await BytesOperations().get_balance(GUILD, ALICE)
     await bytes_squads.close()
@@ -142,15 +142,15 @@ async def test_in_transaction_needs_an_open_database(migrated_url: str) -> None:
             pytest.fail("the block was entered")
 
 
-async def test_operation_after_init_alone_asks_for_upgrade(empty_url: str) -> None:
-    """init() alone makes no tables: an operation says that upgrade() was not run."""
+async def test_operation_after_init_alone_names_upgrade(empty_url: str) -> None:
+    """After init() without tables the error of an operation names upgrade()."""
     await bytes_squads.init(empty_url)
     with pytest.raises(StorageUnavailableError, match=r"upgrade\(\)"):
         await BytesOperations().get_balance(GUILD, ALICE)
 
 
 async def test_init_after_close_opens_again(migrated_url: str) -> None:
-    """A database can be opened and closed any number of times; what was in it is still there."""
+    """A database can be opened again after it was closed."""
     balances = []
     for _ in range(3):
         await bytes_squads.init(migrated_url)
@@ -162,12 +162,12 @@ async def test_init_after_close_opens_again(migrated_url: str) -> None:
 
 
 def is_closed(client: Any) -> bool:
-    """Whether the client holds neither a pool nor a file."""
+    """Return whether the client has neither a pool nor a file."""
     return getattr(client, "_pool", None) is None and client._connection is None
 
 
 async def test_init_twice_closes_the_first_database(migrated_url: str, tmp_path: Path) -> None:
-    """One database is open at a time: the first one's connections are given back."""
+    """A second init() closes the first database's connections."""
     other = f"sqlite://{tmp_path / 'other.db'}"
     await bytes_squads.upgrade(other)
     await bytes_squads.init(migrated_url)
@@ -183,7 +183,7 @@ async def test_init_twice_closes_the_first_database(migrated_url: str, tmp_path:
 
 
 async def test_init_with_an_invalid_url_keeps_the_open_database(migrated_url: str) -> None:
-    """A URL that cannot be read is refused before anything is closed."""
+    """An invalid URL is refused, and the database stays open."""
     await bytes_squads.init(migrated_url)
     with pytest.raises(StorageUnavailableError):
         await bytes_squads.init("mysql://x")
@@ -192,7 +192,7 @@ async def test_init_with_an_invalid_url_keeps_the_open_database(migrated_url: st
 
 
 async def test_init_opens_the_database_for_all_tasks(migrated_url: str) -> None:
-    """discord.py calls setup_hook in a task of its own; commands come in others."""
+    """A database opened in one task is open in all tasks."""
     before = contextvars.copy_context()
     await asyncio.create_task(bytes_squads.init(migrated_url))
     operations = BytesOperations()

@@ -1,4 +1,4 @@
-"""init, upgrade and close, cancelled at each of their awaits: the database stays usable."""
+"""init, upgrade and close cancelled at each await: the database stays usable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("close_after_test")
 
 
 async def assert_usable(url: str) -> None:
-    """The open database takes an operation and an upgrade, and nothing of it is held."""
+    """Assert that an operation and an upgrade work, and no connection is in use."""
     await BytesOperations().grant(GUILD, ALICE, 1)
     assert await bytes_squads.upgrade() == []
     client: Any = current_client()
@@ -38,7 +38,7 @@ async def assert_usable(url: str) -> None:
 
 @pytest.fixture
 def no_complaints(caplog: pytest.LogCaptureFixture) -> Callable[[], None]:
-    """Check that asyncio logged no pending task and no exception that nobody saw."""
+    """Check that asyncio logged no pending task and no unretrieved exception."""
     caplog.set_level(logging.WARNING)
 
     def check() -> None:
@@ -97,7 +97,7 @@ async def test_init_over_an_open_database_cancelled_at_every_step(
 async def test_close_cancelled_at_every_step_closes(
     copied_url: str, again: bool, no_complaints: Callable[[], None]
 ) -> None:
-    """A cancelled close() closes the database all the same."""
+    """A cancelled close() still closes the database."""
 
     async def close_while_busy() -> None:
         grants = [asyncio.ensure_future(BytesOperations().grant(GUILD, ALICE, 1)) for _ in range(3)]
@@ -149,7 +149,7 @@ async def test_upgrade_of_an_empty_database_cancelled_at_every_step(
 
 
 async def empty_again(url: str) -> None:
-    """Take everything out of a database."""
+    """Empty a database."""
     if not is_postgres(url):
         for file in Path(url.removeprefix("sqlite://")).parent.iterdir():
             file.unlink()
@@ -171,7 +171,7 @@ async def test_upgrade_of_a_migrated_open_database_cancelled_at_every_step(
 
 
 async def test_close_waits_for_an_upgrade_of_the_open_database(empty_url: str) -> None:
-    """close() lets an upgrade end; it is not cut off between two migrations."""
+    """close() waits for an upgrade to end."""
     await bytes_squads.init(empty_url)
     upgrade = asyncio.create_task(bytes_squads.upgrade())
     await asyncio.sleep(0.005)
@@ -182,8 +182,8 @@ async def test_close_waits_for_an_upgrade_of_the_open_database(empty_url: str) -
 
 
 @pytest.mark.postgres
-async def test_init_ends_soon_after_a_cancel(copied_url: str) -> None:
-    """A caller that gives init() little time gets that little time, whatever the server does."""
+async def test_init_ends_soon_after_it_is_cancelled(copied_url: str) -> None:
+    """init() with a timeout ends soon after it, also if the server does not answer."""
 
     async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

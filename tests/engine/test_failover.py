@@ -1,4 +1,4 @@
-"""A primary dies and its standby is promoted: the same process goes on with the same URL.
+"""After a failover the same process goes on with the same URL.
 
 Real servers: PostgreSQL with a streaming standby. The primary is killed with SIGKILL, all of its
 processes at once, while transfers run.
@@ -131,7 +131,7 @@ class Load:
 
 
 async def fail_over(primary: PostgresProcess, standby: Standby) -> Counter[str]:
-    """Kill the primary under load, promote the standby, and go on; check the books.
+    """Kill the primary under load, promote the standby, go on, and verify the ledger.
 
     Returns:
         Of the acknowledged transfers, how many the new primary has, and how many it lacks.
@@ -158,7 +158,7 @@ async def fail_over(primary: PostgresProcess, standby: Standby) -> Counter[str]:
 async def test_transfers_go_on_after_a_failover_and_a_former_primary_is_refused(
     pair: Pair,
 ) -> None:
-    """Nothing happens twice, and nothing after it failed, also when the old primary comes back."""
+    """No transfer happens twice or after it failed, also when the old primary comes back."""
     primary, standby = pair
     async with opened(url_of_both(primary.url, standby.url, READ_WRITE)):
         acknowledged = await fail_over(primary, standby)
@@ -176,7 +176,7 @@ async def test_transfers_go_on_after_a_failover_and_a_former_primary_is_refused(
 
 
 async def test_synchronous_failover_loses_no_acknowledged_transfer(synchronous_pair: Pair) -> None:
-    """What was acknowledged is on the standby that was promoted, exactly once."""
+    """Each acknowledged transfer is on the promoted standby, exactly once."""
     primary, standby = synchronous_pair
     async with opened(url_of_both(primary.url, standby.url, READ_WRITE)):
         acknowledged = await fail_over(primary, standby)
@@ -185,7 +185,7 @@ async def test_synchronous_failover_loses_no_acknowledged_transfer(synchronous_p
 
 
 async def test_grant_looks_for_the_server_that_accepts_writes(lasting_pair: Pair) -> None:
-    """A standby's refusal is an error, then the other host is tried; read-write does so at once."""
+    """After a standby's refusal the other host is used; with read-write at once."""
     primary, standby = lasting_pair
     async with opened(url_of_both(standby.url, primary.url)):
         with pytest.raises(StorageUnavailableError, match="the server is read-only"):
@@ -212,7 +212,7 @@ async def test_grant_looks_for_the_server_that_accepts_writes(lasting_pair: Pair
 async def test_tortoise_init_and_upgrade_use_the_host_that_accepts_writes(
     lasting_pair: Pair,
 ) -> None:
-    """The config alone knows both hosts, without the package's init()."""
+    """The config has both hosts, without the package's init()."""
     primary, standby = lasting_pair
     url = url_of_both(standby.url, primary.url, READ_WRITE)
     await Tortoise.init(config=tortoise_config(url))
@@ -225,7 +225,7 @@ async def test_tortoise_init_and_upgrade_use_the_host_that_accepts_writes(
 
 
 async def test_init_names_each_host_and_why_it_was_not_used(lasting_pair: Pair) -> None:
-    """A standby where a read-write server is wanted, and a host that nobody listens on."""
+    """The error names a standby and an unreachable host, each with the reason."""
     _, standby = lasting_pair
     folder = standby.url.partition("host=")[2]
     url = standby.url.replace(f"host={folder}", f"host=127.0.0.1,{folder}&port=1,5432")
@@ -235,7 +235,7 @@ async def test_init_names_each_host_and_why_it_was_not_used(lasting_pair: Pair) 
     assert f"; {folder}:5432 is not read-write" in str(info.value)
 
 
-async def test_grant_of_unknown_outcome_is_not_asked_of_a_standby(
+async def test_grant_of_unknown_outcome_is_not_looked_up_on_a_standby(
     lasting_pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A standby may lack a row that its primary has: without a primary the outcome is unknown."""

@@ -1,4 +1,4 @@
-"""Connections that fall silent without a word (half-open): no lock stays, and no caller hangs.
+"""Half-open connections: no lock stays, and no caller hangs.
 
 From some point on the relay forwards nothing and closes nothing. Only timeouts end the waiting:
 the client's for a statement, and the server's for a transaction that sends nothing.
@@ -46,10 +46,10 @@ async def grant_in_a_block() -> None:
         await ops.grant(GUILD, BOB, 1)
 
 
-async def test_block_that_falls_silent_frees_its_rows(
+async def test_block_on_a_half_open_connection_frees_its_rows(
     relay: PostgresRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A member whose row a silent block has locked can be paid after the server's timeout."""
+    """A member whose row such a block has locked can be paid after the server's timeout."""
     set_timeout(monkeypatch, "idle_timeout", 1.0)
     changed = asyncio.Event()
     silent = asyncio.Event()
@@ -78,7 +78,9 @@ async def test_block_that_falls_silent_frees_its_rows(
     assert waited < 5
 
 
-async def test_block_whose_commit_falls_silent_is_undone(relay: PostgresRelay) -> None:
+async def test_block_whose_commit_is_lost_on_a_half_open_connection_is_undone(
+    relay: PostgresRelay,
+) -> None:
     """A COMMIT that never arrives ends in StorageUnavailableError, and nothing has happened."""
     caught = relay.hold_requests(COMMIT)
     task = asyncio.create_task(outcome_of(grant_in_a_block()))
@@ -94,10 +96,10 @@ async def test_block_whose_commit_falls_silent_is_undone(relay: PostgresRelay) -
 @pytest.mark.parametrize(
     "name", ["create_transaction", "claim_daily", "grant_many", "join_squad", "leave_squad"]
 )
-async def test_operation_on_a_silent_connection_happens_once(
+async def test_operation_on_a_half_open_connection_happens_once(
     name: str, lost: str, relay: PostgresRelay
 ) -> None:
-    """An operation whose request or answer is lost without a word is found out, and is once."""
+    """An operation whose request or answer is lost happens once."""
     operation = OPERATIONS[name]
     world = await create_world(ops, SquadOperations())
     await operation.get_ready(world, KNOWN[0])

@@ -1,4 +1,4 @@
-"""Life inside a host's own Tortoise set-up: its labels, its connections, its schema."""
+"""The package inside another Tortoise config: labels, connections, schema."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_tortoise_orm_config_works_in_a_host(migrated_url: str) -> None:
 async def test_models_work_in_a_config_of_the_host(
     empty_url: str, tmp_path: Path, schema: str
 ) -> None:
-    """Two connections, other labels and names, and a schema however it was made: all works."""
+    """With two connections, other labels and names, and either schema, operations work."""
     if schema == "upgrade":
         await bytes_squads.upgrade(empty_url)
     own_url = f"sqlite://{tmp_path / 'host.db'}"

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("close_after_test")
 
 
 def require(condition: object, library: str, change: str) -> None:
-    """Fail with one sentence that says which library changed, and what."""
+    """Fail with a message that names the library and its changed attribute."""
     assert condition, f"{library} changed {change}: adapt bytes_squads/engine/_tortoise.py"
 
 
@@ -59,7 +59,7 @@ async def test_tortoise_keeps_its_clients_in_a_storage() -> None:
 
 
 async def test_tortoise_binds_a_client_to_its_event_loop(copied_url: str) -> None:
-    """A client knows the loop in which it connected, and can be made to forget it."""
+    """A client has the event loop in which it connected, and can be unbound from it."""
     require(hasattr(BaseDBAsyncClient, "_bound_loop"), "Tortoise", "BaseDBAsyncClient._bound_loop")
     require(hasattr(BaseDBAsyncClient, "_check_loop"), "Tortoise", "how it finds a foreign loop")
     await bytes_squads.init(copied_url)
@@ -74,14 +74,14 @@ async def test_tortoise_binds_a_client_to_its_event_loop(copied_url: str) -> Non
 
 
 async def test_tortoise_gives_a_refused_config_to_its_engine() -> None:
-    """The engine of a connection is a module whose get_client_class is asked first."""
+    """Tortoise calls get_client_class of the engine's module first."""
     context = TortoiseContext()
     with pytest.raises(StorageUnavailableError, match="the reason"):
         await context.init(config=config(refused_config("the reason")))
 
 
 async def test_aerich_keeps_its_connection_in_its_models_class() -> None:
-    """What a context writes into Aerich's model is restored."""
+    """Attributes that a context overwrites in Aerich's model are restored."""
     for name in _tortoise._AERICH_META_FIELDS:
         require(hasattr(Aerich._meta, name), "Tortoise", f"MetaInfo.{name}")
     before = {name: getattr(Aerich._meta, name) for name in _tortoise._AERICH_META_FIELDS}
@@ -135,7 +135,7 @@ async def test_aiosqlite_runs_a_function_on_its_thread() -> None:
 
 
 @pytest.mark.postgres
-async def test_asyncpg_knows_its_socket(copied_url: str) -> None:
+async def test_asyncpg_has_the_socket_of_a_connection(copied_url: str) -> None:
     """The socket of a connection is found, for TCP's keepalives."""
     await bytes_squads.init(copied_url)
     client: Any = current_client()
@@ -149,7 +149,7 @@ async def test_asyncpg_knows_its_socket(copied_url: str) -> None:
 
 @pytest.mark.postgres
 async def test_asyncpg_terminates_a_pool(copied_url: str) -> None:
-    """A terminated client has no pool any more, and makes another when it is asked."""
+    """A terminated client has no pool, and opens another when it is used."""
     await bytes_squads.init(copied_url)
     client: Any = current_client()
     _tortoise.terminate_pool(client)
@@ -159,7 +159,7 @@ async def test_asyncpg_terminates_a_pool(copied_url: str) -> None:
 
 
 async def test_tortoise_binds_a_transactions_client_to_a_connection(db: Database) -> None:
-    """A transaction's client can be made, bound, told that it has ended, and knows its parent."""
+    """A transaction's client can be made, bound and marked as finished, and has a parent."""
     client = current_client()
     bound = _tortoise.transaction_client(client)
     connection = object()
@@ -206,7 +206,7 @@ async def test_asyncpg_ends_a_transaction_that_we_began(db: Database) -> None:
 
 
 def test_tortoise_makes_instances_without_its_checks() -> None:
-    """An instance is made of a row or of values, stored or not; a field and its name are found."""
+    """An instance is made of a row or of values, stored or unsaved."""
     entry = _tortoise.new_instance(BytesTransaction, guild_id="1", amount=3)
     require(entry._saved_in_db is False, "Tortoise", "Model._saved_in_db")
     _tortoise.mark_saved(entry)

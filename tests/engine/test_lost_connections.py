@@ -55,14 +55,14 @@ async def full_pool(copied_url: str) -> AsyncIterator[str]:
 
 
 def end_idle_connections(url: str) -> None:
-    """End the pool's connections, before the event loop can notice."""
+    """End the pool's connections without an iteration of the event loop."""
     assert run_in_thread(terminate_backends(url)) == POOL_SIZE
 
 
 async def test_in_transaction_begins_on_a_new_connection_where_the_idle_ones_are_lost(
     full_pool: str,
 ) -> None:
-    """A caller's block is not told of connections that broke before it began."""
+    """A caller's block begins on a new connection if idle ones have broken."""
     end_idle_connections(full_pool)
     async with in_transaction():
         await ops.grant(GUILD, ALICE, 1)
@@ -99,7 +99,7 @@ async def test_in_transaction_releases_a_connection_that_is_lost_as_it_begins(
 async def test_export_begins_on_a_new_connection_where_the_idle_ones_are_lost(
     full_pool: str,
 ) -> None:
-    """So is a snapshot's."""
+    """A snapshot begins on a new connection too."""
     end_idle_connections(full_pool)
     async with snapshot_connection() as db:
         rows = await db.execute_query_dict("SELECT balance FROM bytes_balances")
@@ -107,14 +107,14 @@ async def test_export_begins_on_a_new_connection_where_the_idle_ones_are_lost(
 
 
 async def test_grant_works_where_the_idle_connections_are_lost(full_pool: str) -> None:
-    """An operation alone finds out whether it happened, and happens once."""
+    """An operation on a broken idle connection happens once."""
     end_idle_connections(full_pool)
     await ops.grant(GUILD, ALICE, 1)
     assert (await ops.get_balance(GUILD, ALICE)).balance == 102
 
 
 def connector() -> ServerConnector:
-    """Return what opens the connections of the open database."""
+    """Return the connector of the open database."""
     found: ServerConnector = connection_options(current_client())["connect"]  # type: ignore[arg-type]
     return found
 
@@ -122,7 +122,7 @@ def connector() -> ServerConnector:
 async def test_grant_refuses_a_former_primary(
     full_pool: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a newer timeline was seen, the pool's connections are dropped and no new one is made."""
+    """After a newer timeline was seen, a server on an older one is refused."""
     set_timeout(monkeypatch, "retry_deadline", 0.2)
     newest = connector().newest
     assert newest is not None
@@ -139,8 +139,8 @@ async def test_grant_refuses_a_former_primary(
     assert (await ops.get_balance(GUILD, ALICE)).balance == 102
 
 
-async def test_commit_check_ends_no_other_process_with_the_same_id(full_pool: str) -> None:
-    """A process id that was given to another process is told from it by the time it began."""
+async def test_commit_check_does_not_end_another_process_with_the_same_id(full_pool: str) -> None:
+    """A new process with the old process id has another start time, and is not ended."""
     client = current_client()
     async with (
         acquire_connection(client) as connection,
@@ -155,8 +155,10 @@ async def test_commit_check_ends_no_other_process_with_the_same_id(full_pool: st
         assert await execute(other, END_BACKEND, session.pid, session.started) != []
 
 
-async def test_dedicated_connection_notes_a_wait_that_was_cancelled(full_pool: str) -> None:
-    """The commit check's own COMMIT is not believed either after the server's warning."""
+async def test_dedicated_connection_detects_a_cancelled_wait_for_the_standby(
+    full_pool: str,
+) -> None:
+    """After the server's warning the commit check's COMMIT is unconfirmed too."""
     client = current_client()
     async with dedicated_connection(client) as connection:  # type: ignore[arg-type]
         assert isinstance(connection, SessionConnection)
@@ -167,7 +169,7 @@ async def test_dedicated_connection_notes_a_wait_that_was_cancelled(full_pool: s
 
 
 async def test_operations_work_on_a_pool_of_the_hosts_own_driver_settings(full_pool: str) -> None:
-    """A connection that the package did not open has a process id, and no more is known."""
+    """A connection that the package did not open works, with a process id only."""
     plain = await asyncpg.connect(full_pool)
     assert session_of(plain) == Session(plain.get_server_pid())
     await plain.close()

@@ -47,7 +47,7 @@ async def run_in_other_loop(work: Callable[[], Any]) -> Any:
 async def test_grant_upgrade_and_close_in_another_event_loop_are_refused(
     copied_url: str, work: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database belongs to the loop that opened it; that loop goes on undisturbed."""
+    """In another event loop they are refused; the first one goes on."""
     monkeypatch.setenv("DATABASE_URL", copied_url)
     await bytes_squads.init(copied_url)
     operations = BytesOperations()
@@ -60,7 +60,7 @@ async def test_grant_upgrade_and_close_in_another_event_loop_are_refused(
 
 
 async def test_grants_of_two_event_loops_at_once_leave_the_owner_whole(copied_url: str) -> None:
-    """The loop that opened the database is served while another one is refused again and again."""
+    """The first event loop goes on while another one is refused repeatedly."""
     await bytes_squads.init(copied_url)
     operations = BytesOperations()
 
@@ -157,7 +157,7 @@ CHANGES: dict[str, Callable[[Path], Any]] = {
 @on_posix
 @pytest.mark.parametrize("how", CHANGES)
 async def test_grant_on_a_deleted_file_is_refused(file: Path, how: str) -> None:
-    """SQLite would go on writing to a file that nobody can find again."""
+    """An operation on a deleted file is refused."""
     CHANGES[how](file)
     with pytest.raises(StorageUnavailableError, match="deleted or replaced"):
         await BytesOperations().grant(GUILD, ALICE, 1)
@@ -168,7 +168,7 @@ async def test_grant_on_a_deleted_file_is_refused(file: Path, how: str) -> None:
 
 @on_posix
 async def test_grant_works_again_after_init_on_a_replaced_file(file: Path) -> None:
-    """A backup that was put in the place of the file is used after close() and init()."""
+    """After close() and init() a replaced file is used."""
     replace(file)
     with pytest.raises(StorageUnavailableError):
         await BytesOperations().grant(GUILD, ALICE, 1)

@@ -55,7 +55,7 @@ MEMBERS = range(10, 18)
 
 
 def version() -> tuple[int, ...]:
-    """Which PgBouncer it is, as (1, 18)."""
+    """Return the version of PgBouncer, as (1, 18)."""
     assert PROGRAM
     said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout
     found = re.search(r"PgBouncer (\d+)\.(\d+)", said)
@@ -146,7 +146,7 @@ async def close_after_test(pgbouncer: Start) -> Any:
 
 
 async def a_busy_hour() -> list[Any]:
-    """Operations of each kind at once, more than there are connections; what each came to."""
+    """Run more concurrent operations than there are connections; return their results."""
     ops, squads = BytesOperations(), SquadOperations()
 
     async def a_block(member: int) -> None:
@@ -175,7 +175,7 @@ def errors(answers: list[Any]) -> set[type]:
 
 
 def off() -> tuple[str, ...]:
-    """What makes a newer PgBouncer one that does not follow prepared statements."""
+    """Return the setting with which PgBouncer does not track prepared statements."""
     return ("max_prepared_statements = 0",) if version() >= (1, 21) else ()
 
 
@@ -204,7 +204,7 @@ async def test_operations_work_with_the_documented_setting(
 async def test_operations_without_the_setting_are_refused_and_lose_nothing(
     pgbouncer: Start,
 ) -> None:
-    """What the page says of an older PgBouncer: an error of ours, and books that balance."""
+    """Without prepared statements operations are refused, and the ledger is consistent."""
     url = pgbouncer(*off())
     await bytes_squads.upgrade(f"{url}?{SETTING}")
     await bytes_squads.init(url)
@@ -282,7 +282,7 @@ async def test_grant_with_a_key_happens_once_while_connections_are_cut(
 
 
 async def test_operations_that_time_out_release_their_connections(pgbouncer: Start) -> None:
-    """A hundred timeouts leave a pool that still works, and books that balance."""
+    """After a hundred timeouts the pool works and the ledger is consistent."""
     url = f"{pgbouncer(*off())}?{SETTING}"
     await bytes_squads.upgrade(url)
     await bytes_squads.init(url)
@@ -302,7 +302,7 @@ async def test_operations_that_time_out_release_their_connections(pgbouncer: Sta
 
 
 async def test_pgbouncer_shows_another_process_id(pgbouncer: Start, empty_url: str) -> None:
-    """Which is why a COMMIT under way cannot be waited for through it."""
+    """The client's process id is not the server's."""
     connection = await asyncpg.connect(pgbouncer(), statement_cache_size=0)
     shown = connection.get_server_pid()
     served = await connection.fetchval("SELECT pg_backend_pid()")
@@ -312,7 +312,7 @@ async def test_pgbouncer_shows_another_process_id(pgbouncer: Start, empty_url: s
 
 
 async def test_init_with_a_schema_in_the_url_is_refused(pgbouncer: Start) -> None:
-    """PgBouncer does not follow `search_path`, and says so when connecting."""
+    """PgBouncer refuses the parameter `search_path`."""
     url = f"{pgbouncer()}?{SETTING}&schema=public"
     with pytest.raises(StorageUnavailableError, match="search_path"):
         await bytes_squads.init(url)

@@ -1,4 +1,4 @@
-"""What the databases do for a statement: only through indexes, and no rows that nobody asked for.
+"""Plans of statements: indexes only, and no unneeded rows.
 
 On PostgreSQL the statement is executed by the plan it has for any values, the one that a prepared
 statement of a bot ends up with, and the rows that each scan touched are counted. SQLite tells how
@@ -224,7 +224,7 @@ async def scans(url: str, statement: str, values: tuple[Any, ...]) -> list[dict[
 
 
 def touched(scan: dict[str, Any]) -> int:
-    """The rows that a scan looked at, those that it then threw away included."""
+    """The rows that a scan read, discarded ones included."""
     removed = sum(value for name, value in scan.items() if name.startswith("Rows Removed"))
     return round((scan["Actual Rows"] + removed) * scan["Actual Loops"])
 
@@ -249,7 +249,7 @@ async def check(url: str, name: str, sql: str, values: tuple[Any, ...], most: in
 
 
 async def test_reads_touch_only_the_rows_of_their_answer(populated_url: str) -> None:
-    """Each read goes through an index and looks at no row that its answer does not need."""
+    """Each read uses an index and reads only the rows of its result."""
     for name, (statement, values, most) in READS.items():
         if is_postgres(populated_url):
             await check(populated_url, name, statement.postgres, values, most)
@@ -272,7 +272,7 @@ async def test_statistics_touch_only_the_entries_of_the_period(populated_url: st
 
 @pytest.mark.parametrize("hours", [0, 1])
 async def test_posting_touches_only_the_rows_of_its_parties(populated_url: str, hours: int) -> None:
-    """However large the guild, and with a cooldown as well: two members, no page of the ledger."""
+    """A posting reads the rows of two members, in a guild of any size."""
     await execute(populated_url, f"UPDATE bytes_configs SET transfer_cooldown_hours = {hours}")
     for name, (statement, values, most) in WRITES.items():
         if is_postgres(populated_url):

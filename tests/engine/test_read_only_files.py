@@ -1,4 +1,4 @@
-"""A SQLite file that may only be read, such as a backup: looking works, writing is refused."""
+"""A read-only SQLite file, such as a backup: reads work, writes are refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def run_reader(file: Path, copy: Path) -> Answers:
 async def test_verify_and_other_reads_work_on_a_read_only_file(
     journal: str, folder: Path, tmp_path: Path
 ) -> None:
-    """Each prints its result and changes no file; a write is refused by one line."""
+    """Each read prints its result and changes no file; a write is refused in one line."""
     file = await make_database(folder)
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(f"PRAGMA journal_mode={journal}")
@@ -95,7 +95,7 @@ async def test_verify_and_other_reads_work_on_a_read_only_file(
 
 
 async def test_init_refuses_a_log_that_cannot_be_read(folder: Path, tmp_path: Path) -> None:
-    """Rows that are only in the write-ahead log are not left out in silence."""
+    """A write-ahead log that cannot be read is refused."""
     source = await make_database(tmp_path)
     with closing(sqlite3.connect(source)) as connection:
         connection.execute("UPDATE bytes_configs SET daily_amount = 8")
@@ -112,7 +112,7 @@ async def test_init_refuses_a_log_that_cannot_be_read(folder: Path, tmp_path: Pa
 async def test_in_transaction_is_refused_with_query_only(
     tmp_path: Path, close_after_test: None
 ) -> None:
-    """Who may write to the file can still open it for reading only."""
+    """With query_only a writable file is read-only."""
     file = await make_database(tmp_path)
     await bytes_squads.init(f"sqlite://{file}?query_only=on")
     operations = bytes_squads.BytesOperations()
@@ -125,7 +125,7 @@ async def test_in_transaction_is_refused_with_query_only(
 
 
 def test_init_opens_a_file_for_writing_where_it_can(tmp_path: Path) -> None:
-    """A file that can be written, one in memory and a missing one are opened as ever."""
+    """A writable file, one in memory and a missing one are opened for writing."""
     (tmp_path / "bot.db").touch()
 
     assert read_only_uri(str(tmp_path / "bot.db")) is None

@@ -1,4 +1,4 @@
-"""A primary with a synchronous standby, and a standby that is asked to write."""
+"""A primary with a synchronous standby, and writes to a standby."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def pair() -> AsyncIterator[tuple[str, Standby]]:
 async def test_grant_that_the_standby_did_not_confirm_is_not_acknowledged(
     pair: tuple[str, Standby], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the standby does not answer, an operation is unknown; later its key repeats it."""
+    """Without the standby's answer an operation is unknown; later its key repeats it."""
     set_timeout(monkeypatch, "retry_deadline", 2.0)
     url, standby = pair
     await bytes_squads.init(f"{url}&command_timeout=1")
@@ -121,7 +121,7 @@ async def test_grant_whose_wait_for_the_standby_is_cancelled_is_not_acknowledged
 
 
 async def test_operation_on_a_standby_fails_at_once(pair: tuple[str, Standby]) -> None:
-    """On a standby reads work and writes end in one clear error, without retries."""
+    """On a standby reads work and writes are an error without retries."""
     url, standby = pair
     await bytes_squads.init(url)
     await ops.grant(GUILD, ALICE, 1)

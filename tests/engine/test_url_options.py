@@ -52,7 +52,7 @@ pytestmark = pytest.mark.usefixtures("close_after_test")
 async def test_init_and_upgrade_refuse_an_unknown_pragma_or_value(
     tmp_path: Path, use: Any, option: str, named: str
 ) -> None:
-    """SQLite takes both in silence; here they are refused by name, and no file is made."""
+    """SQLite ignores both; here they are refused by name, and no file is made."""
     path = tmp_path / "a.db"
     with pytest.raises(StorageUnavailableError, match=named) as info:
         await use(f"sqlite://{path}?{option}")
@@ -84,15 +84,15 @@ async def test_init_and_upgrade_refuse_an_unknown_pragma_or_value(
 async def test_init_sets_a_pragma_of_the_url(
     tmp_path: Path, option: str, pragma: str, value: Any
 ) -> None:
-    """A pragma with a value that SQLite knows is in force on the open database."""
+    """A valid pragma is set on the open database."""
     await bytes_squads.init(f"sqlite://{tmp_path / 'a.db'}?{option}")
     (row,) = await current_client().execute_query_dict(f"PRAGMA {pragma}")
 
     assert list(row.values()) == [value]
 
 
-def test_sqlite_knows_every_pragma_that_a_url_may_have() -> None:
-    """The table holds no slip of the pen: SQLite lists each name among its own."""
+def test_sqlite_has_every_pragma_that_a_url_may_have() -> None:
+    """SQLite lists each name of the table."""
     with closing(sqlite3.connect(":memory:")) as connection:
         known = {name for (name,) in connection.execute("PRAGMA pragma_list")}
 
@@ -227,7 +227,7 @@ async def test_init_without_keepalives_leaves_the_sockets_alone(tcp_url: str) ->
 
 @pytest.mark.postgres
 async def test_init_over_a_unix_socket_sets_no_keepalives(migrated_url: str) -> None:
-    """The options of TCP do no harm to a connection that is not TCP."""
+    """On a Unix socket the options of TCP are ignored."""
     await bytes_squads.init(migrated_url)
 
     assert (await BytesOperations().grant(GUILD, ALICE, 1)).amount == 1

@@ -31,7 +31,7 @@ SERVER = "127.0.0.1:1"  # nobody listens there
 
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Everything that any logger says, from DEBUG on."""
+    """All log messages, from DEBUG on."""
     with caplog.at_level(logging.DEBUG):
         yield caplog
 
@@ -108,7 +108,7 @@ URLS = [
 async def test_init_shows_no_piece_of_an_unescaped_password(
     form: str, between: str, everything_logged: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever character divides the password, init() refuses or fails without either half."""
+    """With any unescaped character in the password, the error has neither half."""
     url = form.format(f"{LEFT}{between}{RIGHT}")
     with pytest.raises(StorageUnavailableError) as info:
         await asyncio.wait_for(bytes_squads.init(url), LONG)
@@ -122,7 +122,7 @@ async def test_init_shows_no_piece_of_an_unescaped_password(
 async def test_init_shows_no_piece_of_an_escaped_password(
     form: str, everything_logged: pytest.LogCaptureFixture
 ) -> None:
-    """A password that is percent-encoded reaches the server only, in neither of its spellings."""
+    """A percent-encoded password is shown in neither of its spellings."""
     password = f"{LEFT}/?#@%&{RIGHT}"
     with pytest.raises(StorageUnavailableError) as info:
         await asyncio.wait_for(bytes_squads.init(form.format(quote(password, safe=""))), LONG)
@@ -145,7 +145,7 @@ async def test_init_shows_no_piece_of_an_escaped_password(
 def test_connection_config_refuses_without_a_piece_of_the_password(
     form: str, between: list[str], after: str
 ) -> None:
-    """What is refused for its form is refused without either half of the password."""
+    """The error of an invalid URL has neither half of the password."""
     url = form.format(f"{LEFT}{''.join(between)}{RIGHT}{after}")
     refusal: StorageUnavailableError | None = None
     config: dict[str, Any] = {"credentials": {}}

@@ -1,4 +1,4 @@
-"""Database URLs: what their parts and options mean, and what is said of wrong ones."""
+"""Database URLs: their parts and options, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_connection_config_keeps_a_plus_in_a_password() -> None:
 
 
 def test_connection_config_has_defaults_for_a_bot() -> None:
-    """A pool that may be empty, and no wait without an end."""
+    """The pool may be empty, and every wait has a timeout."""
     found = credentials("postgres://bot@db.example/economy")
 
     assert (found["minsize"], found["maxsize"]) == (0, 10)
@@ -127,7 +127,7 @@ def test_connection_config_has_defaults_for_a_bot() -> None:
 def test_connection_config_takes_several_hosts(
     url: str, addresses: list[tuple[str | None, int]]
 ) -> None:
-    """Hosts and their ports stand before the path, or as libpq's lists in the options."""
+    """Hosts and ports are before the path, or libpq's lists in the options."""
     found = credentials(f"{url}{'&' if '?' in url else '?'}target_session_attrs=Read-Write")
 
     assert [(each.host, each.port) for each in found["connect"].addresses] == addresses
@@ -144,7 +144,7 @@ def test_describe_database_names_every_host() -> None:
 
 
 def test_describe_database_leaves_out_the_password() -> None:
-    """What a message shows: host, port and database of a server, the path of a file."""
+    """It has host, port and database of a server, or the path of a file."""
     server = connection_config(f"postgres://bot:{PASSWORD}@db.example:5433/economy")
     file = connection_config("sqlite:///data/a.db")
 
@@ -201,7 +201,7 @@ def assert_one_line_without_password(error: BaseException, *parts: str) -> None:
 async def test_init_with_an_invalid_url_is_one_line_without_the_password(
     monkeypatch: pytest.MonkeyPatch, use: Open, url: str, parts: list[str]
 ) -> None:
-    """A URL of no known form is refused at once, and what is secret in it is not repeated."""
+    """An invalid URL is refused without its secrets."""
     monkeypatch.setenv("DATABASE_URL", url or "nothing")
     with pytest.raises(StorageUnavailableError) as info:
         await asyncio.wait_for(use(url), LONG)
@@ -211,7 +211,7 @@ async def test_init_with_an_invalid_url_is_one_line_without_the_password(
 
 @both_ways
 async def test_init_names_an_unreachable_server(use: Open) -> None:
-    """Nobody listens there: one line says which database on which host, within seconds."""
+    """The error of an unreachable server is one line with database and host."""
     started = time.monotonic()
     with pytest.raises(StorageUnavailableError) as info:
         await asyncio.wait_for(use(f"postgres://bot:{PASSWORD}@127.0.0.1:1/economy"), LONG)
@@ -245,7 +245,7 @@ async def test_init_names_an_unknown_host(use: Open) -> None:
 
 @asynccontextmanager
 async def silent_server() -> AsyncIterator[int]:
-    """The port of a server that takes connections and never says a word."""
+    """The port of a server that accepts connections and does not answer."""
     ended = asyncio.Event()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -263,7 +263,7 @@ async def silent_server() -> AsyncIterator[int]:
 
 @both_ways
 async def test_init_names_a_server_that_does_not_answer(use: Open) -> None:
-    """connect_timeout ends the wait for a server that takes the connection and keeps silent."""
+    """connect_timeout ends the wait for a server that does not answer."""
     async with silent_server() as port:
         started = time.monotonic()
         with pytest.raises(StorageUnavailableError) as info:
@@ -314,7 +314,7 @@ async def test_init_names_a_file_that_is_not_a_database(tmp_path: Path, use: Ope
     ["mysql://x", f"postgres://bot:{PASSWORD}@127.0.0.1:1/economy", "sqlite:///missing/a.db"],
 )
 async def test_init_works_after_a_failed_init(migrated_url: str, wrong: str) -> None:
-    """A failed init leaves nothing open, and nothing in the way of the next."""
+    """A failed init leaves nothing open, and the next one works."""
     with pytest.raises(StorageUnavailableError):
         await bytes_squads.init(wrong)
     with pytest.raises(StorageUnavailableError):
@@ -325,7 +325,7 @@ async def test_init_works_after_a_failed_init(migrated_url: str, wrong: str) -> 
 
 
 async def test_upgrade_works_after_a_failed_upgrade(empty_url: str) -> None:
-    """A failed upgrade leaves nothing in the way of the next."""
+    """After a failed upgrade the next one works."""
     with pytest.raises(StorageUnavailableError):
         await bytes_squads.upgrade(f"postgres://bot:{PASSWORD}@127.0.0.1:1/economy")
 
@@ -335,7 +335,7 @@ async def test_upgrade_works_after_a_failed_upgrade(empty_url: str) -> None:
 async def test_upgrade_that_fails_elsewhere_leaves_the_open_database(
     migrated_url: str,
 ) -> None:
-    """A host can try a wrong address without losing what it has."""
+    """A failed upgrade of another database leaves the open one open."""
     await bytes_squads.init(migrated_url)
     with pytest.raises(StorageUnavailableError):
         await bytes_squads.upgrade(f"postgres://bot:{PASSWORD}@127.0.0.1:1/economy")

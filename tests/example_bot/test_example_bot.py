@@ -31,7 +31,7 @@ SQUAD = UUID(int=7)
 
 
 def test_importing_the_example_needs_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bot can be made before DISCORD_TOKEN and DATABASE_URL are looked at."""
+    """The module can be imported without DISCORD_TOKEN and DATABASE_URL."""
     monkeypatch.delenv("DISCORD_TOKEN", raising=False)
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
@@ -59,7 +59,7 @@ async def test_the_bot_makes_its_tables_and_syncs_its_commands(
 
 
 async def test_the_script_runs_and_stops(copied_url: str) -> None:
-    """DISCORD_TOKEN and DATABASE_URL are all that the file needs; Ctrl-C ends it without a word."""
+    """It needs DISCORD_TOKEN and DATABASE_URL only, and Ctrl-C ends it without output."""
     async with FakeDiscord() as fake:
         ada = fake.member("ada")
         async with fake.launch(EXAMPLE, DATABASE_URL=copied_url) as process:
@@ -88,7 +88,7 @@ async def test_a_balance_is_shown_and_a_new_member_gets_the_starting_one(
 
 
 async def test_bytes_are_sent_and_the_channel_is_told(running_bot: RunningBot) -> None:
-    """The giver gets an answer of their own, everybody the news, with its markdown escaped."""
+    """The giver gets an answer and the channel a message, with escaped markdown."""
     answer = await running_bot.use(
         "/bytes send", running_bot.ada, to=running_bot.bo, amount=25, reason="**thx** @all"
     )
@@ -121,7 +121,7 @@ async def test_the_daily_bytes_are_paid_with_their_streak(
     assert answers[-1] == "**20** bytes (×2) for day 8 in a row. You have 190."
 
 
-async def test_the_leaderboard_has_who_has_most_on_top(running_bot: RunningBot) -> None:
+async def test_the_leaderboard_is_by_balance(running_bot: RunningBot) -> None:
     """An embed, by balance."""
     await running_bot.ops.grant(running_bot.fake.guild.id, running_bot.bo.id, 1_000)
     answer = await running_bot.use("/bytes leaderboard", running_bot.ada)
@@ -132,7 +132,7 @@ async def test_the_leaderboard_has_who_has_most_on_top(running_bot: RunningBot) 
     )
 
 
-async def test_the_history_says_what_came_and_went(running_bot: RunningBot, clock: Clock) -> None:
+async def test_the_history_lists_movements(running_bot: RunningBot, clock: Clock) -> None:
     """The newest first, with names and reasons in escaped markdown."""
     bo_ = running_bot.fake.member("b_o_")
     clock.advance(seconds=1)
@@ -232,7 +232,7 @@ async def test_a_role_that_cannot_be_given_does_not_touch_the_bytes(
 
 
 async def test_roles_that_are_no_longer_due_are_taken(running_bot: RunningBot) -> None:
-    """Those of rewards and of other squads; roles that the bot does not know of stay."""
+    """Roles of rewards and of other squads are removed; other roles stay."""
     fake, ada = running_bot.fake, running_bot.ada
     await running_bot.ops.update_config(
         fake.guild.id, bs.BytesConfigUpdate(role_rewards={str(running_bot.owls.id): 111})
@@ -246,7 +246,7 @@ async def test_roles_that_are_no_longer_due_are_taken(running_bot: RunningBot) -
 
 
 async def test_members_who_leave_and_come_back(running_bot: RunningBot) -> None:
-    """They are off the leaderboard and out of the squad; back, they have what they earned."""
+    """They leave leaderboard and squad; back, they get their earned roles."""
     fake, ada, guild_id = running_bot.fake, running_bot.ada, running_bot.fake.guild.id
     foxes = await running_bot.open_squad(running_bot.foxes, switch_cost=0)
     await running_bot.ops.update_config(
@@ -270,7 +270,7 @@ async def test_members_who_leave_and_come_back(running_bot: RunningBot) -> None:
 async def wait_for_members(running_bot: RunningBot, expected: int) -> None:
     """Wait until the leaderboard has this number of members."""
     async with asyncio.timeout(30):
-        while (  # noqa: ASYNC110  # the database tells nobody
+        while (  # noqa: ASYNC110  # the database sends no event
             await running_bot.ops.count_members(running_bot.fake.guild.id) != expected
         ):
             await asyncio.sleep(0.01)
@@ -279,8 +279,8 @@ async def wait_for_members(running_bot: RunningBot, expected: int) -> None:
 # Moderators ---------------------------------------------------------------------------------------
 
 
-async def test_moderators_grant_and_charge_and_are_on_record(running_bot: RunningBot) -> None:
-    """Who ordered it stands in the ledger."""
+async def test_moderators_grant_and_charge_and_are_in_the_ledger(running_bot: RunningBot) -> None:
+    """The ledger has the moderator."""
     granted = await running_bot.use(
         "/economy grant", running_bot.mo, member=running_bot.ada, amount=1_000
     )
@@ -326,7 +326,7 @@ async def test_settings_are_shown_and_those_given_are_changed(running_bot: Runni
 
 
 async def test_the_commands_of_moderators_are_hidden_and_checked(running_bot: RunningBot) -> None:
-    """Discord does not show them; and where a server shows them all the same, they are refused."""
+    """Discord hides them, and the bot checks the permissions as well."""
     with pytest.raises(RefusedHere):
         await running_bot.fake.send(
             "/economy grant", running_bot.ada, member=running_bot.ada, amount=5
@@ -359,7 +359,7 @@ async def test_the_commands_of_moderators_are_hidden_and_checked(running_bot: Ru
 async def test_weekly_counts_from_monday_in_the_guilds_time_zone(
     running_bot: RunningBot, clock: Clock
 ) -> None:
-    """What was received before is not in it."""
+    """Bytes received before do not count."""
     guild_id, ada, bo = running_bot.fake.guild.id, running_bot.ada, running_bot.bo
     running_bot.module.now = clock
     await running_bot.use("/economy config", running_bot.mo, timezone="Asia/Tokyo")
@@ -392,7 +392,9 @@ async def test_a_moderator_takes_a_movement_back_once(running_bot: RunningBot) -
     assert (row.reason, row.actor_id) == ("a mistake", str(mo.id))
 
 
-async def test_a_moderator_resets_the_balances_when_sure(running_bot: RunningBot) -> None:
+async def test_a_moderator_resets_the_balances_after_a_confirmation(
+    running_bot: RunningBot,
+) -> None:
     """To an amount, or to the starting balance."""
     ada, bo, mo = running_bot.ada, running_bot.bo, running_bot.mo
     await running_bot.use("/bytes send", ada, to=bo, amount=25)
@@ -448,7 +450,7 @@ async def test_the_currency_has_the_guilds_name_and_emoji(running_bot: RunningBo
 
 
 def refused_uses(running_bot: RunningBot) -> list[tuple[str, Member, dict[str, Any], str]]:
-    """Commands on bytes that are refused: who uses them how, and the words."""
+    """Refused commands: the member, the arguments and the answer."""
     ada, bo, mo = running_bot.ada, running_bot.bo, running_bot.mo
     stranger = Member("stranger")
     tomorrow = int(datetime(2026, 3, 3, tzinfo=UTC).timestamp())
@@ -498,7 +500,7 @@ def refused_uses(running_bot: RunningBot) -> list[tuple[str, Member, dict[str, A
 
 
 async def test_what_is_refused_is_explained_and_changes_nothing(running_bot: RunningBot) -> None:
-    """Only the member sees it, with Discord's own times for what has to be waited for."""
+    """The answer is ephemeral, with Discord's relative times."""
     guild_id = running_bot.fake.guild.id
     await running_bot.open_squad(running_bot.foxes)
     await running_bot.use("/economy config", running_bot.mo, transfer_cooldown_hours=2)
@@ -520,7 +522,7 @@ async def test_what_is_refused_is_explained_and_changes_nothing(running_bot: Run
 
 
 async def test_a_closed_database_is_a_friendly_answer(running_bot: RunningBot) -> None:
-    """Nothing was moved, and the bot stays up."""
+    """The answer says that nothing moved, and the bot goes on."""
     await bs.close()
     answer = await running_bot.use("/bytes send", running_bot.ada, to=running_bot.bo, amount=5)
     choices = await running_bot.fake.complete("/squad join", running_bot.ada, "squad")
@@ -558,16 +560,16 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("error", "words"), ERRORS, ids=lambda value: type(value).__name__)
-def test_every_error_has_its_words(error: Exception, words: str) -> None:
-    """With its numbers, and without what is not for members."""
+def test_every_sentence_has_the_numbers_of_the_error(error: Exception, words: str) -> None:
+    """Each answer has the numbers, and no internal details."""
     text = load_example().explain(error)
 
     assert words in text
     assert "password" not in text
 
 
-def test_no_error_is_without_words() -> None:
-    """A new reason to refuse needs a new sentence."""
+def test_every_error_has_a_sentence() -> None:
+    """Every error class has an answer."""
     errors = {getattr(bs, name) for name in bs.__all__ if name.endswith("Error")} - {
         bs.BytesSquadsError,
         bs.RefusedError,
@@ -577,10 +579,10 @@ def test_no_error_is_without_words() -> None:
     assert {type(error) for error, _ in ERRORS} == errors
 
 
-async def test_what_nobody_foresaw_is_logged_and_answered(
+async def test_an_unexpected_error_is_logged_and_answered(
     running_bot: RunningBot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The answer does not say that nothing happened, because nobody knows."""
+    """The answer does not claim that nothing happened."""
 
     async def fail(*_: object) -> None:
         raise RuntimeError("a bug")

@@ -1,4 +1,4 @@
-"""The example bot's squads: the seat is the database's, the role Discord's, which may refuse it."""
+"""The example bot's squads: seats in the database, roles at Discord."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def state(running_bot: RunningBot, member: Member) -> tuple[str | None, in
 async def held_at_the_role(
     running_bot: RunningBot, path: str, member: Member, **options: Any
 ) -> Interaction:
-    """A command under way that has come to Discord's first change of a role."""
+    """A command in progress that waits for Discord's first change of a role."""
     interaction = await running_bot.fake.send(path, member, **options)
     wanted = f"/members/{member.id}/roles/"
     await running_bot.fake.until(lambda: wanted in running_bot.fake.rest.requests[-1])
@@ -76,7 +76,7 @@ async def test_switching_swaps_the_roles(running_bot: RunningBot) -> None:
 
 
 async def test_leaving_takes_the_role(running_bot: RunningBot) -> None:
-    """And gives nothing back."""
+    """Leaving removes the role, without a refund."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=30)
     await running_bot.use("/squad join", running_bot.ada, squad=str(owls.id))
     answer = await running_bot.use("/squad leave", running_bot.ada)
@@ -100,7 +100,7 @@ async def test_the_standings_add_up_what_members_have(running_bot: RunningBot) -
 
 
 async def test_the_role_of_the_old_squad_may_be_gone(running_bot: RunningBot) -> None:
-    """Somebody has deleted it in Discord: switching and leaving still work."""
+    """With a deleted role, switching and leaving still work."""
     owls, foxes = (
         await running_bot.open_squad(running_bot.owls),
         await running_bot.open_squad(running_bot.foxes),
@@ -170,7 +170,7 @@ async def test_what_is_refused_costs_nothing_and_brings_no_role(running_bot: Run
     assert await state(running_bot, running_bot.bo) == ("Owls", 100, {"Owls"})
 
 
-async def test_a_squad_that_takes_nobody_is_not_proposed(running_bot: RunningBot) -> None:
+async def test_an_inactive_squad_is_not_proposed(running_bot: RunningBot) -> None:
     """Members choose among those that they can join."""
     await running_bot.open_squad(running_bot.owls, is_active=False)
     await running_bot.open_squad(running_bot.foxes)
@@ -187,7 +187,7 @@ async def test_a_squad_that_takes_nobody_is_not_proposed(running_bot: RunningBot
 async def test_bytes_and_seat_go_back_when_discord_refuses_the_role(
     running_bot: RunningBot, status: int
 ) -> None:
-    """Forbidden, unknown, or out of order: the ledger has both ways."""
+    """For each failure of Discord the ledger has the charge and its reversal."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=30)
     running_bot.fake.refuse_role(running_bot.owls, status)
     answer = await running_bot.use("/squad join", running_bot.ada, squad=str(owls.id))
@@ -198,7 +198,7 @@ async def test_bytes_and_seat_go_back_when_discord_refuses_the_role(
 
 
 async def test_a_free_seat_goes_back_without_a_reversal(running_bot: RunningBot) -> None:
-    """Where nothing was paid, nothing is given back: the ledger has a join and a leave."""
+    """A free join is undone by a leave only."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=0)
     running_bot.fake.refuse_role(running_bot.owls)
     await running_bot.use("/squad join", running_bot.ada, squad=str(owls.id))
@@ -210,7 +210,7 @@ async def test_a_free_seat_goes_back_without_a_reversal(running_bot: RunningBot)
 async def test_what_was_paid_is_given_back_whatever_the_price_is_by_then(
     running_bot: RunningBot,
 ) -> None:
-    """A moderator raises the price while Discord thinks."""
+    """The paid price is refunded, also if the price has changed since."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=30)
     running_bot.fake.refuse_role(running_bot.owls)
     with running_bot.fake.hold_roles():
@@ -225,8 +225,8 @@ async def test_what_was_paid_is_given_back_whatever_the_price_is_by_then(
 
 
 @pytest.mark.parametrize("refused", ["the new role", "the old role"])
-async def test_a_refused_switch_leads_back(running_bot: RunningBot, refused: str) -> None:
-    """To the old squad with the old role, for nothing in all."""
+async def test_a_refused_switch_is_undone(running_bot: RunningBot, refused: str) -> None:
+    """The member is in the old squad with the old role, at no cost."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=60)
     foxes = await running_bot.open_squad(running_bot.foxes, switch_cost=30)
     await running_bot.use("/squad join", running_bot.ada, squad=str(owls.id))
@@ -250,7 +250,7 @@ async def test_a_refused_switch_leads_back(running_bot: RunningBot, refused: str
 async def test_switch_is_kept_when_undo_is_impossible(
     running_bot: RunningBot,
 ) -> None:
-    """All or nothing: the old squad takes nobody now, so nothing is undone; the role can follow."""
+    """If the old squad is inactive by now, the switch is kept."""
     running_bot.expected_errors = r"order \d+ was not undone"
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=10)
     foxes = await running_bot.open_squad(running_bot.foxes, switch_cost=30)
@@ -270,8 +270,8 @@ async def test_switch_is_kept_when_undo_is_impossible(
     assert await running_bot.ledger() == [("squad", 10), ("squad", 30)]
 
 
-async def test_a_database_that_is_away_then_undoes_nothing(running_bot: RunningBot) -> None:
-    """The seat is held and paid for, and joining again brings the role."""
+async def test_without_a_database_nothing_is_undone(running_bot: RunningBot) -> None:
+    """The seat stays paid, and joining again assigns the role."""
     running_bot.expected_errors = r"order \d+ was not undone"
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=30)
     running_bot.fake.refuse_role(running_bot.owls)
@@ -292,7 +292,7 @@ async def test_a_database_that_is_away_then_undoes_nothing(running_bot: RunningB
 
 
 async def test_a_role_that_stays_keeps_the_seat(running_bot: RunningBot) -> None:
-    """Leaving takes the role first: when Discord refuses that, the member is still in."""
+    """If Discord refuses to remove the role, the member stays in the squad."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=30)
     await running_bot.use("/squad join", running_bot.ada, squad=str(owls.id))
     running_bot.fake.refuse_role(running_bot.owls)
@@ -303,7 +303,7 @@ async def test_a_role_that_stays_keeps_the_seat(running_bot: RunningBot) -> None
 
 
 async def test_commands_of_one_member_follow_each_other(running_bot: RunningBot) -> None:
-    """Leaving while Discord still gives the role ends without the role."""
+    """A leave during a join runs after it, and removes the role."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=30)
     with running_bot.fake.hold_roles(given=running_bot.owls):
         joining = await held_at_the_role(
@@ -319,8 +319,8 @@ async def test_commands_of_one_member_follow_each_other(running_bot: RunningBot)
     assert await state(running_bot, running_bot.ada) == (None, 70, set())
 
 
-async def test_a_crash_between_bytes_and_role_costs_nobody_anything(copied_url: str) -> None:
-    """The process is killed while Discord thinks; the next one gives the role for nothing."""
+async def test_a_crash_between_bytes_and_role_loses_no_bytes(copied_url: str) -> None:
+    """After a crash before the role, joining again assigns it for free."""
     async with FakeDiscord() as fake:
         ada, owls = fake.member("ada"), fake.role("Owls")
         roles = fake.role("Mods", position=500)

@@ -1,4 +1,4 @@
-"""The example bot when things come twice, all at once, late, or in the middle of its end."""
+"""The example bot with repeated, concurrent and late interactions, and during shutdown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ import bytes_squads as bs
 
 @asynccontextmanager
 async def database_held(url: str) -> AsyncIterator[None]:
-    """Nobody else can move bytes inside the block."""
+    """Lock the database for the length of a block."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(url.removeprefix("sqlite://"))
         connection.execute("BEGIN IMMEDIATE")
@@ -42,12 +42,12 @@ async def database_held(url: str) -> AsyncIterator[None]:
 
 
 def successes(interactions: list[Interaction]) -> int:
-    """How many were told that their bytes were sent."""
+    """Return the number of answers that report success."""
     return sum(each.answer.text.startswith("You sent") for each in interactions)
 
 
 async def transfers(url: str) -> int:
-    """How many transfers the ledger has; and its books balance."""
+    """Return the number of transfers; check that the ledger is consistent."""
     await bs.init(url)
     try:
         report = await bs.BytesOperations().verify()
@@ -64,7 +64,7 @@ async def transfers(url: str) -> int:
 async def test_an_interaction_that_comes_twice_moves_bytes_once(
     running_bot: RunningBot, acknowledges: str
 ) -> None:
-    """And its one answer is right, even if Discord should take both acknowledgements."""
+    """It has one right answer, even if Discord accepts both acknowledgements."""
     running_bot.fake.rest.acknowledges_again = acknowledges == "both"
     squad = await running_bot.open_squad(running_bot.owls, switch_cost=30)
     uses: list[tuple[str, Any, dict[str, Any], str, int]] = [
@@ -117,7 +117,7 @@ async def test_a_leave_that_comes_twice_is_answered_once(running_bot: RunningBot
 
 
 async def test_two_hundred_interactions_at_once_are_answered(running_bot: RunningBot) -> None:
-    """Twenty members send each other bytes; every order is carried out once."""
+    """Twenty members send each other bytes; every request happens once."""
     members = [running_bot.fake.member(f"m{number}") for number in range(20)]
     sent = [
         await running_bot.fake.send(
@@ -152,7 +152,7 @@ async def test_a_slow_database_does_not_keep_discord_waiting(
 
 
 async def test_what_cannot_be_acknowledged_moves_nothing(running_bot: RunningBot) -> None:
-    """Discord has told the member that the bot did not answer: then it does not act either."""
+    """An interaction that cannot be acknowledged moves nothing."""
     running_bot.fake.rest.ack_seconds = 0
     interaction = await running_bot.fake.send(
         "/bytes send", running_bot.ada, to=running_bot.bo, amount=5
@@ -169,7 +169,7 @@ async def test_what_cannot_be_acknowledged_moves_nothing(running_bot: RunningBot
 
 
 async def test_a_dropped_connection_loses_no_interaction(running_bot: RunningBot) -> None:
-    """What is sent meanwhile comes after RESUME, once."""
+    """Interactions sent while it is down arrive once, after RESUME."""
     await running_bot.fake.drop()
     sent = [
         await running_bot.fake.send("/bytes send", running_bot.ada, to=running_bot.bo, amount=1)
@@ -182,7 +182,7 @@ async def test_a_dropped_connection_loses_no_interaction(running_bot: RunningBot
     assert await running_bot.ledger() == [("transfer", 1)] * 10
 
 
-async def test_a_forgotten_session_begins_anew(running_bot: RunningBot) -> None:
+async def test_an_expired_session_is_replaced(running_bot: RunningBot) -> None:
     """The bot identifies itself again and goes on."""
     await running_bot.fake.drop(forget=True)
     await running_bot.fake.until(lambda: running_bot.fake.gateway.identified == 2)
@@ -197,7 +197,7 @@ async def test_a_forgotten_session_begins_anew(running_bot: RunningBot) -> None:
 async def test_a_stop_in_a_burst_finishes_what_was_begun(
     copied_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No hang: who was acknowledged gets an answer, and who was told so has sent bytes."""
+    """Each acknowledged command gets an answer, which is right."""
     monkeypatch.setenv("DATABASE_URL", copied_url)
     async with FakeDiscord() as fake:
         running_bot = RunningBot(fake, clock)
@@ -215,13 +215,13 @@ async def test_a_stop_in_a_burst_finishes_what_was_begun(
     assert {each.answer.text[:8] for each in acknowledged} <= {"You sent", "I am abo"}
 
 
-async def test_a_stop_does_not_wait_for_ever(
+async def test_a_stop_does_not_wait_forever(
     copied_url: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Discord keeps a change of a role waiting: the bot stops, seat and bytes have gone back."""
+    """The bot stops while Discord does not answer; seat and bytes are given back."""
     monkeypatch.setenv("DATABASE_URL", copied_url)
     async with FakeDiscord() as fake:
         running_bot = RunningBot(fake, clock)
@@ -243,8 +243,8 @@ async def test_a_stop_does_not_wait_for_ever(
     assert running_bot.errors_logged(caplog) == []
 
 
-async def test_who_comes_while_the_bot_stops_is_told(running_bot: RunningBot) -> None:
-    """A command under way is waited for; nothing new is begun."""
+async def test_commands_during_a_stop_are_refused(running_bot: RunningBot) -> None:
+    """A command in progress is finished; new ones are refused."""
     fake = running_bot.fake
     squad = await running_bot.open_squad(running_bot.owls)
     with fake.hold_roles():
@@ -261,8 +261,8 @@ async def test_who_comes_while_the_bot_stops_is_told(running_bot: RunningBot) ->
     assert await running_bot.ledger() == [("squad", 50)]
 
 
-async def test_a_kill_in_a_burst_leaves_the_books_in_order(copied_url: str) -> None:
-    """Whoever was told that bytes were sent, has sent them."""
+async def test_a_kill_in_a_burst_keeps_the_ledger_consistent(copied_url: str) -> None:
+    """Each reported transfer is in the ledger."""
     async with FakeDiscord() as fake:
         ada, bo = fake.member("ada"), fake.member("bo")
         async with fake.launch(EXAMPLE, DATABASE_URL=copied_url) as process:

@@ -76,8 +76,8 @@ PROCESS_MODULES = {
 }
 PROCESS_FIXTURES = {"doc_runner", "pytester", "run"}
 PROCESS_TESTS = {
-    "test_a_crash_between_bytes_and_role_costs_nobody_anything",
-    "test_a_kill_in_a_burst_leaves_the_books_in_order",
+    "test_a_crash_between_bytes_and_role_loses_no_bytes",
+    "test_a_kill_in_a_burst_keeps_the_ledger_consistent",
     "test_import_reads_a_named_pipe",
     "test_process_that_exits_leaves_each_operation_whole",
     "test_export_and_import_show_progress_in_a_terminal",

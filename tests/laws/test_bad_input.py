@@ -51,7 +51,7 @@ def told(error: BaseException) -> str:
 async def test_invalid_snowflake_is_refused(
     parameter: Parameter, world: World, read_all_rows: ReadRows
 ) -> None:
-    """Each bad id is InvalidSnowflakeError with the very value, whatever else is right."""
+    """Each invalid id is InvalidSnowflakeError with the value."""
     await parameter.operation.get_ready(world, KNOWN[0])
     before = await read_all_rows()
     for bad in BAD_IDS if parameter.can_be_none else [*BAD_IDS, None]:
@@ -65,7 +65,7 @@ async def test_invalid_snowflake_is_refused(
 async def test_grant_many_refuses_an_invalid_snowflake(
     world: World, read_all_rows: ReadRows
 ) -> None:
-    """Each bad id of a member is InvalidSnowflakeError, whoever else is paid."""
+    """One invalid id of a member is InvalidSnowflakeError."""
     before = await read_all_rows()
     for bad in [*BAD_IDS, None]:
         if isinstance(bad, list):
@@ -110,7 +110,7 @@ ID_FIELDS: list[tuple[type[BaseModel], dict[str, Any], str]] = [
 def test_inputs_refuse_an_invalid_snowflake(
     model: type[BaseModel], fields: dict[str, Any], field: str
 ) -> None:
-    """The inputs refuse the same values when they are made, and accept the limits as text."""
+    """The inputs' constructors refuse the same values, and accept the limits as text."""
     for bad in [*BAD_IDS, None]:
         with pytest.raises(InvalidInputError) as caught:
             model(**fields | {field: bad})
@@ -125,7 +125,7 @@ def test_inputs_refuse_an_invalid_snowflake(
 def test_create_transaction_input_refuses_a_transfer_to_oneself(
     giver: str | int, receiver: str | int
 ) -> None:
-    """Giver and receiver are two members, in whichever form their ids come."""
+    """Giver and receiver are different members, with ids as int or str."""
     with pytest.raises(InvalidInputError) as caught:
         BytesTransactionCreate(**TRANSFER | {"giver_id": giver, "receiver_id": receiver})
     assert told(caught.value)
@@ -144,7 +144,7 @@ BAD_AMOUNTS: list[Any] = [
 async def test_invalid_amount_is_refused(
     parameter: Parameter, member: int, world: World, read_all_rows: ReadRows
 ) -> None:
-    """Each bad amount is InvalidAmountError with the very value, and nobody is paid."""
+    """Each invalid amount is InvalidAmountError with the value, and nothing changes."""
     before = await read_all_rows()
     for bad in BAD_AMOUNTS:
         value = {"7": 1, member: bad} if parameter.name == "amounts" else bad
@@ -210,7 +210,7 @@ each_page_parameter = pytest.mark.parametrize("parameter", list_parameters(*BAD_
 
 @each_page_parameter
 async def test_invalid_page_is_refused(parameter: Parameter, world: World) -> None:
-    """Each bad limit, offset or start is InvalidPageError with the very value."""
+    """Each invalid limit, offset or start is InvalidPageError with the value."""
     for bad in BAD_PAGES[parameter.name]:
         with pytest.raises(InvalidPageError) as caught:
             await parameter.call(world, bad)
@@ -236,7 +236,7 @@ async def test_smallest_and_largest_page_are_accepted(parameter: Parameter, worl
 async def test_clock_without_a_timezone_is_refused(
     db: Database, bytes_ops: BytesOperations, ids: Ids, clock: Clock, read_all_rows: ReadRows
 ) -> None:
-    """Whose date it is could only be guessed: ValueError, and nothing happens."""
+    """A naive time has no date: ValueError, and nothing happens."""
     clock.now = clock.now.replace(tzinfo=None)
     async with assert_refused(ValueError, read_all_rows):
         await bytes_ops.claim_daily(ids.guild, ids.alice)

@@ -1,4 +1,4 @@
-"""Texts that are too long or that no database stores are refused; any other is kept verbatim."""
+"""Texts that are too long or that no database stores are refused; others are stored unchanged."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ TRANSFER_TEXTS = {
     ids=lambda value: "object" if type(value) is object else ascii(value)[:16],
 )
 def test_create_transaction_input_refuses_an_invalid_text(field: str, bad: Any) -> None:
-    """BytesTransactionCreate refuses the same texts when it is made."""
+    """The constructor of BytesTransactionCreate refuses the same texts."""
     with pytest.raises(InvalidInputError) as caught:
         BytesTransactionCreate(**TRANSFER | {field: bad})
     assert str(caught.value).encode()
@@ -90,7 +90,7 @@ def test_create_transaction_input_refuses_an_invalid_text(field: str, bad: Any) 
 async def test_create_transaction_keeps_texts_verbatim(
     bytes_ops: BytesOperations, test_data: TestData, field: str, text: str
 ) -> None:
-    """SQL, astral characters (each counts as one), spaces and controls come back as they were."""
+    """SQL, astral characters (each counts as one), spaces and controls are stored unchanged."""
     answer = await bytes_ops.create_transaction(BytesTransactionCreate(**TRANSFER | {field: text}))
     stored = await BytesTransaction.get(kind="transfer")
     assert text == getattr(answer, field) == getattr(stored, field)
@@ -100,7 +100,7 @@ async def test_create_transaction_keeps_texts_verbatim(
 async def test_usernames_are_kept_verbatim(
     bytes_ops: BytesOperations, squad_ops: SquadOperations, test_data: TestData, text: str
 ) -> None:
-    """The name stands in each ledger row just as it was given."""
+    """Each ledger row has the name unchanged."""
     guild, red = test_data.guild, test_data.red.id
     await bytes_ops.get_balance(guild, NEW, text)  # starting
     await bytes_ops.grant(guild, NEW, 1, username=text)
@@ -116,7 +116,7 @@ async def test_usernames_are_kept_verbatim(
 async def test_reasons_are_kept_verbatim(
     bytes_ops: BytesOperations, test_data: TestData, text: str
 ) -> None:
-    """The reason stands in each ledger row just as it was given, many grants included."""
+    """Each ledger row has the reason unchanged, also of grant_many."""
     guild = test_data.guild
     await bytes_ops.grant(guild, USER, 1, reason=text)
     await bytes_ops.charge(guild, USER, 1, reason=text)
@@ -130,7 +130,7 @@ async def test_reasons_are_kept_verbatim(
 async def test_keys_are_kept_verbatim(
     case: Case, text: str, world: World, read_all_rows: ReadRows
 ) -> None:
-    """Whatever the key looks like, a repeated operation finds it and moves nothing."""
+    """A repeated operation finds any valid key and moves nothing."""
     member = case.members[0]
     await case.operation.get_ready(world, member)
     await case.operation.run(world, member, text)

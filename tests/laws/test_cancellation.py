@@ -1,4 +1,4 @@
-"""Cancelled, timed out, abandoned: nothing hangs, nothing leaks, nothing happens by half."""
+"""Cancelled, timed out, abandoned operations: whole or nothing, without a leak."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ AT_ONCE = 20
 
 
 async def settled() -> None:
-    """Wait until every operation that goes on after a cancel has ended."""
+    """Wait until every operation that was cancelled has ended."""
     while tasks := [task for task in running if not task.done()]:
         await asyncio.wait(tasks)
     await asyncio.sleep(0)
@@ -53,7 +53,7 @@ async def assert_nothing_leaked(db: Database) -> None:
 
 
 async def cancelled_after(steps: int, work: Awaitable[Any]) -> None:
-    """Start the work, let the event loop turn so many times, cancel it."""
+    """Start the work, run so many iterations of the event loop, cancel it."""
     task = asyncio.ensure_future(work)
     for _ in range(steps):
         await asyncio.sleep(0)
@@ -126,7 +126,7 @@ async def test_operations_interrupted_two_thousand_times_leak_nothing(
     bytes_ops: BytesOperations,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Operations and blocks interrupted anywhere leave no lock, no connection, no half movement."""
+    """Operations and blocks interrupted anywhere leave no lock and are whole or undone."""
     await bytes_ops.grant(GUILD, ALICE, 10_000)
     await bytes_ops.grant(GUILD, BOB, 10_000)
     async with asyncio.timeout(120):
@@ -149,7 +149,7 @@ async def test_operation_cancelled_at_every_step_is_whole_or_nothing(
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
-    """An operation cancelled after some turns of the loop happens as a whole or not at all."""
+    """An operation cancelled after some iterations of the event loop is whole or nothing."""
     ends = []
     for steps, member in zip(range(0, 60, 4), case.members, strict=False):
         await case.operation.get_ready(world, member)
@@ -185,7 +185,7 @@ async def test_block_cancelled_at_every_step_is_undone_or_committed(
 async def test_block_cancelled_again_and_again_leaks_nothing(
     db: Database, bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
-    """A block cancelled at each turn of the loop gives everything back all the same."""
+    """A block cancelled at each iteration of the event loop releases its connection."""
     await bytes_ops.get_balance(GUILD, ALICE)
 
     async def block() -> None:
@@ -210,7 +210,7 @@ async def test_block_cancelled_again_and_again_leaks_nothing(
 async def test_operation_goes_on_after_its_caller_was_cancelled(
     bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
-    """Once an operation has begun, the one who waits for it can be cancelled and it still ends."""
+    """Cancelling the caller of an operation does not stop the operation."""
     task = asyncio.create_task(bytes_ops.grant(GUILD, ALICE, 1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -225,7 +225,7 @@ async def test_operation_goes_on_after_its_caller_was_cancelled(
 async def test_operation_in_a_block_ends_when_it_is_cancelled(
     db: Database, bytes_ops: BytesOperations, read_all_rows: Callable[[], Awaitable[Any]]
 ) -> None:
-    """Inside a caller's transaction the caller keeps control: a cancelled block leaves nothing."""
+    """A cancelled block of the caller undoes the operation inside it."""
     before = await read_all_rows()
 
     async def block() -> None:
@@ -245,7 +245,7 @@ async def test_operation_in_a_block_ends_when_it_is_cancelled(
 async def test_block_goes_on_after_a_timeout_inside_it(
     bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
-    """A caller may time an operation out inside its block and go on with the block."""
+    """After a timeout of an operation inside it, a block can commit."""
     async with bytes_squads.in_transaction():
         for milliseconds in range(20):
             await timed_out_after(milliseconds / 4000, bytes_ops.grant(GUILD, ALICE, 5))
@@ -257,7 +257,7 @@ async def test_block_goes_on_after_a_timeout_inside_it(
 async def test_close_waits_for_operations_and_refuses_new_ones(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Operations under way when the bot stops are finished; those that still arrive are refused."""
+    """Operations in progress are finished, and new ones are refused."""
     await bytes_squads.upgrade(empty_url)
     await bytes_squads.init(empty_url)
     operations = BytesOperations()
@@ -294,7 +294,7 @@ async def test_close_waits_for_operations_and_refuses_new_ones(
 async def test_close_gives_up_an_operation_that_does_not_end(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An operation that does not end holds up closing only so long."""
+    """Closing stops waiting for an operation after its timeout."""
     monkeypatch.setattr("bytes_squads.database.CLOSE_TIMEOUT", 0.3)
     await bytes_squads.upgrade(empty_url)
     await bytes_squads.init(empty_url)
@@ -326,7 +326,7 @@ async def test_close_gives_up_an_operation_that_does_not_end(
 async def test_close_during_a_commit_leaves_the_outcome_unknown(
     how: str, backend: str, empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When closing has waited long enough for a COMMIT, nobody can tell whether it happened."""
+    """A COMMIT that closing has stopped waiting for is OutcomeUnknownError."""
     monkeypatch.setattr("bytes_squads.database.CLOSE_TIMEOUT", 0.1)
     await bytes_squads.upgrade(empty_url)
     await bytes_squads.init(empty_url)
@@ -375,7 +375,7 @@ ABANDONED = """
 
 
 async def test_process_that_exits_leaves_each_operation_whole(migrated_url: str) -> None:
-    """A bot that stops without closing has, of each operation, everything or nothing."""
+    """A process that exits without close() leaves each operation whole or undone."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

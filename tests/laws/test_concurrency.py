@@ -1,4 +1,4 @@
-"""Many at once: what the database settles, whatever the order in which clicks arrive."""
+"""Concurrent operations: each rule holds for any order of clicks."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ Check = Callable[[], Awaitable[None]]
 
 
 async def at_once(work: Iterable[Awaitable[Any]]) -> Counter[str]:
-    """Run all of it at once and count what came of it, by type."""
+    """Run all of it concurrently and count the results by type."""
     answers = await asyncio.gather(*work, return_exceptions=True)
     return Counter(type(answer).__name__ for answer in answers)
 
 
 @pytest.fixture
 def deadlocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The deadlocks that the package met: it tries again, and its caller hears nothing of them."""
+    """The deadlocks that the package has retried."""
     met: list[str] = []
 
     translate = driver_errors._translate_postgres
@@ -89,7 +89,7 @@ async def test_claim_daily_fifty_at_once_pay_once(
 async def test_join_squad_forty_at_once_fill_five_places(
     squad_ops: SquadOperations, make_squad: MakeSquad, assert_ledger_consistent: Check
 ) -> None:
-    """Of forty members who join a squad of five at once five get in and pay, nobody else does."""
+    """Of forty concurrent joins of a squad with five seats, five succeed and pay."""
     squad = await make_squad(max_members=5)
     outcome = await at_once(squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 41))
     await assert_ledger_consistent()
@@ -102,7 +102,7 @@ async def test_join_squad_forty_at_once_fill_five_places(
 async def test_create_transaction_thirty_at_once_spend_a_balance_once(
     bytes_ops: BytesOperations, make_member: MakeMember, assert_ledger_consistent: Check
 ) -> None:
-    """A balance is spent once: of thirty transfers of 30 out of 100 three go through."""
+    """Of thirty concurrent transfers of 30 out of 100, three succeed."""
     await make_member(ALICE, 100)
     outcome = await at_once(
         bytes_ops.create_transaction(make_transfer(ALICE, BOB, 30)) for _ in range(30)
@@ -118,7 +118,7 @@ async def test_create_transaction_in_both_directions_never_deadlocks(
     deadlocks: list[str],
     assert_ledger_consistent: Check,
 ) -> None:
-    """Two members who give to each other all the time wait for each other and never deadlock."""
+    """Concurrent transfers between two members in both directions wait and never deadlock."""
     await make_member(ALICE, 1000)
     await make_member(BOB, 1000)
     pairs = [(ALICE, BOB), (BOB, ALICE)] * 100
@@ -161,7 +161,7 @@ async def test_create_transaction_cooldown_holds_for_transfers_that_waited(
     make_member: MakeMember,
     known: bool,
 ) -> None:
-    """Transfers that began before any was made, and waited for the giver's row, see each other."""
+    """A transfer that waited for the giver's row reads the cooldown of the one before it."""
     await make_config(transfer_cooldown_hours=1)
     await make_member(ALICE, 100)
     if known:
@@ -188,7 +188,7 @@ async def test_create_transaction_cooldown_holds_for_transfers_that_waited(
 async def test_create_transaction_cooldown_admits_one_of_ten(
     bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember, known: bool
 ) -> None:
-    """With a cooldown set one of ten simultaneous transfers of a giver goes through."""
+    """With a cooldown, one of ten concurrent transfers of a giver succeeds."""
     await make_config(transfer_cooldown_hours=1)
     await make_member(ALICE, 100)
     if known:
@@ -204,7 +204,7 @@ async def test_create_transaction_cooldown_admits_one_of_ten(
 async def test_create_transaction_creates_members_before_it_locks_rows(
     db: Database, bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember
 ) -> None:
-    """Who waits for somebody else to welcome a member keeps nobody from the other party's row."""
+    """A transfer that waits for a new member's row has not locked the other party's row."""
     await make_config()
     await make_member(ALICE, 100)
     async with _two_others(db) as (somebody, watcher):
@@ -229,7 +229,7 @@ async def test_create_transaction_creates_members_before_it_locks_rows(
 async def test_grant_many_waits_for_locked_rows(
     db: Database, bytes_ops: BytesOperations, make_config: MakeConfig, make_member: MakeMember
 ) -> None:
-    """What a member has sent meanwhile is neither lost nor in the way of a payout that waited."""
+    """A mass grant that waited for a row adds to its latest balance."""
     await make_config()
     await make_member(ALICE, 100)
     async with _two_others(db) as (somebody, watcher):
@@ -252,7 +252,7 @@ async def test_claim_daily_reads_the_date_after_it_waited(
     make_member: MakeMember,
     clock: Clock,
 ) -> None:
-    """The day is looked at when the member is locked: what was claimed meanwhile is claimed."""
+    """A claim that waited for the row reads the latest date of claim."""
     await make_config()
     await make_member(ALICE, 100)
     async with _two_others(db) as (somebody, watcher):
@@ -293,7 +293,7 @@ async def _somebody_waits(watcher: asyncpg.Connection) -> None:
 async def test_get_balance_and_others_create_a_member_once(
     bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
-    """A member whom forty operations meet for the first time at once gets one starting balance."""
+    """Forty concurrent operations on a new member pay one starting balance."""
     await asyncio.gather(
         *(bytes_ops.get_balance(GUILD, ALICE) for _ in range(20)),
         *(bytes_ops.grant(GUILD, ALICE, 1) for _ in range(10)),
@@ -307,7 +307,7 @@ async def test_get_balance_and_others_create_a_member_once(
 async def test_create_transaction_between_new_members_creates_both_once(
     bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
-    """Strangers who give to each other at once are all welcomed."""
+    """Concurrent transfers between new members create each member once."""
     pairs = [(ALICE, BOB), (BOB, ALICE), (CAROL, ALICE), (BOB, CAROL)] * 5
     outcome = await at_once(bytes_ops.create_transaction(make_transfer(*pair)) for pair in pairs)
     await assert_ledger_consistent()
@@ -335,7 +335,7 @@ async def test_update_config_at_once_keeps_every_change(bytes_ops: BytesOperatio
 async def test_create_transaction_with_one_key_moves_bytes_once(
     bytes_ops: BytesOperations, make_member: MakeMember, assert_ledger_consistent: Check
 ) -> None:
-    """Twenty deliveries of one interaction at once give one ledger row and the same answer."""
+    """Twenty concurrent deliveries of one interaction write one ledger row."""
     await make_member(ALICE, 100)
     order = make_transfer(ALICE, BOB, 60, idempotency_key="interaction")
     answers = await asyncio.gather(*(bytes_ops.create_transaction(order) for _ in range(20)))
@@ -348,7 +348,7 @@ async def test_create_transaction_with_one_key_moves_bytes_once(
 async def test_claim_daily_with_one_key_pays_once(
     daily_amount: int, bytes_ops: BytesOperations, make_config: MakeConfig
 ) -> None:
-    """Twenty deliveries of one claim at once all answer as the one that was carried out."""
+    """Twenty concurrent deliveries of one claim pay once and return the same result."""
     await make_config(daily_amount=daily_amount)
     answers = await asyncio.gather(
         *(bytes_ops.claim_daily(GUILD, ALICE, idempotency_key="interaction") for _ in range(20))
@@ -361,7 +361,7 @@ async def test_claim_daily_with_one_key_pays_once(
 async def test_join_squad_with_one_key_joins_once(
     cost: int, squad_ops: SquadOperations, make_squad: MakeSquad, assert_ledger_consistent: Check
 ) -> None:
-    """Twenty deliveries of one joining at once all answer with the one membership."""
+    """Twenty concurrent deliveries of one join return the same membership."""
     squad = await make_squad(switch_cost=cost)
     answers = await asyncio.gather(
         *(squad_ops.join_squad(GUILD, ALICE, squad.id, idempotency_key="click") for _ in range(20))
@@ -375,7 +375,7 @@ async def test_join_squad_with_one_key_joins_once(
 async def test_grant_with_one_key_for_two_amounts_admits_one(
     bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
-    """Of two different orders with one key at once, one happens and the other is a conflict."""
+    """Of two different concurrent requests with one key, one succeeds and one conflicts."""
     outcome = await at_once(
         bytes_ops.grant(GUILD, ALICE, amount, idempotency_key="interaction") for amount in (1, 2)
     )
@@ -428,7 +428,7 @@ async def test_switch_squad_in_both_directions_never_deadlocks(
 async def test_join_squad_during_delete_squad_joins_or_is_refused(
     squad_ops: SquadOperations, make_squad: MakeSquad, assert_ledger_consistent: Check
 ) -> None:
-    """A member either is in before the squad goes, or is told that there is no such squad."""
+    """A concurrent join is before the deletion, or ends in SquadNotFoundError."""
     squad = await make_squad()
     outcome = await at_once(
         [squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 11)]
@@ -443,7 +443,7 @@ async def test_join_squad_during_delete_squad_joins_or_is_refused(
 async def test_join_squad_after_update_squad_made_it_inactive_is_refused(
     squad_ops: SquadOperations, make_squad: MakeSquad
 ) -> None:
-    """Joins and a change that closes the squad, at once: afterwards nobody gets in."""
+    """After a concurrent change that closes the squad, joins are refused."""
     squad = await make_squad(switch_cost=0)
     await at_once(
         [squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 11)]
@@ -460,7 +460,7 @@ async def test_grant_many_and_create_transaction_never_deadlock(
     deadlocks: list[str],
     assert_ledger_consistent: Check,
 ) -> None:
-    """Whole-guild payouts and transfers among the same members go together without deadlock."""
+    """Concurrent mass grants and transfers of the same members never deadlock."""
     members = [str(number) for number in range(1, 21)]
     for member in members:
         await make_member(member, 100)

@@ -1,4 +1,4 @@
-"""What a caller's block answers when a statement in it fails, and how long a hot row holds up."""
+"""Blocks in which a statement fails, and how often a contended row is retried."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def lose(connection: Any) -> None:
 
 
 async def committed(block: Callable[[], Awaitable[None]]) -> bool | None:
-    """Return what a block tells: committed, not committed, or unknown."""
+    """Return the outcome of a block: committed, not committed, or unknown."""
     try:
         async with bytes_squads.in_transaction():
             await block()
@@ -74,10 +74,10 @@ async def count_grants() -> int:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("how", ["cancelled", "refused by the server"])
-async def test_a_block_survives_a_read_that_fails_in_it(
+async def test_block_with_a_failed_read_is_committed(
     how: str, db: Database, bytes_ops: BytesOperations, squad_ops: SquadOperations
 ) -> None:
-    """A block whose read was timed out, and which ends without an error, is committed."""
+    """A block whose read timed out, and which ends without an error, is committed."""
     await bytes_ops.get_balance(GUILD, ALICE)
     other = await asyncpg.connect(db.url)
     try:
@@ -98,10 +98,10 @@ async def test_a_block_survives_a_read_that_fails_in_it(
     assert await count_grants() == 1
 
 
-async def test_a_block_that_ends_without_an_error_is_committed(
+async def test_block_that_ends_without_an_error_is_committed(
     db: Database, bytes_ops: BytesOperations
 ) -> None:
-    """A block that the database has rolled back does not end as if it were committed."""
+    """A block ends without an error exactly if it is committed."""
     await bytes_ops.get_balance(GUILD, ALICE)
 
     async def block() -> None:
@@ -114,7 +114,7 @@ async def test_a_block_that_ends_without_an_error_is_committed(
 
 
 @pytest.mark.postgres
-async def test_a_committed_block_does_not_raise_when_its_connection_ends(
+async def test_committed_block_does_not_raise_when_its_connection_ends(
     db: Database, bytes_ops: BytesOperations, after_commit: list[Any]
 ) -> None:
     """A server process that ends between a block's COMMIT and its release is no error."""
@@ -134,7 +134,7 @@ async def test_a_committed_block_does_not_raise_when_its_connection_ends(
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("name", ["grant", "claim_daily", "join_squad"])
-async def test_an_operation_of_a_new_member_whose_connection_breaks_after_its_commit_is_done(
+async def test_operation_of_a_new_member_whose_connection_breaks_after_its_commit_is_done(
     name: str,
     db: Database,
     bytes_ops: BytesOperations,
@@ -161,7 +161,7 @@ async def test_an_operation_of_a_new_member_whose_connection_breaks_after_its_co
 
 
 @pytest.mark.postgres
-async def test_a_savepoint_of_the_orm_that_is_undone_does_not_decide_the_outcome(
+async def test_block_with_an_undone_savepoint_of_the_orm_is_committed(
     db: Database, bytes_ops: BytesOperations, after_commit: list[Any]
 ) -> None:
     """A block is committed although its last grant was undone by the ORM's own savepoint."""
@@ -183,10 +183,10 @@ async def test_a_savepoint_of_the_orm_that_is_undone_does_not_decide_the_outcome
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("name", ["get_balance", "update_config twice"])
-async def test_a_block_whose_outcome_can_be_found_out_is_not_unknown(
+async def test_block_with_one_checked_write_has_a_known_outcome(
     name: str, db: Database, bytes_ops: BytesOperations, after_commit: list[Any]
 ) -> None:
-    """A block with one traceable write is committed when its COMMIT's answer was lost."""
+    """A block with one write that has a commit check is found to be committed."""
 
     async def block() -> None:
         if name == "get_balance":
@@ -200,10 +200,10 @@ async def test_a_block_whose_outcome_can_be_found_out_is_not_unknown(
 
 
 @pytest.mark.postgres
-async def test_claims_of_a_busy_member_are_paid(
+async def test_claim_daily_of_a_busy_member_is_paid(
     db: Database, bytes_ops: BytesOperations, clock: Clock
 ) -> None:
-    """Claims on six dates do not starve while others keep granting bytes to the same member."""
+    """Claims on six dates succeed while grants to the same member go on."""
     await bytes_squads.close()
     await bytes_squads.init(f"{db.url}{'&' if '?' in db.url else '?'}maxsize=32")
     await bytes_ops.get_balance(GUILD, ALICE)
@@ -227,7 +227,7 @@ async def test_claims_of_a_busy_member_are_paid(
 
 
 @pytest.mark.postgres
-async def test_joins_of_a_limited_squad_do_not_starve(
+async def test_join_squad_of_limited_size_executes_at_most_three_times(
     db: Database,
     bytes_ops: BytesOperations,
     squad_ops: SquadOperations,

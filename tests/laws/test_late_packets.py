@@ -1,4 +1,4 @@
-"""Packets that reach PostgreSQL after their sender has given up: what was answered stays true.
+"""Packets that reach PostgreSQL after the operation has ended change nothing.
 
 A relay holds the packet, the client's connection breaks, the operation ends somehow; then the
 packet is delivered to the server process that still waits for it.
@@ -121,10 +121,10 @@ async def arrive(link: Link | None) -> None:
 async def fail_and_deliver(wire: Wire, name: str) -> tuple[str, float]:
     """Lose the first packet of an operation on Alice's row, which somebody else has locked.
 
-    Because of the lock no other attempt succeeds before the packet is delivered.
+    The lock delays other attempts until the packet is delivered.
 
     Returns:
-        What the caller was told, and how often the operation has happened in the end.
+        The caller's result, and how often the operation has happened in the end.
     """
     written = await rehearse(wire, name, ALICE)
     before = await wire.count_entries()
@@ -152,8 +152,8 @@ async def test_operation_that_failed_never_happens_later(name: str, wire: Wire) 
 
 @through_pooler
 @pytest.mark.parametrize("name", ["grant", "join_squad"])
-async def test_operation_through_a_pooler_never_guesses(name: str, wire: Wire) -> None:
-    """Where the server's process is unknown, an operation is not said to have failed for good."""
+async def test_operation_through_a_pooler_has_an_unknown_outcome(name: str, wire: Wire) -> None:
+    """If the server's process is unknown, the operation ends in OutcomeUnknownError."""
     outcome, happened = await fail_and_deliver(wire, name)
     assert (outcome, happened) in {(FAILED, 0), (UNKNOWN, 0), (UNKNOWN, 1)}
 
@@ -163,7 +163,7 @@ async def test_operation_through_a_pooler_never_guesses(name: str, wire: Wire) -
 async def test_operation_whose_packet_arrives_late_happens_once(
     name: str, packet: bytes, wire: Wire
 ) -> None:
-    """An operation is tried again after its packet was lost, and the late packet does nothing."""
+    """An operation is retried after its packet was lost, and the late packet has no effect."""
     written = await rehearse(wire, name, ALICE)
     before = await wire.count_entries()
     work = asyncio.ensure_future(OPERATIONS[name].run(wire.guild, ALICE))
@@ -182,7 +182,7 @@ async def test_operation_whose_packet_arrives_late_happens_once(
 async def test_operation_through_a_pooler_is_repeated_by_its_key(
     name: str, packet: bytes, wire: Wire
 ) -> None:
-    """Whatever was said of an operation with a key, and whenever its packet arrives, it is once."""
+    """An operation repeated with its key happens once, whenever its packet arrives."""
     written = await rehearse(wire, name, ALICE, "click")
     before = await wire.count_entries()
     work = asyncio.ensure_future(OPERATIONS[name].run(wire.guild, ALICE, "click"))
@@ -200,7 +200,7 @@ async def lose_commit_of_a_block(wire: Wire) -> tuple[str, int]:
     """Lose the COMMIT of a caller's block with two grants, and deliver it afterwards.
 
     Returns:
-        What the caller was told, and how many grants there are in the end.
+        The caller's result, and the number of grants in the end.
     """
 
     async def block() -> None:
@@ -223,7 +223,7 @@ async def test_block_whose_commit_arrives_late_stays_undone(wire: Wire) -> None:
 
 
 @through_pooler
-async def test_block_through_a_pooler_never_guesses(wire: Wire) -> None:
-    """Where the server's process is unknown, the outcome of a lost COMMIT is unknown as well."""
+async def test_block_through_a_pooler_has_an_unknown_outcome(wire: Wire) -> None:
+    """If the server's process is unknown, a lost COMMIT is OutcomeUnknownError."""
     outcome, _ = await lose_commit_of_a_block(wire)
     assert outcome == UNKNOWN

@@ -1,4 +1,4 @@
-"""A lost COMMIT while somebody else changes the same rows: the answer is the truth, or unknown.
+"""A lost COMMIT during concurrent changes of the same rows: the answer is right, or unknown.
 
 The relay loses the COMMIT, or its answer. Before the engine can look at the database on a new
 connection, another task does something that looks like the lost transaction, or undoes it.
@@ -136,8 +136,10 @@ LOOK_ALIKES: dict[str, tuple[Act, Act]] = {
 
 
 @pytest.mark.parametrize("name", LOOK_ALIKES)
-async def test_block_is_not_committed_by_somebody_elses_work(name: str, world: World) -> None:
-    """A caller's block that was rolled back is not said to be committed: its own row is missing."""
+async def test_block_is_not_committed_by_an_entry_of_another_request(
+    name: str, world: World
+) -> None:
+    """A caller's block that was rolled back is not found to be committed by another row."""
     lost, similar = LOOK_ALIKES[name]
 
     async def block() -> None:
@@ -162,7 +164,7 @@ async def test_block_is_not_committed_by_somebody_elses_work(name: str, world: W
 async def lose_answer(
     world: World, rehearse: Callable[[int], Awaitable[Any]], act: Act, then: Act
 ) -> str:
-    """Do something, lose the answer to its last round trip, and do something else meanwhile.
+    """Do something, lose the answer to its last round trip, and do something else in between.
 
     Args:
         world: The world.
@@ -171,7 +173,7 @@ async def lose_answer(
         then: What somebody else does next.
 
     Returns:
-        What the caller was told.
+        The caller's result.
     """
     trips = 0
     for rehearsal in REHEARSALS:
@@ -189,10 +191,10 @@ async def lose_answer(
         return await task
 
 
-async def test_claim_daily_that_pays_nothing_is_not_refused_to_its_own_claimant(
+async def test_claim_daily_that_pays_nothing_with_a_lost_answer_is_not_refused(
     world: World,
 ) -> None:
-    """An unpaid claim whose answer was lost is not "already claimed", whatever came after it."""
+    """An unpaid claim whose answer was lost is not refused as already claimed."""
     outcome = await lose_answer(
         world,
         lambda member: bytes_ops.claim_daily(GUILD, member),
@@ -208,7 +210,7 @@ async def test_claim_daily_that_pays_nothing_is_not_refused_to_its_own_claimant(
 
 
 async def test_join_squad_for_free_is_not_repeated_after_a_leave(world: World) -> None:
-    """A member who joined and then left is not seated again by the lost answer of the joining."""
+    """A join whose answer was lost is not repeated after the member has left."""
     outcome = await lose_answer(
         world,
         lambda member: squad_ops.join_squad(GUILD, member, world.free.id),
@@ -220,7 +222,7 @@ async def test_join_squad_for_free_is_not_repeated_after_a_leave(world: World) -
 
 
 async def test_leave_squad_is_not_repeated_after_another_join(world: World) -> None:
-    """A member who left and then joined again stays when the answer of the leaving was lost."""
+    """A leave whose answer was lost is not repeated after the member has joined again."""
     for member in REHEARSALS:
         await squad_ops.join_squad(GUILD, member, world.free.id)
     outcome = await lose_answer(
@@ -236,7 +238,7 @@ async def test_leave_squad_is_not_repeated_after_another_join(world: World) -> N
 
 
 async def test_update_config_is_not_repeated_over_a_newer_change(world: World) -> None:
-    """A change whose answer was lost does not come back over an acknowledged later one."""
+    """A change whose answer was lost is not written over a later one."""
     outcome = await lose_answer(
         world,
         lambda member: bytes_ops.update_config(GUILD, BytesConfigUpdate(daily_amount=member)),
@@ -248,7 +250,7 @@ async def test_update_config_is_not_repeated_over_a_newer_change(world: World) -
 
 
 async def test_update_squad_is_not_repeated_over_a_newer_change(world: World) -> None:
-    """A squad's change whose answer was lost does not come back over a later one."""
+    """A squad's change whose answer was lost is not written over a later one."""
     outcome = await lose_answer(
         world,
         lambda member: squad_ops.update_squad(GUILD, world.free.id, SquadUpdate(name=str(member))),
@@ -259,7 +261,7 @@ async def test_update_squad_is_not_repeated_over_a_newer_change(world: World) ->
     assert outcome in {DONE, UNKNOWN}
 
 
-async def test_delete_squad_is_not_refused_to_who_deleted_it(world: World) -> None:
+async def test_delete_squad_with_a_lost_answer_is_not_refused(world: World) -> None:
     """A deletion whose answer was lost does not end in SquadNotFoundError."""
     squads = iter(
         [
@@ -277,7 +279,7 @@ async def test_delete_squad_is_not_refused_to_who_deleted_it(world: World) -> No
 
 
 async def test_delete_guild_is_not_repeated_over_a_new_guild(world: World) -> None:
-    """A deletion whose answer was lost does not delete the guild that somebody begins since."""
+    """A deletion whose answer was lost does not delete a guild that was begun since."""
     for member in REHEARSALS:
         await bytes_ops.grant(member, ALICE, 1)
     outcome = await lose_answer(
@@ -292,8 +294,8 @@ async def test_delete_guild_is_not_repeated_over_a_new_guild(world: World) -> No
     assert outcome == DONE
 
 
-async def test_delete_guild_of_squads_only_does_not_guess(world: World) -> None:
-    """A squad that is gone may have been deleted alone."""
+async def test_delete_guild_of_squads_only_has_an_unknown_outcome(world: World) -> None:
+    """A missing squad may have been deleted alone, so the outcome is unknown."""
     for guild in (*REHEARSALS, NEW):
         await squad_ops.create_squad(SquadCreate(guild_id=guild, role_id=7, name="Ants"))
     outcome = await lose_answer(
@@ -307,7 +309,7 @@ async def test_delete_guild_of_squads_only_does_not_guess(world: World) -> None:
 
 
 async def test_erase_member_is_not_repeated_over_a_new_member(world: World) -> None:
-    """A member who comes back after the lost answer stays, and the pseudonym is returned."""
+    """A new member after the lost answer stays, and the pseudonym is returned."""
     answers = []
     outcome = await lose_answer(
         world,

@@ -1,4 +1,4 @@
-"""The table of operations is complete, and each entry writes what it says."""
+"""The table of operations is complete, and its entries are right."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helpers.operations_table import KINDS, OPERATIONS, Case, World, count_chang
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_operations_table_has_every_public_method(kind: type) -> None:
-    """An operation that is not in the table would meet no law."""
+    """Every public operation is in the table, and so in the tests of all laws."""
     public = {name for name in vars(kind) if not name.startswith("_")}
     assert public - {operation.method for operation in OPERATIONS.values()} == set()
 
@@ -18,7 +18,7 @@ def test_operations_table_has_every_public_method(kind: type) -> None:
 async def test_operation_writes_what_the_table_says(
     case: Case, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
 ) -> None:
-    """The rows that are there afterwards are those before and those of the table."""
+    """Each operation adds the rows that the table lists."""
     member = case.members[0]
     await case.operation.get_ready(world, member)
     before = await read_all_rows()

@@ -1,4 +1,4 @@
-"""What each operation costs: round trips to PostgreSQL, visits to SQLite's thread.
+"""The costs of operations: round trips to PostgreSQL, calls on SQLite's thread.
 
 Round trips are counted at the wire, BEGIN and COMMIT included, with statements prepared. A number
 that rises here is a slower bot; one that falls is a reason to change this table.
@@ -181,7 +181,7 @@ ROUND_TRIPS = {
 
 @dataclass(frozen=True)
 class Counted:
-    """A guild, and what counts the round trips; None on SQLite, where each connection counts."""
+    """A guild, and the relay that counts round trips; None on SQLite."""
 
     world: World
     clock: Clock
@@ -228,13 +228,13 @@ async def counted(
 async def test_operation_takes_its_number_of_round_trips(
     measurement: Measurement, counted: Counted
 ) -> None:
-    """Round trips and locks decide how fast a bot is, so they are counted."""
+    """Each operation takes its number of round trips and locks."""
     assert await counted.count(measurement) == ROUND_TRIPS[measurement.name]
 
 
 @pytest.mark.postgres
 async def test_block_resets_the_session_of_its_connection(counted: Counted) -> None:
-    """What a caller's block sets in its session does not reach whoever has the connection next."""
+    """Session settings of a caller's block are reset when its connection is returned."""
     async with in_transaction() as db:
         await db.execute_query("SET statement_timeout = 12345")
     shown = await current_client().execute_query_dict("SHOW statement_timeout")

@@ -1,4 +1,4 @@
-"""A repeated idempotency key of a joining or a switch gives the first membership."""
+"""A repeated idempotency key of a join or switch returns the first membership."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Stage:
                 await self.ops.join_squad(self.ids.guild, user, self.blue.id)
 
     async def enter(self, **told: Any) -> SquadMembership:
-        """Alice into Red with the key "k", unless told otherwise."""
+        """Let Alice enter Red with the key "k", or the given fields."""
         fields: dict[str, Any] = {
             "guild_id": self.ids.guild,
             "user_id": self.ids.alice,
@@ -52,7 +52,7 @@ class Stage:
 
 @pytest.fixture
 def method() -> str:
-    """How a squad is entered, unless the test's table says so."""
+    """The operation, unless the test's table has another."""
     return "join_squad"
 
 
@@ -80,7 +80,7 @@ async def test_join_squad_and_switch_squad_repeated_move_nothing(
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
-    """The same membership, an hour later, under another username, with ids as int."""
+    """An hour later, with another username and ids as int, it is the same membership."""
     first = await squad_scenario.enter(username="alice")
     before = await read_all_rows()
     clock.advance(hours=1)
@@ -110,7 +110,7 @@ async def test_join_squad_and_switch_squad_repeated_later_return_the_first_membe
     meanwhile: str,
     time_passes: bool,
 ) -> None:
-    """Who left, went on or came back is not moved again; the answer tells the first seat."""
+    """After a leave or switch, the repetition moves no one and returns the first membership."""
     first = await squad_scenario.enter()
     if time_passes:
         clock.advance(hours=1)
@@ -149,7 +149,7 @@ async def test_join_squad_and_switch_squad_key_conflicts_elsewhere(
     cost: int,
     left: bool,
 ) -> None:
-    """Another squad, another member, an order of bytes; a paid joining's also for a switch."""
+    """Another squad, another member, another operation conflicts."""
     await squad_scenario.enter()
     if left:
         await squad_scenario.ops.leave_squad(ids.guild, ids.alice)
@@ -174,7 +174,7 @@ async def test_join_squad_and_switch_squad_key_conflicts_elsewhere(
 async def test_join_squad_key_outlasts_the_membership(
     squad_scenario: Stage, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """After the member has switched, the repeated key gets the first answer and moves nobody."""
+    """After a switch, the repeated key returns the first result and moves no one."""
     first = await squad_scenario.enter()
     await squad_scenario.ops.switch_squad(ids.guild, ids.alice, squad_scenario.green.id)
     before = await read_all_rows()
@@ -188,7 +188,7 @@ async def test_join_squad_key_outlasts_the_membership(
 async def test_join_squad_and_switch_squad_with_the_key_of_charge_conflict(
     squad_scenario: Stage, bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """A key that was used for a charge of the same amount enters no squad."""
+    """A key that was used for a charge of the same amount conflicts."""
     await bytes_ops.charge(ids.guild, ids.alice, 50, reason="Red", idempotency_key="k")
     async with assert_refused(IdempotencyConflictError, read_all_rows, key="k"):
         await squad_scenario.enter()
@@ -203,7 +203,7 @@ async def test_join_squad_and_switch_squad_refused_leave_the_key_free(
     clock: Clock,
     read_all_rows: ReadRows,
 ) -> None:
-    """Refused at 500 of 501 bytes; with one byte more the same key enters."""
+    """Refused at 500 of 501 bytes; with one byte more the same key succeeds."""
     async with assert_refused(InsufficientBalanceError, read_all_rows, balance=500, required=501):
         await squad_scenario.enter()
     await bytes_ops.grant(ids.guild, ids.alice, 1)
@@ -227,7 +227,7 @@ async def test_join_squad_key_is_separate_in_each_guild(
 async def test_join_squad_repeated_is_answered_by_a_full_squad(
     squad_scenario: Stage, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """In a squad with one place Alice's repeated joining is answered, though it is full."""
+    """A repeated join of a squad that is full by now returns the first result."""
     await squad_scenario.ops.update_squad(
         ids.guild, squad_scenario.red.id, SquadUpdate(max_members=1)
     )

@@ -1,4 +1,4 @@
-"""Any sequence of operations answers, refuses and stores what the model on paper does.
+"""Any sequence of operations has the results, refusals and rows of the reference model.
 
 Hypothesis makes up the sequences. ``BYTES_SQUADS_EXAMPLES=500`` tries that many, other ones at each
 run; without it a few are tried, always the same.
@@ -212,7 +212,7 @@ OPERATIONS: dict[str, tuple[int, tuple[Any, ...], dict[str, Any]]] = {
 
 
 def told(name: str) -> st.SearchStrategy[Any]:
-    """An operation's name and what it is told."""
+    """An operation's name and arguments."""
     _, args, named = OPERATIONS[name]
     return st.tuples(st.just(name), st.tuples(*args), st.fixed_dictionaries(named))
 
@@ -245,14 +245,14 @@ class Bench:
             await client.execute_query(f"TRUNCATE {tables} RESTART IDENTITY")
 
     def close(self) -> None:
-        """Leave the tables empty for who comes next."""
+        """Empty the tables."""
         self.run(self.clear())
         self.run(bytes_squads.close())
         self.runner.close()
 
 
 class Economy(RuleBasedStateMachine):
-    """Two guilds with a few members and squads, in the database and on paper."""
+    """Two guilds with a few members and squads, in the database and in the model."""
 
     def __init__(self, bench: Bench) -> None:
         super().__init__()
@@ -280,12 +280,12 @@ class Economy(RuleBasedStateMachine):
 
     @initialize(changes=config_changes)
     def configure(self, changes: BytesConfigUpdate) -> None:
-        """The first guild's config as it is to begin with."""
+        """Set the first guild's config."""
         self.do(HOME, "update_config", changes)
 
     @rule(wait=waits, guild=guilds, order=orders)
     def order(self, wait: timedelta, guild: str, order: Order) -> None:
-        """Some time later, or a little earlier, an operation."""
+        """Move the clock, then run an operation."""
         self.clock.now += wait
         name, args, told = order
         if "squad_id" in told:
@@ -304,7 +304,7 @@ class Economy(RuleBasedStateMachine):
             self.do(guild, name, *args, **told)
 
     def tell(self, guild: str, name: str, *args: Any, **told: Any) -> None:
-        """Give an order with a key in the form that its operation takes."""
+        """Run an operation with a key in the form that it takes."""
         if name == "create_transaction":
             parties = dict(zip(("giver_id", "receiver_id"), args[0], strict=True))
             parties |= {"giver_username": told.pop("username"), "receiver_username": "Cy"}
@@ -313,19 +313,19 @@ class Economy(RuleBasedStateMachine):
             self.do(guild, name, *args, **told)
 
     def create_squad(self, guild: str, fields: dict[str, Any]) -> None:
-        """Those that are deleted will be asked for as well."""
+        """Create a squad; deleted squads stay among the arguments."""
         squad = self.do(guild, "create_squad", SquadCreate(guild_id=guild, **fields))
         if isinstance(squad, Squad):
             self.squads[guild].append(squad.id)
 
     def again(self, guild: str, back: int, changes: dict[str, Any]) -> None:
-        """One of the guild's last orders, perhaps with a change."""
+        """Repeat one of the guild's last requests, possibly with a change."""
         for name, args, told in self.done[guild][::-1][back : back + 1]:
             fitting = {field: value for field, value in changes.items() if field in told}
             self.tell(guild, name, *args, **told | fitting)
 
     def look(self, guild: str, user: str, limit: int, offset: int, squad_id: UUID) -> None:
-        """What the reading operations answer."""
+        """Compare the results of the reading operations."""
         self.do(guild, "get_leaderboard", limit=limit, offset=offset)
         self.do(guild, "get_rank", user)
         self.do(guild, "export_member", user)
@@ -360,7 +360,7 @@ class Economy(RuleBasedStateMachine):
     # Comparing ------------------------------------------------------------------------------------
 
     def do(self, guild: str, name: str, *args: Any, **told: Any) -> Any:
-        """An operation in the database and on paper: the same answer or refusal, the same rows."""
+        """Run an operation in both: the same result or refusal, the same rows."""
         operation = next(getattr(ops, name) for ops in self.operations if hasattr(ops, name))
         named = args and isinstance(args[0], BytesTransactionCreate | SquadCreate)
         where = () if named else (guild,)
@@ -410,7 +410,7 @@ class Economy(RuleBasedStateMachine):
         return stored
 
     def seen(self, thing: Any, guild: str) -> Any:
-        """What the package answered or stored for a guild, in the model's terms."""
+        """Return a result or row of the package in the model's form."""
         if isinstance(thing, list):
             return [self.seen(each, guild) for each in thing]
         if isinstance(thing, tuple):  # an error and its attributes
@@ -445,7 +445,7 @@ class Economy(RuleBasedStateMachine):
 
 
 def outcome(work: Callable[[], Any]) -> Any:
-    """The answer, or what was refused and with which numbers."""
+    """Return the result, or the refusal with its numbers."""
     try:
         return work()
     except BytesSquadsError as error:

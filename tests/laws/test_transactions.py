@@ -104,7 +104,7 @@ async def test_refused_operation_leaves_the_block_usable(
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
-    """After a refusal the caller's transaction goes on, and holds nothing of what was refused."""
+    """After a refusal the caller's transaction goes on, without any change of the refused call."""
     async with outer():
         await world.bytes.grant(GUILD, ALICE, 7)
     await refusal.get_ready(world, MEMBER)
@@ -126,7 +126,7 @@ async def test_refused_operation_leaves_the_block_usable(
 async def test_nested_block_undoes_only_itself(
     case: Case, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
 ) -> None:
-    """A failed block inside a block takes its operations with it and leaves the outer one's."""
+    """A failed inner block undoes its operations and keeps those of the outer one."""
     await case.operation.get_ready(world, case.members[0])
     async with bytes_squads.in_transaction():
         await world.bytes.grant(GUILD, BOB, 3)
@@ -143,7 +143,7 @@ async def test_nested_block_undoes_only_itself(
 async def test_operations_gathered_in_a_block_run_one_after_another(
     outer: OpenOuter, world: World, assert_ledger_consistent: Check
 ) -> None:
-    """Operations and reads gathered inside one transaction all happen, those refused excepted."""
+    """Operations and reads gathered inside one transaction run one after another."""
     async with outer():
         answers = await asyncio.gather(
             *(
@@ -164,7 +164,7 @@ async def test_operations_gathered_in_a_block_run_one_after_another(
 async def test_blocks_gathered_in_a_block_do_not_mix(
     world: World, assert_ledger_consistent: Check
 ) -> None:
-    """Blocks gathered inside one transaction take turns, and a failed one undoes only itself."""
+    """Gathered inner blocks run one after another, and a failed one undoes only itself."""
 
     async def pay(number: int) -> None:
         async with bytes_squads.in_transaction():
@@ -194,7 +194,7 @@ async def test_reads_gathered_in_a_block_wait_for_its_statements(world: World) -
 async def test_operations_waiting_at_the_rollback_are_refused(
     world: World, read_all_rows: ReadRows
 ) -> None:
-    """Operations still waiting for their turn when the caller rolls back are refused."""
+    """Operations that have not begun when the caller rolls back are refused."""
     before = await read_all_rows()
     tasks: list[asyncio.Task[Any]] = []
     with pytest.raises(Undo):
@@ -228,7 +228,7 @@ async def test_operation_in_a_task_that_outlives_its_block_commits_alone(world: 
 async def test_block_commits_and_undoes_the_callers_own_writes(
     world: World, read_all_rows: ReadRows
 ) -> None:
-    """What the caller writes through the block's connection stands or falls with the operations."""
+    """The caller's writes on the block's connection commit or roll back with the operations."""
     before = await read_all_rows()
     with pytest.raises(Undo):
         async with bytes_squads.in_transaction() as db:
@@ -242,7 +242,7 @@ async def test_block_commits_and_undoes_the_callers_own_writes(
 async def test_join_squad_with_an_unknown_id_changes_nothing(
     world: World, read_all_rows: ReadRows
 ) -> None:
-    """A squad that does not exist is refused before anything is touched."""
+    """A squad that does not exist is refused, and nothing is written."""
     before = await read_all_rows()
     with pytest.raises(SquadNotFoundError):
         await world.squads.join_squad(GUILD, NEWCOMER, uuid7())

@@ -1,4 +1,4 @@
-"""What is stored is the value itself, whatever the methods of its class say."""
+"""The stored value is the builtin value, regardless of overridden methods."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Numbers(IntEnum):
 
 
 def lie(*_: object) -> Any:
-    """Take the place of a method that must not be asked."""
+    """Replace a method that must not be called."""
     raise AssertionError("a method of the value was called")
 
 
@@ -122,7 +122,7 @@ BAD_VALUES: list[tuple[Callable[[Any], Any], Any, type[BytesSquadsError]]] = [
 
 
 def name_of(value: object) -> str:
-    """Return a test's name that asks nothing of the value itself."""
+    """Return a test's name without calling methods of the value."""
     return getattr(value, "__name__", type(value).__name__)
 
 
@@ -137,7 +137,7 @@ def test_value_of_a_subclass_is_stored_as_the_builtin_value(
 
 
 @pytest.mark.parametrize(("function", "value", "error"), BAD_VALUES, ids=name_of)
-def test_value_with_overridden_methods_is_judged_by_its_content(
+def test_value_with_overridden_methods_is_checked_by_its_content(
     function: Callable[[Any], Any], value: Any, error: type[BytesSquadsError]
 ) -> None:
     """Length, digits and size are those of the value, and the message can be made."""
@@ -200,8 +200,8 @@ def test_inputs_store_the_builtin_value() -> None:
 
 
 @pytest.mark.parametrize("amount", [SMALL_INT(-5), SMALL_INT(2**63)], ids=["negative", "huge"])
-def test_inputs_judge_an_amount_by_its_value(amount: int) -> None:
-    """An int that claims to be within every limit is judged by its value."""
+def test_inputs_check_an_amount_by_its_value(amount: int) -> None:
+    """An int with overridden comparisons is checked by its value."""
     with pytest.raises(InvalidInputError):
         BytesConfigUpdate(max_transfer=amount)
 
@@ -209,7 +209,7 @@ def test_inputs_judge_an_amount_by_its_value(amount: int) -> None:
 async def test_grant_stores_members_of_enumerations(
     db: Database, bytes_ops: BytesOperations
 ) -> None:
-    """A bot may keep its ids in enumerations: the rows hold the ids, not the members' names."""
+    """Of a member of an enumeration the id is stored, not the name."""
     await bytes_ops.grant(
         Guilds.MAIN, Members.ALICE, Numbers.SEVEN, actor_id=Numbers.SEVEN, idempotency_key="k"
     )
@@ -229,7 +229,7 @@ async def test_grant_stores_members_of_enumerations(
 async def test_create_squad_stores_members_of_enumerations(
     db: Database, squad_ops: SquadOperations
 ) -> None:
-    """The same holds for what an input carries."""
+    """The same holds for the fields of an input."""
     await squad_ops.create_squad(
         SquadCreate(guild_id=Guilds.MAIN, role_id=Numbers.SEVEN, name=Guilds.MAIN)
     )

@@ -1,4 +1,4 @@
-"""Balances, grants and charges: what each moves, and what it refuses.
+"""Balances, grants and charges: results and refusals.
 
 Transfers are in test_transfers.py, claims in test_daily.py, grants to many in test_grant_many.py.
 """
@@ -31,7 +31,7 @@ from bytes_squads import (
 async def test_get_balance_pays_a_new_member_the_starting_balance(
     bytes_ops: BytesOperations, ids: Ids, clock: Clock
 ) -> None:
-    """Who asks first gets the guild's starting bytes, as one ledger row by the clock."""
+    """A new member gets the guild's starting bytes, as one ledger row by the clock."""
     member = await bytes_ops.get_balance(ids.guild, ids.alice, "alice")
     row = await BytesTransaction.get()
     expected: dict[str, Any] = {
@@ -61,7 +61,7 @@ async def test_get_balance_pays_a_new_member_the_starting_balance(
 async def test_get_balance_of_a_known_member_writes_nothing(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Asking again changes nothing and answers the same, whatever the username is by now."""
+    """A second call changes nothing and returns the same, also with another username."""
     first = await bytes_ops.get_balance(ids.guild, ids.alice, "alice")
     before = await read_all_rows()
     again = await bytes_ops.get_balance(ids.guild, ids.alice, "alice the second")
@@ -87,7 +87,7 @@ async def test_get_balance_uses_the_starting_balance_of_the_guild(
 
 
 async def test_get_balance_is_separate_in_each_guild(bytes_ops: BytesOperations, ids: Ids) -> None:
-    """What a member has in one guild is nothing in another."""
+    """A member's balances in two guilds are separate."""
     await bytes_ops.grant(ids.guild, ids.alice, 900)  # 100 + 900
     here = await bytes_ops.get_balance(ids.guild, ids.alice)
     there = await bytes_ops.get_balance(ids.other_guild, ids.alice)
@@ -217,7 +217,7 @@ async def test_grant_and_create_transaction_beyond_64_bits_are_refused(
     spent: int,
     amount: int,
 ) -> None:
-    """A sum beyond 2⁶³−1 is refused, in the balance or in the total alone."""
+    """A balance or a total beyond 2⁶³−1 is refused."""
     await make_config(max_transfer=MAX_BYTES)
     await make_member(ids.alice, MAX_BYTES)
     await make_member(ids.bob, received)

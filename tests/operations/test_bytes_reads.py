@@ -1,4 +1,4 @@
-"""What can be read: leaderboard, rank, history, earned roles."""
+"""Reads: leaderboard, rank, history, earned roles."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_get_leaderboard_has_ten_entries_by_default(
 async def test_get_rank_equals_the_leaderboard_entry(
     bytes_ops: BytesOperations, ids: Ids, place: int
 ) -> None:
-    """The rank of a member is the very entry that the leaderboard has."""
+    """The rank of a member is the entry of the leaderboard."""
     assert RANKED[place] == await bytes_ops.get_rank(ids.guild, RANKED[place].user_id)
 
 
@@ -91,7 +91,7 @@ async def test_get_rank_equals_the_leaderboard_entry(
 async def test_get_rank_of_an_unknown_member_is_none(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Another guild's member is unranked here, and asking creates nobody."""
+    """Another guild's member has no rank here, and the call creates no member."""
     before = await read_all_rows()
     assert [
         await bytes_ops.get_rank(ids.guild, "7"),
@@ -105,7 +105,7 @@ async def test_get_rank_of_an_unknown_member_is_none(
 async def test_get_leaderboard_and_rank_leave_out_members_who_left(
     bytes_ops: BytesOperations, ids: Ids
 ) -> None:
-    """Who left has no rank, and those below move up; of the tied ones as well."""
+    """Members who left have no rank, and those below move up."""
     gone = ["3", "100", "4"]
     await BytesBalance.filter(guild_id=ids.guild, user_id__in=gone).update(left_at=wall_time())
     left = [entry for entry in ORDER if entry[0] not in gone]
@@ -116,7 +116,7 @@ async def test_get_leaderboard_and_rank_leave_out_members_who_left(
     assert expected[2:] == await bytes_ops.get_leaderboard(ids.guild, offset=2)
 
 
-async def test_find_balance_creates_nobody(
+async def test_find_balance_creates_no_member(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, read_all_rows: ReadRows
 ) -> None:
     """An unknown member is None, here and there; a known one is the stored row."""
@@ -131,7 +131,7 @@ async def test_find_balance_creates_nobody(
 
 @pytest.mark.usefixtures("ranked")
 async def test_count_members_counts_the_leaderboard(bytes_ops: BytesOperations, ids: Ids) -> None:
-    """Of one guild, without those who left; nobody in a guild that is not known."""
+    """It counts one guild without members who left; 0 for an unknown guild."""
     assert len(MEMBERS) == await bytes_ops.count_members(ids.guild)
     await BytesBalance.filter(guild_id=ids.guild, user_id="3").update(left_at=wall_time())
     board = await bytes_ops.get_leaderboard(ids.guild)
@@ -145,7 +145,7 @@ async def test_count_members_counts_the_leaderboard(bytes_ops: BytesOperations, 
 async def test_get_leaderboard_of_a_guild_without_members_is_empty(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Nobody is listed, nobody is created, not even a config."""
+    """The list is empty, and nothing is created."""
     before = await read_all_rows()
     assert await bytes_ops.get_leaderboard(ids.guild) == []
     assert before == await read_all_rows()
@@ -180,7 +180,7 @@ async def put(
 async def test_get_transaction_history_is_newest_first(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, clock: Clock
 ) -> None:
-    """The latest movement comes first; the rows are those that the operations answered."""
+    """The latest row comes first; the rows are those that the operations returned."""
     await make_member(ids.alice, 100)
     answers = []
     for minutes in range(1, 4):
@@ -193,7 +193,7 @@ async def test_get_transaction_history_is_newest_first(
 async def test_get_transaction_history_orders_by_time_before_id(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, clock: Clock
 ) -> None:
-    """With the clock set back an hour, what is written later happened earlier."""
+    """With the clock set back an hour, a later row sorts as earlier."""
     await make_member(ids.alice, 0)
     await bytes_ops.grant(ids.guild, ids.alice, 1)
     clock.advance(hours=-1)
@@ -217,7 +217,7 @@ async def test_get_transaction_history_orders_equal_times_by_id(
 async def test_get_transaction_history_ends_with_the_starting_balance(
     bytes_ops: BytesOperations, ids: Ids, method: str
 ) -> None:
-    """Both have the clock's time; by id, too, the starting bytes come before what they allow."""
+    """At the same time, the starting row has a smaller id than the row that follows it."""
     if method == "claim_daily":
         await bytes_ops.claim_daily(ids.guild, ids.alice)
     elif method == "grant_many":
@@ -281,7 +281,7 @@ async def test_get_transaction_history_has_twenty_rows_by_default(
 async def test_get_transaction_history_pages_skip_and_repeat_nothing(
     bytes_ops: BytesOperations, ids: Ids, clock: Clock, step: timedelta, size: int, whose: str
 ) -> None:
-    """Page after page is the whole history, though a new row arrives before each page."""
+    """All pages are the whole history, although a new row is inserted before each page."""
     for n in range(10):
         parties = (ids.alice, ids.bob) if n % 2 else (ids.bob, ids.alice)
         await put(ids, *parties, clock)
@@ -308,7 +308,7 @@ KINDS = ("transfer", "starting", "daily", "grant", "charge", "squad")
 async def test_get_transaction_history_of_one_kind_and_since_an_instant(
     bytes_ops: BytesOperations, ids: Ids, clock: Clock, whose: str
 ) -> None:
-    """Page after page is what a filter of the whole history leaves, the instant included."""
+    """All pages equal the filtered history; the instant is included."""
     instants = []
     for n in range(24):
         await put(ids, ids.alice, ids.bob, clock, kind=KINDS[n % 4])
@@ -377,7 +377,7 @@ async def test_get_earned_roles_compares_total_received(
     spent: int,
     expected: set[str],
 ) -> None:
-    """Each role whose threshold ≤ total_received, whatever was spent since."""
+    """Each role whose threshold ≤ total_received, regardless of the balance."""
     await make_config(role_rewards={"303": 1000, "301": 100, "302": 1000, "304": 1001})
     await make_member(ids.alice, received)
     if spent:
@@ -392,7 +392,7 @@ async def test_get_earned_roles_of_an_unknown_member_is_empty(
     ids: Ids,
     read_all_rows: ReadRows,
 ) -> None:
-    """Without a balance, a config or rewards there is no role, and asking creates nothing."""
+    """Without a balance, a config or rewards there is no role, and nothing is created."""
     await make_config(role_rewards={"301": 1})
     await make_member(ids.alice, 100, ids.other_guild)
     before = await read_all_rows()

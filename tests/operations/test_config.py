@@ -1,4 +1,4 @@
-"""A guild's config: made with the defaults, changed field by field."""
+"""A guild's config: defaults and changes of single fields."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ SETTINGS = [
 
 
 def settings(config: BytesConfig) -> dict[str, Any]:
-    """What a guild can set."""
+    """Settings of a guild, each with another value."""
     return {name: getattr(config, name) for name in DEFAULTS}
 
 
 async def test_get_config_of_a_new_guild_returns_the_defaults(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Without a config the defaults are the answer, and nothing is stored."""
+    """Without a config it returns the defaults and stores nothing."""
     before = await read_all_rows()
     config = await bytes_ops.get_config(ids.guild)
     assert (ids.guild, DEFAULTS) == (config.guild_id, settings(config))
@@ -69,7 +69,7 @@ async def test_get_config_of_a_new_guild_returns_the_defaults(
 async def test_update_config_changes_only_the_given_field(
     bytes_ops: BytesOperations, ids: Ids, known: bool, field: str, value: Any
 ) -> None:
-    """The answer and the stored row have the new value in one field, the defaults elsewhere."""
+    """The result and the stored row have the new value in one field, the defaults elsewhere."""
     if known:
         await bytes_ops.get_config(ids.guild)
     answer = await bytes_ops.update_config(ids.guild, BytesConfigUpdate(**{field: value}))
@@ -79,7 +79,7 @@ async def test_update_config_changes_only_the_given_field(
 
 
 async def test_update_config_keeps_earlier_changes(bytes_ops: BytesOperations, ids: Ids) -> None:
-    """Several fields at once, then another one: what was set before stays."""
+    """After several fields and then another one, all have the new values."""
     changes: list[dict[str, Any]] = [
         {"daily_amount": 25, "role_rewards": {"301": 500}},
         {"streak_bonuses": {7: 2}},
@@ -92,7 +92,7 @@ async def test_update_config_keeps_earlier_changes(bytes_ops: BytesOperations, i
 
 
 async def test_update_config_moves_updated_at_alone(bytes_ops: BytesOperations, ids: Ids) -> None:
-    """created_at stays when the row was made; updated_at moves on, also for an equal value."""
+    """created_at stays; updated_at changes, also for an equal value."""
     first = await bytes_ops.update_config(ids.guild, BytesConfigUpdate(daily_amount=11))
     second = await bytes_ops.update_config(ids.guild, BytesConfigUpdate(daily_amount=11))
     third = await bytes_ops.update_config(ids.guild, BytesConfigUpdate(daily_amount=11))
@@ -103,7 +103,7 @@ async def test_update_config_moves_updated_at_alone(bytes_ops: BytesOperations, 
 async def test_update_config_without_fields_changes_nothing(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """An update without fields answers the config as it is."""
+    """An update without fields returns the config unchanged."""
     config = await bytes_ops.get_config(ids.guild)
     before = await read_all_rows()
     assert as_dict(config) == as_dict(await bytes_ops.update_config(ids.guild, BytesConfigUpdate()))
@@ -111,7 +111,7 @@ async def test_update_config_without_fields_changes_nothing(
 
 
 async def test_update_config_changes_one_guild(bytes_ops: BytesOperations, ids: Ids) -> None:
-    """Changing one guild's config leaves another's alone."""
+    """Changing one guild's config does not change another's."""
     await bytes_ops.get_config(ids.other_guild)
     await bytes_ops.update_config(ids.guild, BytesConfigUpdate(daily_amount=11))
     assert settings(await bytes_ops.get_config(ids.other_guild)) == DEFAULTS
@@ -120,7 +120,7 @@ async def test_update_config_changes_one_guild(bytes_ops: BytesOperations, ids: 
 async def test_get_config_returns_streak_bonuses_with_int_keys(
     bytes_ops: BytesOperations, ids: Ids
 ) -> None:
-    """JSON has no int keys; Python sees them all the same, however the row was read."""
+    """JSON has no int keys; every way to read the row converts them."""
     await bytes_ops.update_config(ids.guild, BytesConfigUpdate(streak_bonuses={30: 3, 7: 2}))
     fresh = await BytesConfig.get(guild_id=ids.guild)
     await fresh.refresh_from_db()
@@ -181,7 +181,7 @@ REFUSED: list[tuple[str, Any]] = [
     ids=[f"{field}-{str(value)[:20] if value != 10**5000 else 'huge'}" for field, value in REFUSED],
 )
 def test_update_config_input_refuses_invalid_values(field: str, value: Any) -> None:
-    """None, unknown fields, values out of range or of another type never reach the database."""
+    """None, unknown fields, and values out of range or of another type are refused."""
     with pytest.raises(InvalidInputError) as caught:
         BytesConfigUpdate(**{field: value})
     assert str(caught.value).encode()

@@ -1,4 +1,4 @@
-"""Daily claims: once a date of the guild's zone, streaks, multipliers, and pay of nothing."""
+"""Daily claims: dates of the guild's zone, streaks, multipliers, and claims of 0 bytes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_claim_daily_multiplies_by_the_streak(
     multiplier: int,
     pay: int,
 ) -> None:
-    """A claim on the day after makes the streak a day longer, and the pay follows the streak."""
+    """A claim on the next day makes the streak a day longer, and pays its multiplier."""
     await make_member(ids.alice, 50)
     yesterday = clock.today - timedelta(days=1)
     await BytesBalance.filter(user_id=ids.alice).update(last_daily=yesterday, streak_count=streak)
@@ -135,7 +135,7 @@ async def test_claim_daily_after_a_missed_day_restarts_the_streak(
 async def test_claim_daily_twice_on_a_date_is_refused(
     bytes_ops: BytesOperations, ids: Ids, clock: Clock, read_all_rows: ReadRows, hour: int
 ) -> None:
-    """At any hour of the date, also an earlier one: the next claim is there from midnight."""
+    """At any hour of the date a second claim is refused until midnight."""
     await bytes_ops.claim_daily(ids.guild, ids.alice)
     clock.now = clock.now.replace(hour=hour, minute=59)
     async with assert_refused(
@@ -171,7 +171,7 @@ async def test_claim_daily_can_be_repeated_after_midnight_utc(
 async def test_claim_daily_converts_the_clock_to_utc(
     ids: Ids, bytes_ops: BytesOperations, clock: Clock, now: datetime, expected: date
 ) -> None:
-    """A clock may tell another timezone's time; the date is that of UTC all the same."""
+    """With a clock of another time zone the date is that of UTC."""
     clock.now = now
     claim = await bytes_ops.claim_daily(ids.guild, ids.alice)
     assert expected == claim.claimed_on
@@ -286,7 +286,7 @@ async def test_claim_daily_counts_dates_of_the_guilds_zone(
     read_all_rows: ReadRows,
     what: str,
 ) -> None:
-    """A date begins and ends when it does there, and the refusal says when the next one begins."""
+    """Dates are those of the zone, and the refusal has the start of the next one."""
     zone, tries = CALENDARS[what]
     await make_config(timezone=zone)
     for now, expected in tries:
@@ -383,7 +383,7 @@ async def test_claim_daily_forgives_grace_days(
     days: list[int],
     streaks: list[int],
 ) -> None:
-    """After up to so many missed days the streak goes on by 1, after more it starts at 1."""
+    """After up to so many missed days the streak grows by 1, after more it starts at 1."""
     await make_config(streak_grace_days=grace_days)
     start, actual = clock.now, []
     for day in days:
@@ -439,7 +439,7 @@ async def test_claim_daily_beyond_64_bits_is_refused(
 async def test_claim_daily_that_is_refused_creates_no_member(
     bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """A newcomer's 100 and 2⁶³−1 are too much: no member, no starting bytes."""
+    """100 starting bytes and 2⁶³−1 are too much: no member is created."""
     await make_config(daily_amount=MAX_BYTES)
     async with assert_refused(BalanceOverflowError, read_all_rows, balance=100, amount=MAX_BYTES):
         await bytes_ops.claim_daily(ids.guild, ids.alice)
@@ -509,7 +509,7 @@ async def test_claim_daily_repeated_with_its_key_returns_the_first_claim(
     daily: int,
     meanwhile: str,
 ) -> None:
-    """Whatever happened since, the answer is equal to the first one and nothing moves."""
+    """After other operations, the repetition returns the first result and moves nothing."""
     await make_config(daily_amount=daily)
     first = await bytes_ops.claim_daily(ids.guild, ids.alice, "alice", idempotency_key="k")
     if meanwhile == "a grant":
@@ -548,7 +548,7 @@ async def test_claim_daily_key_is_refused_for_another_operation(
     later: bool,
     other: str,
 ) -> None:
-    """A key used for a claim is refused for anything else; an unpaid one's till the next claim."""
+    """A key of a claim is refused for another operation, also after a later claim."""
     await make_config(daily_amount=daily)
     await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="k")
     if later:
@@ -568,7 +568,7 @@ async def test_claim_daily_key_is_refused_for_another_operation(
 async def test_claim_daily_of_nothing_keeps_its_key_for_good(
     bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids, clock: Clock
 ) -> None:
-    """The key is on the ledger row: repeated after later claims it gets the first answer."""
+    """The key is on the ledger row: a repetition after later claims returns the first result."""
     await make_config(daily_amount=0)
     first = await bytes_ops.claim_daily(ids.guild, ids.alice, idempotency_key="k")
     clock.advance(days=1)

@@ -1,4 +1,4 @@
-"""What `delete_guild` leaves: no row of the guild, and every row of the others."""
+"""`delete_guild` deletes every row of the guild, and no row of another."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_delete_guild_twice_is_no_error(
 async def test_delete_guild_frees_the_keys(
     guild_ops: GuildOperations, bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
-    """The next operation begins a new guild; a key of before is a new one."""
+    """The next operation begins a new guild, in which a used key is free."""
     first = await bytes_ops.grant(GUILD, ALICE, 5, idempotency_key="key")
     await guild_ops.delete_guild(GUILD)
     again = await bytes_ops.grant(GUILD, ALICE, 5, idempotency_key="key")
@@ -68,7 +68,7 @@ async def test_delete_guild_in_a_block_lets_the_block_begin_a_new_guild(
     test_data: TestData,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Operations after it in the block are of the new guild."""
+    """Operations after it in the block begin a new guild."""
     async with bytes_squads.in_transaction():
         await guild_ops.delete_guild(GUILD)
         await bytes_ops.create_transaction(make_transfer(ALICE, BOB))
@@ -78,12 +78,12 @@ async def test_delete_guild_in_a_block_lets_the_block_begin_a_new_guild(
 
 @pytest.mark.parametrize("guild", ["0", "x", None, True])
 async def test_delete_guild_refuses_a_bad_id(guild_ops: GuildOperations, guild: Any) -> None:
-    """As every operation does."""
+    """An invalid id is refused."""
     with pytest.raises(InvalidSnowflakeError):
         await guild_ops.delete_guild(guild)
 
 
-async def test_delete_guild_while_it_is_in_use_keeps_the_books(
+async def test_delete_guild_while_it_is_in_use_keeps_the_ledger_consistent(
     guild_ops: GuildOperations,
     bytes_ops: BytesOperations,
     squad_ops: SquadOperations,
@@ -91,7 +91,7 @@ async def test_delete_guild_while_it_is_in_use_keeps_the_books(
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Each operation is deleted as a whole or survives as a whole, also one of a new member."""
+    """Each concurrent operation is deleted as a whole or kept as a whole."""
     other = rows_of(await read_all_rows(), OTHER_GUILD)
 
     async def use(number: int) -> list[Any]:
@@ -130,7 +130,7 @@ async def test_delete_guild_waits_for_a_block_that_holds_a_member(
     test_data: TestData,
     read_all_rows: ReadRows,
 ) -> None:
-    """What the block does for a new member as well is deleted with the rest."""
+    """The rows of a block that creates a member are deleted with the rest."""
     moved = asyncio.Event()
 
     async def delete() -> None:
@@ -155,7 +155,7 @@ async def test_delete_guild_deletes_a_member_who_is_committed_in_between(
     read_all_rows: ReadRows,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Between the ledger's deletion and the balances' a new member comes: both rows or none."""
+    """A member who is committed between two of its statements has both rows or none."""
     execute, calls = guilds.execute_in_block, 0
     arrived = asyncio.Event()
     deleting = asyncio.Event()

@@ -58,7 +58,7 @@ async def members(make_member: MakeMember) -> None:
 async def test_get_earnings_leaderboard_counts_transfers_claims_and_grants(
     bytes_ops: BytesOperations, clock: Clock, read_all_rows: ReadRows
 ) -> None:
-    """What was received, whatever was spent; not the starting balance, and nothing of SYSTEM."""
+    """It adds up received bytes without starting balances, regardless of spending."""
     clock.now = START
     await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 30))
     await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 5))
@@ -75,7 +75,7 @@ async def test_get_earnings_leaderboard_counts_transfers_claims_and_grants(
 
 
 async def test_get_earnings_leaderboard_is_of_its_period(bytes_ops: BytesOperations) -> None:
-    """From its first instant to the one before its end, in whatever time zone they are given."""
+    """A period includes its first instant and excludes its end, in any time zone."""
     for amount, when in ((1, START - TICK), (2, START), (4, END - TICK), (8, END)):
         await receive(ALICE, amount, when)
     periods = {
@@ -96,7 +96,7 @@ async def test_get_earnings_leaderboard_is_of_its_period(bytes_ops: BytesOperati
 async def test_get_earnings_leaderboard_leaves_out_what_was_reversed(
     bytes_ops: BytesOperations,
 ) -> None:
-    """Whenever that was; what a member gets back by a reversal is no earning."""
+    """A reversed row does not count, and neither does a reversal."""
     kept, undone = await receive(ALICE, 5, START), await receive(ALICE, 9, START)
     await reverse(undone, END + timedelta(days=300))
     sent = await receive(BOB, 50, START, "transfer", giver_id=CAROL)
@@ -119,7 +119,7 @@ async def test_get_earnings_leaderboard_orders_ties_by_user_id_as_text(
 async def test_get_earnings_leaderboard_leaves_out_members_who_left(
     bytes_ops: BytesOperations, guild_ops: GuildOperations
 ) -> None:
-    """They are back with all that they received."""
+    """Members who left are not listed; after they come back, they are."""
     await receive(ALICE, 9, START)
     await receive(BOB, 5, START)
     await guild_ops.set_member_left(GUILD, ALICE)
@@ -147,7 +147,7 @@ NOT_IN_UTC = datetime.min.replace(tzinfo=datetime.fromisoformat("2026-03-02T01+0
 async def test_get_earnings_leaderboard_refuses_bad_instants(
     bytes_ops: BytesOperations, bad: Any
 ) -> None:
-    """Whose midnight a naive datetime means could only be guessed."""
+    """A naive datetime is not an instant."""
     calls = [(bad, END), *([(START, bad)] if bad is not None else [])]
     for period in calls:
         with pytest.raises(InvalidPageError) as caught:
@@ -159,7 +159,7 @@ async def test_get_earnings_leaderboard_refuses_bad_instants(
 async def test_get_earnings_leaderboard_refuses_a_period_that_ends_before_it_begins(
     bytes_ops: BytesOperations, until: datetime
 ) -> None:
-    """An empty period is a mistake in the call."""
+    """A period whose end is not after its beginning is refused."""
     with pytest.raises(InvalidPageError) as caught:
         await bytes_ops.get_earnings_leaderboard(GUILD, START, until)
     assert until is caught.value.value

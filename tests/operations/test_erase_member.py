@@ -1,4 +1,4 @@
-"""What `erase_member` leaves: no trace of the person, and every byte of the others."""
+"""`erase_member` removes the person's id and name, and keeps the bytes of the others."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODERATOR = "300000000000000009"
 async def busy_guild(
     test_data: TestData, bytes_ops: BytesOperations, squad_ops: SquadOperations, clock: Clock
 ) -> None:
-    """Alice has done all that a member can do, and ordered things as well."""
+    """Alice has used every operation, also as a moderator."""
     await bytes_ops.claim_daily(GUILD, ALICE, "alice", idempotency_key="claim")
     clock.advance(hours=1)
     await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 30, reason="from alice"))
@@ -77,7 +77,7 @@ def others(rows: Rows) -> Rows:
 async def test_erase_member_leaves_no_trace(
     guild_ops: GuildOperations, read_all_rows: ReadRows, assert_ledger_consistent: Check
 ) -> None:
-    """Neither id nor name is in any row of the guild, and the ledger explains every balance."""
+    """Neither id nor name is in any row of the guild, and every balance equals its ledger."""
     before = await read_all_rows()
     pseudonym = await guild_ops.erase_member(int(GUILD), int(ALICE))
     after = await read_all_rows()
@@ -94,7 +94,7 @@ async def test_erase_member_leaves_no_trace(
 async def test_erase_member_retires_the_bytes_and_the_seat(
     guild_ops: GuildOperations, read_all_rows: ReadRows, clock: Clock, test_data: TestData
 ) -> None:
-    """A charge of all bytes and a leave of 0 bytes; the row goes on as of one who has left."""
+    """It writes a charge of all bytes and a leave; the row is that of a member who left."""
     before = await read_all_rows()
     clock.advance(hours=1)
     pseudonym = await guild_ops.erase_member(GUILD, ALICE)
@@ -150,7 +150,7 @@ async def test_erase_member_retires_the_bytes_and_the_seat(
 async def test_erase_member_keeps_the_rows_of_others_to_the_byte(
     guild_ops: GuildOperations, read_all_rows: ReadRows
 ) -> None:
-    """Rows without the member are as they were; of the others only names, ids and reasons go."""
+    """Rows without the member do not change; in the others only names, ids and reasons do."""
     before = await read_all_rows()
     pseudonym = await guild_ops.erase_member(GUILD, ALICE)
     after = await read_all_rows()
@@ -182,7 +182,7 @@ def erased(row: dict[str, Any], pseudonym: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("busy_guild")
 async def test_erase_member_keeps_the_digests_of_others(guild_ops: GuildOperations) -> None:
-    """Only the digest of a request with the member could be used to find the member."""
+    """Only digests of bulk requests with the member are removed."""
     await guild_ops.erase_member(GUILD, ALICE)
     keys = await BytesTransaction.filter(kind="grant", idempotency_key__startswith="event")
     assert {row.idempotency_key: set(row.details or ()) for row in keys} == {
@@ -195,7 +195,7 @@ async def test_erase_member_keeps_the_digests_of_others(guild_ops: GuildOperatio
 async def test_erase_member_lowers_the_circulation_by_the_balance(
     guild_ops: GuildOperations, bytes_ops: BytesOperations
 ) -> None:
-    """The bytes go back to SYSTEM, and the pseudonym is in no leaderboard."""
+    """The bytes are retired, and the pseudonym is in no leaderboard."""
 
     async def circulation() -> int:
         balances = await BytesBalance.filter(guild_id=GUILD).values_list("balance", flat=True)
@@ -212,7 +212,7 @@ async def test_erase_member_lowers_the_circulation_by_the_balance(
 async def test_erase_member_who_comes_back_is_a_new_member(
     guild_ops: GuildOperations, bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
-    """With a starting balance and without a past; erased again under another pseudonym."""
+    """A new member has the starting balance and no history, and gets another pseudonym."""
     first = await guild_ops.erase_member(GUILD, ALICE)
     again = await bytes_ops.claim_daily(GUILD, ALICE)
     assert (again.streak, again.balance) == (1, 110)
@@ -227,7 +227,7 @@ async def test_erase_member_who_comes_back_is_a_new_member(
 async def test_erase_member_keeps_keys_used(
     guild_ops: GuildOperations, bytes_ops: BytesOperations, read_all_rows: ReadRows
 ) -> None:
-    """A request of before moves nothing when it is repeated."""
+    """A repeated request from before the erasure moves nothing."""
     await bytes_ops.create_transaction(make_transfer(BOB, ALICE, idempotency_key="gift"))
     await guild_ops.erase_member(GUILD, ALICE)
     before = await read_all_rows()
@@ -247,7 +247,7 @@ async def test_erase_member_keeps_keys_used(
 async def test_erase_member_of_an_unknown_member_changes_nothing(
     guild_ops: GuildOperations, read_all_rows: ReadRows, user: str
 ) -> None:
-    """Nobody is made known; the answer is a pseudonym all the same."""
+    """It creates no member, and returns a pseudonym."""
     before = await read_all_rows()
     assert validation.snowflake(await guild_ops.erase_member(GUILD, user))
     assert await read_all_rows() == before
@@ -257,7 +257,7 @@ async def test_erase_member_of_an_unknown_member_changes_nothing(
 async def test_erase_member_of_an_unknown_moderator_rewrites_the_orders(
     guild_ops: GuildOperations, bytes_ops: BytesOperations, read_all_rows: ReadRows
 ) -> None:
-    """A moderator need not be a member; the reasons of the orders are about others."""
+    """A moderator need not be a member; the reasons of the orders stay."""
     await bytes_ops.grant(GUILD, BOB, 1, reason="helped", actor_id=MODERATOR)
     before = await read_all_rows()
     pseudonym = await guild_ops.erase_member(GUILD, MODERATOR)
@@ -291,13 +291,13 @@ async def test_erase_member_without_bytes_writes_no_charge(
     assert not await BytesTransaction.filter(guild_id=GUILD, giver_id=pseudonym).exists()
 
 
-async def test_erase_member_draws_a_pseudonym_that_nobody_has(
+async def test_erase_member_draws_an_unused_pseudonym(
     guild_ops: GuildOperations,
     bytes_ops: BytesOperations,
     test_data: TestData,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Neither a member nor a moderator of the guild; in another guild it is free."""
+    """The pseudonym is no member and no moderator of the guild."""
     await bytes_ops.grant(GUILD, BOB, 1, actor_id="200")
     await bytes_ops.grant(OTHER_GUILD, "300", 1)
     drawn = iter([BOB, "200", "300"])
@@ -312,7 +312,7 @@ def test_erase_member_copies_every_column_of_the_ledger() -> None:
 
 
 @pytest.mark.usefixtures("busy_guild")
-async def test_erase_member_travels_in_an_archive(
+async def test_erase_member_leaves_a_guild_that_can_be_moved(
     guild_ops: GuildOperations, read_all_rows: ReadRows
 ) -> None:
     """What it leaves can be exported and imported."""
@@ -335,7 +335,7 @@ async def test_erase_member_travels_in_an_archive(
 async def test_erase_member_refuses_bad_ids(
     guild_ops: GuildOperations, arguments: tuple[Any, Any]
 ) -> None:
-    """As every operation does."""
+    """An invalid id is refused."""
     with pytest.raises(InvalidSnowflakeError):
         await guild_ops.erase_member(*arguments)
 
@@ -352,7 +352,7 @@ async def test_erase_member_while_others_transfer_keeps_every_byte(
     assert_ledger_consistent: Check,
     test_data: TestData,
 ) -> None:
-    """Each transfer, grant, claim and leave goes to the old row or to a new member."""
+    """Each concurrent operation is on the old row or on a new member."""
     work = [
         *(bytes_ops.create_transaction(make_transfer(BOB, ALICE)) for _ in range(20)),
         *(bytes_ops.create_transaction(make_transfer(ALICE, BOB)) for _ in range(20)),
@@ -385,7 +385,7 @@ async def test_erase_member_waits_for_a_transfer_that_holds_the_row(
     test_data: TestData,
     assert_ledger_consistent: Check,
 ) -> None:
-    """A transfer in a caller's block ends before, and is in the erased member's history."""
+    """A transfer in a caller's block is before the erasure."""
     transferred = asyncio.Event()
 
     async def erase() -> str:
@@ -403,13 +403,13 @@ async def test_erase_member_waits_for_a_transfer_that_holds_the_row(
     assert (await BytesTransaction.get(id=entry.id)).receiver_id == pseudonym
 
 
-async def test_erase_member_in_a_block_holds_back_transfers(
+async def test_erase_member_in_a_block_precedes_later_transfers(
     guild_ops: GuildOperations,
     bytes_ops: BytesOperations,
     test_data: TestData,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Inside a block a later transfer of the block meets a new member."""
+    """A later transfer in the block is to a new member."""
     async with bytes_squads.in_transaction():
         pseudonym = await guild_ops.erase_member(GUILD, ALICE)
         with pytest.raises(InsufficientBalanceError):

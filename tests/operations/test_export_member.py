@@ -1,4 +1,4 @@
-"""What `export_member` returns: all of one person, nothing of others but their ids."""
+"""`export_member` returns all data of one person, and only ids of others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OTHERS_NAMES = {"giver_username", "receiver_username"}
 async def busy_guild(
     test_data: TestData, bytes_ops: BytesOperations, squad_ops: SquadOperations, clock: Clock
 ) -> None:
-    """Alice has done all that a member can do, and ordered things as well."""
+    """Alice has used every operation, also as a moderator."""
     await bytes_ops.claim_daily(GUILD, ALICE, "alice", idempotency_key="claim")
     clock.advance(hours=1)
     await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 30, reason="from alice"))
@@ -54,7 +54,7 @@ def plain(value: Any) -> Any:
 async def test_export_member_has_every_column_of_every_row(
     guild_ops: GuildOperations, test_data: TestData, read_all_rows: ReadRows
 ) -> None:
-    """The rows as they are stored, oldest first; only the other party's name is missing."""
+    """It has the stored rows, oldest first, without the other party's name."""
     rows = {
         table: [
             {name: plain(value) for name, value in row.items()}
@@ -83,7 +83,7 @@ async def test_export_member_has_every_column_of_every_row(
 async def test_export_member_is_plain_json_without_the_names_of_others(
     guild_ops: GuildOperations,
 ) -> None:
-    """Its JSON can be read again, and is what the json module writes."""
+    """Its JSON equals that of the json module, without the names of others."""
     export = await guild_ops.export_member(GUILD, ALICE)
     text = export.model_dump_json()
 
@@ -112,7 +112,7 @@ async def test_export_member_has_every_column_of_the_models(
         assert columns - OTHERS_NAMES | {name} == set(row)
 
 
-async def test_export_member_of_an_unknown_member_is_empty_and_creates_nobody(
+async def test_export_member_of_an_unknown_member_is_empty_and_creates_no_member(
     guild_ops: GuildOperations, test_data: TestData, read_all_rows: ReadRows
 ) -> None:
     """Neither another guild's rows nor a new member."""
@@ -140,7 +140,7 @@ async def test_export_member_counts_the_orders_of_an_unknown_moderator(
 async def test_export_member_in_a_block_sees_its_own_changes(
     guild_ops: GuildOperations, bytes_ops: BytesOperations, test_data: TestData
 ) -> None:
-    """It joins the caller's transaction."""
+    """Inside a block it reads the block's changes."""
     async with bytes_squads.in_transaction():
         entry = await bytes_ops.grant(GUILD, ALICE, 9, username="alice")
         export = await guild_ops.export_member(GUILD, ALICE)
@@ -167,6 +167,6 @@ async def test_export_member_has_times_in_utc_whatever_the_session(
 async def test_export_member_refuses_bad_ids(
     guild_ops: GuildOperations, arguments: tuple[Any, Any]
 ) -> None:
-    """As every operation does."""
+    """An invalid id is refused."""
     with pytest.raises(InvalidSnowflakeError):
         await guild_ops.export_member(*arguments)

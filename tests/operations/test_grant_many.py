@@ -1,4 +1,4 @@
-"""Grants to many members at once: all or nothing, newcomers included."""
+"""Grants to many members: all or nothing, new members included."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_grant_many_pays_every_member(
 async def test_grant_many_pays_only_new_members_the_starting_balance(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, clock: Clock
 ) -> None:
-    """Who is known starts no second time; a newcomer's starting row has the clock's time."""
+    """Only new members get a starting row, with the clock's time."""
     await make_member(ids.alice, 50)
     clock.advance(hours=1)
     await bytes_ops.grant_many(ids.guild, {ids.alice: 5, ids.bob: 7})
@@ -89,7 +89,7 @@ async def test_grant_many_without_starting_bytes_writes_starting_rows_of_zero(
 async def test_grant_many_to_nobody_changes_nothing(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """No members, no rows, and the answer 0; also with a key, as often as one likes."""
+    """Without members it writes no row and returns 0, also with a repeated key."""
     before = await read_all_rows()
     paid = [
         await bytes_ops.grant_many(ids.guild, {}),
@@ -120,7 +120,7 @@ async def test_grant_many_is_refused_for_the_overflow_of_one_member(
     has: int | None,
     amount: int,
 ) -> None:
-    """Whoever it is whose total has no room: nobody is paid, and no newcomer is created."""
+    """If any member's total would overflow, no one is paid and no member is created."""
     user = getattr(ids, unlucky)
     if has is not None:
         await make_member(user, has)
@@ -150,7 +150,7 @@ async def test_grant_many_is_refused_for_one_invalid_entry(
     error: type[Exception],
     value: object,
 ) -> None:
-    """A member named twice, an invalid id or an invalid amount: nobody is paid."""
+    """With a duplicate member, an invalid id or amount, no one is paid."""
     async with assert_refused(error, read_all_rows, value=value):
         await bytes_ops.grant_many(ids.guild, amounts)
 

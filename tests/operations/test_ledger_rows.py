@@ -1,4 +1,4 @@
-"""Every movement of bytes is one ledger row, moves updated_at, and takes ids as int or str."""
+"""Every movement is one ledger row, sets updated_at, and takes ids as int or str."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_posting_writes_exactly_one_ledger_row(
     assert_ledger_consistent: Check,
     movement: str,
 ) -> None:
-    """One row more, by the operation's clock, with the right parties; the others are untouched."""
+    """It writes one row, by the operation's clock, and changes no other."""
     await bytes_ops.grant(ids.guild, ids.carol, 80)  # Carol can afford to join
     before = {row.id: as_dict(row) for row in await BytesTransaction.all()}
     clock.advance(hours=3, microseconds=7)
@@ -117,7 +117,7 @@ async def test_posting_moves_updated_at_of_its_members_alone(
     clock: Clock,
     movement: str,
 ) -> None:
-    """updated_at is wall time and moves for who took part; created_at and the others stay."""
+    """updated_at of the parties becomes wall time; created_at and other members' rows stay."""
     await bytes_ops.grant(ids.guild, ids.carol, 80)
     clock.now = datetime(2020, 1, 1, tzinfo=UTC)  # not the wall's time
     before = {member.id: member for member in await BytesBalance.all()}
@@ -138,7 +138,7 @@ async def test_posting_moves_updated_at_of_its_members_alone(
 async def test_claim_daily_of_nothing_moves_updated_at(
     bytes_ops: BytesOperations, test_data: TestData, ids: Ids
 ) -> None:
-    """A streak that counts on is a change, also without pay."""
+    """A claim of 0 bytes sets updated_at."""
     config = await bytes_ops.get_config(ids.guild)
     config.daily_amount = 0
     await config.save()
@@ -186,7 +186,7 @@ async def test_reads_take_ids_as_int_and_as_str(
     ids: Ids,
     read: str,
 ) -> None:
-    """Bots hold ints: ids as int, and a squad's UUID as str, answer the same."""
+    """Ids as int, and a squad's UUID as str, return the same."""
     config = await bytes_ops.get_config(ids.guild)
     config.role_rewards = {"301": 1}
     await config.save()
@@ -204,7 +204,7 @@ async def test_writes_take_ids_as_int_and_as_str(
     ids: Ids,
     assert_ledger_consistent: Check,
 ) -> None:
-    """What is written under an int is found under the str: four members before and after."""
+    """A row written with int ids is found with str ids."""
     guild, alice, bob = int(ids.guild), int(ids.alice), int(ids.bob)
     await bytes_ops.get_balance(guild, alice)
     await bytes_ops.claim_daily(guild, alice)  # 500 + 10

@@ -31,7 +31,7 @@ async def test_set_member_left_keeps_balance_and_ledger(
     clock: Clock,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Only the leaderboard, the ranks and the count of members lose the member."""
+    """Only leaderboard, ranks and the count leave the member out."""
     await make_member(ALICE, 30)
     await make_member(BOB, 20)
     await make_member(ALICE, 10, OTHER_GUILD)
@@ -58,7 +58,7 @@ async def test_set_member_left_gives_up_the_seat(
     clock: Clock,
     assert_ledger_consistent: Check,
 ) -> None:
-    """As leave_squad does: a row of 0 bytes, and the place is free for another member."""
+    """It writes a row of 0 bytes as leave_squad does, and the seat is free."""
     red = await make_squad(max_members=1, switch_cost=5)
     other = await make_squad(OTHER_GUILD, switch_cost=0)
     await make_member(ALICE, 30)
@@ -84,7 +84,7 @@ async def test_set_member_left_repeated_changes_nothing(
     clock: Clock,
     read_all_rows: ReadRows,
 ) -> None:
-    """No second ledger row, and the first time stays, in both directions."""
+    """A repetition writes no row and keeps the time, in both directions."""
     red = await make_squad(switch_cost=0)
     await make_member(ALICE, 30)
     await squad_ops.join_squad(GUILD, ALICE, red.id)
@@ -114,7 +114,7 @@ async def test_set_member_left_undone_restores_all_but_the_seat(
     make_member: MakeMember,
     make_squad: MakeSquad,
 ) -> None:
-    """Balance, rank and totals are as before; the squad is to be joined again."""
+    """Balance, rank and totals are as before; the seat is not restored."""
     red = await make_squad(switch_cost=0)
     await make_member(ALICE, 30)
     await make_member(BOB, 20)
@@ -127,7 +127,7 @@ async def test_set_member_left_undone_restores_all_but_the_seat(
     assert await squad_ops.get_user_squad(GUILD, ALICE) is None
 
 
-async def test_set_member_left_is_not_undone_by_what_the_member_does(
+async def test_set_member_left_is_not_undone_by_other_operations(
     guild_ops: GuildOperations,
     bytes_ops: BytesOperations,
     squad_ops: SquadOperations,
@@ -136,7 +136,7 @@ async def test_set_member_left_is_not_undone_by_what_the_member_does(
     clock: Clock,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Bytes move as usual, and a seat taken meanwhile is given up by the next call."""
+    """Bytes move as usual, and the next call gives up a seat taken since."""
     red = await make_squad(switch_cost=5)
     await make_member(ALICE, 30)
     await make_member(BOB, 20)
@@ -164,7 +164,7 @@ async def test_set_member_left_at_the_same_time_gives_up_the_seat_once(
     make_squad: MakeSquad,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Discord delivers an event twice: one row, and both are told that the member is known."""
+    """Of two concurrent calls one gives up the seat, and both return True."""
     red = await make_squad(switch_cost=0)
     await make_member(ALICE, 30)
     await squad_ops.join_squad(GUILD, ALICE, red.id)

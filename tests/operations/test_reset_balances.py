@@ -1,4 +1,4 @@
-"""Balances that are reset: every member of a guild, by one grant or charge each."""
+"""Reset of all balances of a guild, by one grant or charge for each member."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_reset_balances_takes_the_starting_balance_by_default(
 async def test_reset_balances_includes_members_who_left(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, clock: Clock
 ) -> None:
-    """And they stay away."""
+    """Their balances are set, and they stay marked as gone."""
     await make_member(ids.alice, 70)
     await BytesBalance.filter(user_id=ids.alice).update(left_at=clock.now)
     assert await bytes_ops.reset_balances(ids.guild, 0) == 1
@@ -122,7 +122,7 @@ async def test_reset_balances_includes_members_who_left(
 async def test_reset_balances_of_nobody_changes_nothing(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Without members, or with the balance that all have: 0, and no row; a key is not kept."""
+    """Without members or differences it returns 0 and stores no row and no key."""
     assert await bytes_ops.reset_balances(ids.guild, 5, idempotency_key="k") == 0
     await make_member(ids.alice, 70)
     before = await read_all_rows()
@@ -134,7 +134,7 @@ async def test_reset_balances_of_nobody_changes_nothing(
 async def test_reset_balances_refuses_a_total_that_is_too_large(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """All or nothing: Bob received 100 and has 99, so that 2⁶³−1 are too many."""
+    """Bob received 100 and has 99, so 2⁶³−1 would be too much: nothing changes."""
     for user in (ids.alice, ids.bob, ids.carol):
         await make_member(user, 100)
     await bytes_ops.charge(ids.guild, ids.bob, 1)
@@ -145,7 +145,7 @@ async def test_reset_balances_refuses_a_total_that_is_too_large(
 
 
 @pytest.mark.parametrize("bad", [-1, 2**63, True, 1.0, "1"], ids=repr)
-async def test_reset_balances_refuses_what_is_no_balance(
+async def test_reset_balances_refuses_an_invalid_balance(
     bytes_ops: BytesOperations, make_member: MakeMember, read_all_rows: ReadRows, ids: Ids, bad: Any
 ) -> None:
     """A whole number from 0 to 2⁶³−1, or None."""
@@ -163,7 +163,7 @@ async def test_reset_balances_repeated_returns_the_first_number(
     balance: int | None,
     read_all_rows: ReadRows,
 ) -> None:
-    """Whatever has changed since: a balance, the starting balance, the number of members."""
+    """After changes of balances, settings and members, it returns the first number."""
     config = await make_config(starting_balance=30)
     for user in (ids.alice, ids.bob):
         await make_member(user, 70)
@@ -186,7 +186,7 @@ async def test_reset_balances_repeated_returns_the_first_number(
 async def test_reset_balances_five_at_once_reset_once(
     bytes_ops: BytesOperations, ids: Ids, key: str | None, assert_ledger_consistent: Check
 ) -> None:
-    """The others find nothing to change, or get the first number if they have its key."""
+    """One resets; the others change nothing, or return the first number for its key."""
     await bytes_ops.grant_many(ids.guild, dict.fromkeys(range(1_000, 1_050), 5))
     calls = [bytes_ops.reset_balances(ids.guild, 7, idempotency_key=key) for _ in range(5)]
     answers = await asyncio.gather(*calls)
@@ -195,10 +195,10 @@ async def test_reset_balances_five_at_once_reset_once(
     assert sorted(answers) == ([50] * 5 if key else [0, 0, 0, 0, 50])
 
 
-async def test_reset_balances_among_transfers_keeps_the_books(
+async def test_reset_balances_among_transfers_keeps_the_ledger_consistent(
     bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids, assert_ledger_consistent: Check
 ) -> None:
-    """Each transfer is before it or after it, new members included, so the sum is known."""
+    """Each transfer is before it or after it, new members included."""
     await make_config(starting_balance=10)
     users = [str(user) for user in range(1_000, 1_020)]
     await bytes_ops.grant_many(ids.guild, dict.fromkeys(users, 90))
@@ -217,10 +217,10 @@ async def test_reset_balances_among_transfers_keeps_the_books(
 
 
 @pytest.mark.postgres
-async def test_reset_balances_sees_members_who_became_known_while_it_waits(
+async def test_reset_balances_includes_members_created_while_it_waits(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, assert_ledger_consistent: Check
 ) -> None:
-    """Alice's row is locked by a transfer to Carol, who is new: both are set."""
+    """While it waits for Alice's row, Carol is created: both are set."""
     await make_member(ids.alice, 100)
     await make_member(ids.bob, 100)
     outside = contextvars.copy_context()
@@ -239,7 +239,7 @@ async def test_reset_balances_sees_members_who_became_known_while_it_waits(
 async def test_reset_balances_locks_members_in_the_order_of_ids(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids
 ) -> None:
-    """While it waits for Alice, it has not locked Bob, however their balances compare."""
+    """While it waits for Alice, it has not locked Bob."""
     await make_member(ids.alice, 100)
     await make_member(ids.bob, 1)
     outside = contextvars.copy_context()

@@ -60,7 +60,7 @@ async def test_reverse_transaction_restores_balances_and_totals(
     kind: str,
     assert_ledger_consistent: Check,
 ) -> None:
-    """As if the row had never been, but that it and its reversal are in the ledger."""
+    """Balances and totals are those before the row."""
     before = [await balance_and_totals(ids, user) for user in (ids.alice, ids.bob)]
     await acts[kind]()
     row = (
@@ -77,10 +77,10 @@ async def test_reverse_transaction_restores_balances_and_totals(
     assert as_dict(row) == as_dict(await BytesTransaction.get(id=row.id))
 
 
-async def test_reverse_transaction_answers_with_the_row_that_it_writes(
+async def test_reverse_transaction_returns_its_row(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, clock: Clock
 ) -> None:
-    """The parties and their names are exchanged; amount, clock, reason and actor are there."""
+    """It has the parties exchanged, and amount, time, reason and actor."""
     await make_member(ids.alice, 100)
     row = await bytes_ops.create_transaction(make_transfer(amount=30, reason="for the talk"))
     clock.advance(hours=1)
@@ -117,7 +117,7 @@ async def test_reverse_transaction_gives_back_what_a_squad_costs(
     ids: Ids,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Bob pays 50 for Red and gets them back; the seat stays."""
+    """Bob gets the 50 for Red back; the seat stays."""
     await squad_ops.switch_squad(ids.guild, ids.bob, test_data.red.id)
     assert await balance_and_totals(ids, ids.bob) == (150, 200, 50)
     row = await BytesTransaction.get(kind="squad")
@@ -139,7 +139,7 @@ async def test_reverse_transaction_leaves_claim_and_cooldown(
     ids: Ids,
     clock: Clock,
 ) -> None:
-    """A claim that is taken back was made, and so was a transfer; no limit applies."""
+    """The date of a reversed claim and the time of a reversed transfer stay."""
     await make_member(ids.alice, 100)
     config = await make_config(transfer_cooldown_hours=5)
     claim = await bytes_ops.claim_daily(ids.guild, ids.alice)
@@ -156,7 +156,7 @@ async def test_reverse_transaction_leaves_claim_and_cooldown(
 async def test_reverse_transaction_takes_earned_roles_back(
     bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids
 ) -> None:
-    """100 + 20 bytes earn the role of 120; the 20 go, and the role with them."""
+    """100 + 20 bytes earn the role of 120; without the 20 it is not earned."""
     await make_config(role_rewards={"9": 120})
     row = await bytes_ops.grant(ids.guild, ids.alice, 20)
     assert {"9"} == await bytes_ops.get_earned_roles(ids.guild, ids.alice)
@@ -179,7 +179,7 @@ async def test_reverse_transaction_moves_updated_at(
 async def test_reverse_transaction_has_room_at_the_largest_total(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, assert_ledger_consistent: Check
 ) -> None:
-    """Who once received 2⁶³−1 bytes and gave some can have these back: the total stays."""
+    """A member who received 2⁶³−1 bytes and gave some can get these back."""
     await make_member(ids.alice, MAX_BYTES)
     row = await bytes_ops.charge(ids.guild, ids.alice, MAX_BYTES)
     await bytes_ops.reverse_transaction(ids.guild, row.id)
@@ -194,7 +194,7 @@ async def test_reverse_transaction_has_room_at_the_largest_total(
 async def test_reverse_transaction_refuses_an_unknown_row(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, wrong: Any
 ) -> None:
-    """What is no row's id is not found, also when it cannot be one."""
+    """An unknown or invalid id is TransactionNotFoundError."""
     row = await bytes_ops.grant(ids.guild, ids.alice, 20)
     async with assert_refused(TransactionNotFoundError, read_all_rows) as caught:
         await bytes_ops.reverse_transaction(ids.guild, wrong)
@@ -206,7 +206,7 @@ async def test_reverse_transaction_refuses_an_unknown_row(
 async def test_reverse_transaction_refuses_a_second_reversal(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """By the id of the first, also if its receiver has no bytes left."""
+    """The error has the id of the first, also if the bytes are spent."""
     row = await bytes_ops.grant(ids.guild, ids.alice, 20)
     first = await bytes_ops.reverse_transaction(ids.guild, row.id)
     await bytes_ops.charge(ids.guild, ids.alice, 100)
@@ -247,10 +247,10 @@ async def test_reverse_transaction_refuses_when_the_bytes_are_spent(
         await bytes_ops.reverse_transaction(ids.guild, row.id)
 
 
-async def test_reverse_transaction_makes_nobody_known(
+async def test_reverse_transaction_creates_no_member(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """A member whose row was deleted by hand is not created again when bytes are taken back."""
+    """A member whose row was deleted is not created by a reversal."""
     await make_member(ids.alice, 100)
     row = await bytes_ops.create_transaction(make_transfer(amount=30))
     await BytesBalance.filter(user_id=ids.alice).delete()
@@ -266,7 +266,7 @@ async def test_reverse_transaction_makes_nobody_known(
 async def test_reverse_transaction_compares_the_row_with_its_key(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """The same key for a row with the same parties and amount is another order."""
+    """The same key for another row with equal parties and amount conflicts."""
     rows = [await bytes_ops.grant(ids.guild, ids.alice, 20) for _ in range(2)]
     first = await bytes_ops.reverse_transaction(ids.guild, rows[0].id, idempotency_key="k")
     again = await bytes_ops.reverse_transaction(ids.guild, rows[0].id, idempotency_key="k")
@@ -289,7 +289,7 @@ async def test_reverse_transaction_twenty_at_once_reverse_once(
     key: str | None,
     assert_ledger_consistent: Check,
 ) -> None:
-    """One reverses; the others are refused, or answered with the first row if they have its key."""
+    """One reverses; the others are refused, or return the first row for its key."""
     await make_member(ids.alice, 100)
     await make_member(ids.bob, 100)
     row = await bytes_ops.create_transaction(make_transfer(amount=30))
@@ -311,7 +311,7 @@ async def test_reverse_transaction_twenty_at_once_reverse_once(
 async def test_reverse_transaction_waits_for_a_member_who_is_renamed(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, assert_ledger_consistent: Check
 ) -> None:
-    """A member who gets a pseudonym meanwhile gets the bytes back under it."""
+    """A member who is erased while it waits gets the bytes back under the pseudonym."""
     await make_member(ids.alice, 100)
     row = await bytes_ops.create_transaction(make_transfer(amount=30))
     outside = contextvars.copy_context()

@@ -1,4 +1,4 @@
-"""Role changes: what a member's roles at Discord lack, and have too many."""
+"""Role changes: the roles to add to a member and to remove."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def changes(add: set[str], remove: set[str]) -> RoleChanges:
 async def test_get_role_changes_adds_what_is_due_and_removes_what_is_not(
     guild_ops: GuildOperations, make_config: MakeConfig, make_member: MakeMember
 ) -> None:
-    """A threshold counts from its number of bytes on; other roles stay."""
+    """A threshold includes its number of bytes; other roles stay."""
     await make_config(role_rewards=REWARDS)
     await make_member(ALICE, 150)
     table: list[tuple[set[str], set[str], set[str]]] = [
@@ -76,7 +76,7 @@ async def test_get_role_changes_keeps_a_squad_role_that_is_also_a_reward(
     make_member: MakeMember,
     make_squad: MakeSquad,
 ) -> None:
-    """One reason is enough for a role."""
+    """A role that is due for either reason stays."""
     await make_config(role_rewards={"61": 100, "62": 1000})
     await make_member(ALICE, 150)
     await make_squad(name="Red", role_id="61")
@@ -85,10 +85,10 @@ async def test_get_role_changes_keeps_a_squad_role_that_is_also_a_reward(
     assert changes(set(), set()) == await guild_ops.get_role_changes(GUILD, ALICE, ["61", "62"])
 
 
-async def test_get_role_changes_of_an_unknown_member_creates_nobody(
+async def test_get_role_changes_of_an_unknown_member_creates_no_member(
     guild_ops: GuildOperations, make_config: MakeConfig, read_all_rows: ReadRows
 ) -> None:
-    """Nothing is due, and rewards are taken; without a config there are no rewards."""
+    """No role is due, and rewards are removed."""
     assert changes(set(), set()) == await guild_ops.get_role_changes(GUILD, BOB, ["51"])
     await make_config(role_rewards=REWARDS)
     before = await read_all_rows()
@@ -102,7 +102,7 @@ async def test_get_role_changes_is_of_one_guild(
     make_member: MakeMember,
     make_squad: MakeSquad,
 ) -> None:
-    """Rewards, squads, totals and memberships of another guild have no part in it."""
+    """Rewards, squads, totals and memberships of another guild do not count."""
     await make_config(role_rewards={"51": 100})
     await make_config(OTHER_GUILD, role_rewards={"52": 1})
     await make_member(ALICE, 99)
@@ -129,7 +129,7 @@ async def test_get_role_changes_takes_ids_in_any_form(
 
 @pytest.mark.parametrize("bad", [["51", -1], [None], "51", b"51", 51, None, [True]])
 async def test_get_role_changes_refuses_bad_role_ids(guild_ops: GuildOperations, bad: Any) -> None:
-    """A single id is not a collection: its digits would be taken for ids."""
+    """A single id is not a collection of ids."""
     with pytest.raises(InvalidSnowflakeError):
         await guild_ops.get_role_changes(GUILD, ALICE, bad)
 
@@ -137,7 +137,7 @@ async def test_get_role_changes_refuses_bad_role_ids(guild_ops: GuildOperations,
 async def test_get_role_changes_agrees_with_get_earned_roles(
     guild_ops: GuildOperations, bytes_ops: BytesOperations, make_config: MakeConfig
 ) -> None:
-    """Without a squad, what is due is what was earned."""
+    """Without a squad, the due roles are the earned ones."""
     await make_config(role_rewards=REWARDS)
     await bytes_ops.grant(GUILD, ALICE, 50)
     answer = await guild_ops.get_role_changes(GUILD, ALICE, [])

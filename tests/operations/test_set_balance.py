@@ -1,4 +1,4 @@
-"""A balance that is set: by one grant or charge of the difference."""
+"""A balance is set by one grant or charge of the difference."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_set_balance_posts_the_difference(
     totals: tuple[int, int, int],
     assert_ledger_consistent: Check,
 ) -> None:
-    """From 100, which a new member begins with; the row says what was set, and who ordered it."""
+    """From 100, the starting balance; the row has the balance and the actor."""
     if known:
         await bytes_ops.get_balance(ids.guild, ids.alice)
     clock.advance(hours=1)
@@ -89,7 +89,7 @@ async def test_set_balance_posts_the_difference(
 async def test_set_balance_writes_nothing_without_a_difference(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """None, and no row; a key is not kept."""
+    """It returns None and stores no row and no key."""
     await bytes_ops.get_balance(ids.guild, ids.alice)
     before = await read_all_rows()
     assert await bytes_ops.set_balance(ids.guild, ids.alice, 100, idempotency_key="k") is None
@@ -98,10 +98,10 @@ async def test_set_balance_writes_nothing_without_a_difference(
     assert row is not None
 
 
-async def test_set_balance_makes_a_member_known_without_a_difference(
+async def test_set_balance_without_a_difference_creates_the_member(
     bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids, assert_ledger_consistent: Check
 ) -> None:
-    """Whose starting balance is the balance that is set has the starting row alone."""
+    """A new member whose starting balance is set to itself has the starting row only."""
     await make_config(starting_balance=70)
     assert await bytes_ops.set_balance(ids.guild, ids.alice, 70, username="alice") is None
     await assert_ledger_consistent()
@@ -111,7 +111,7 @@ async def test_set_balance_makes_a_member_known_without_a_difference(
 
 
 @pytest.mark.parametrize("bad", [-1, 2**63, True, 1.0, "1", None], ids=repr)
-async def test_set_balance_refuses_what_is_no_balance(
+async def test_set_balance_refuses_an_invalid_balance(
     bytes_ops: BytesOperations, ids: Ids, read_all_rows: ReadRows, bad: Any
 ) -> None:
     """A whole number from 0 to 2⁶³−1."""
@@ -134,7 +134,7 @@ async def test_set_balance_refuses_a_total_that_is_too_large(
 async def test_set_balance_repeated_after_a_change_returns_the_first_row(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Also if the same balance would now take a charge, or nothing at all."""
+    """Also if the same balance would now need a charge, or no entry."""
     await make_member(ids.alice, 100)
     first = await bytes_ops.set_balance(ids.guild, ids.alice, 130, idempotency_key="k")
     assert first is not None
@@ -163,7 +163,7 @@ async def test_set_balance_refuses_a_key_of_another_order(
     read_all_rows: ReadRows,
     other: dict[str, Any],
 ) -> None:
-    """Of another balance, another reason, another member; and of a plain grant."""
+    """The key of another balance, reason, member or of a grant conflicts."""
     await make_member(ids.alice, 100)
     order = {"user_id": ids.alice, "balance": 130, "idempotency_key": "k"}
     await bytes_ops.set_balance(ids.guild, **order)
@@ -182,7 +182,7 @@ async def test_set_balance_twenty_at_once_post_one_difference(
     key: str | None,
     assert_ledger_consistent: Check,
 ) -> None:
-    """The others find the balance set, or get the first row if they have its key."""
+    """One posts; the others change nothing, or return the first row for its key."""
     await make_member(ids.alice, 100)
     calls = [
         bytes_ops.set_balance(ids.guild, ids.alice, 130, idempotency_key=key) for _ in range(20)
@@ -195,7 +195,7 @@ async def test_set_balance_twenty_at_once_post_one_difference(
 
 
 @pytest.mark.postgres
-async def test_set_balance_judges_the_balance_on_the_locked_row(
+async def test_set_balance_computes_the_difference_on_the_locked_row(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids
 ) -> None:
     """Read as 100, it is 150 when the lock is free: not a grant of 30, but a charge of 20."""
@@ -214,10 +214,10 @@ async def test_set_balance_judges_the_balance_on_the_locked_row(
     assert await balance_and_totals(ids, ids.alice) == (130, 150, 20)
 
 
-async def test_set_balance_among_grants_and_charges_keeps_the_books(
+async def test_set_balance_among_grants_and_charges_keeps_the_ledger_consistent(
     bytes_ops: BytesOperations, ids: Ids, assert_ledger_consistent: Check
 ) -> None:
-    """Each sets the balance as it is at that moment, whichever way that is."""
+    """Each concurrent call sets the balance by a grant or a charge."""
     calls = [
         *(bytes_ops.set_balance(ids.guild, ids.alice, balance) for balance in range(90, 110)),
         *(bytes_ops.grant(ids.guild, ids.alice, 7) for _ in range(10)),

@@ -1,4 +1,4 @@
-"""Joining, switching and leaving squads: what each costs, and what it refuses."""
+"""Joining, switching and leaving squads: costs and refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bytes_squads import (
 
 
 async def balance(ids: Ids, user_id: str) -> int:
-    """What a member has."""
+    """Return a member's balance."""
     return (await BytesBalance.get(guild_id=ids.guild, user_id=user_id)).balance
 
 
@@ -60,14 +60,14 @@ async def test_join_squad_charges_the_switch_cost(
     await assert_ledger_consistent()
 
 
-async def test_join_squad_for_free_makes_the_member_known(
+async def test_join_squad_for_free_creates_the_member(
     squad_ops: SquadOperations,
     make_squad: MakeSquad,
     ids: Ids,
     clock: Clock,
     read_all_rows: ReadRows,
 ) -> None:
-    """A membership, the starting bytes, and a ledger row of 0 bytes that tells of the joining."""
+    """It writes a membership, the starting row, and a ledger row of 0 bytes."""
     squad = await make_squad(switch_cost=0)
     answer = await squad_ops.join_squad(ids.guild, ids.alice, squad.id)
     after = await read_all_rows()
@@ -107,7 +107,7 @@ async def test_join_squad_without_enough_bytes_is_refused(
     cost: int,
     balance_told: int,
 ) -> None:
-    """Too few bytes: no membership, no fee, and no newcomer (None) is created."""
+    """With too few bytes there is no membership, no fee and no new member (None)."""
     await make_config(starting_balance=starting)
     if has is not None:
         await make_member(ids.alice, has)
@@ -122,7 +122,7 @@ async def test_join_squad_without_enough_bytes_is_refused(
 async def test_join_squad_of_a_squad_member_is_refused(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows, target: str
 ) -> None:
-    """Neither another squad nor the same one; the error tells which one Alice is in."""
+    """Another squad and the same one are refused; the error has Alice's squad."""
     async with assert_refused(AlreadyInSquadError, read_all_rows, squad_id=test_data.red.id):
         await squad_ops.join_squad(ids.guild, ids.alice, getattr(test_data, target).id)
 
@@ -130,7 +130,7 @@ async def test_join_squad_of_a_squad_member_is_refused(
 async def test_join_squad_again_of_a_full_squad_names_the_membership(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Joining one's own full squad is AlreadyInSquadError: there is a place, one's own."""
+    """Joining the own full squad is AlreadyInSquadError, not SquadFullError."""
     await squad_ops.update_squad(ids.guild, test_data.red.id, SquadUpdate(max_members=1))
     for method in (squad_ops.join_squad, squad_ops.switch_squad):
         async with assert_refused(AlreadyInSquadError, read_all_rows, squad_id=test_data.red.id):
@@ -170,7 +170,7 @@ async def test_join_squad_and_switch_squad_refuse_a_full_squad_until_it_grows(
     method: str,
     cost: int,
 ) -> None:
-    """Two places, two members: the third waits until max_members is 3, the fourth until None."""
+    """The third member can join with max_members 3, the fourth with None."""
     squad = await make_squad(switch_cost=cost, max_members=2)
     other = await make_squad(name="Blue", switch_cost=0)
     users = ["1", "2", "3", "4"]
@@ -195,7 +195,7 @@ async def test_join_squad_and_switch_squad_refuse_a_full_squad_until_it_grows(
 async def test_update_squad_with_fewer_places_removes_nobody(
     squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Of three members three stay when two places are left, and the next free one is the second."""
+    """With two seats all three members stay; a new one joins once one of the two is free."""
     squad = await make_squad(switch_cost=0)
     for user in ("1", "2", "3"):
         await squad_ops.join_squad(ids.guild, user, squad.id)
@@ -223,7 +223,7 @@ async def test_switch_squad_charges_the_cost_of_the_new_squad(
     clock: Clock,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Bob goes from Blue (free) to Red (50): 200 − 50 = 150, in Red since now, in Blue no more."""
+    """Bob goes from Blue (free) to Red (50): 200 − 50 = 150, in Red since now."""
     clock.advance(hours=1)
     answer = await squad_ops.switch_squad(ids.guild, ids.bob, test_data.red.id, username="bob")
     assert (ids.guild, ids.bob, test_data.red.id, clock.now) == membership_values(answer)
@@ -244,7 +244,7 @@ async def test_switch_squad_charges_the_cost_of_the_new_squad(
 async def test_switch_squad_to_a_free_squad_moves_no_bytes(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, clock: Clock, read_all_rows: ReadRows
 ) -> None:
-    """Alice goes from Red to Blue: her membership changes, and a ledger row of 0 bytes tells it."""
+    """Alice goes from Red to Blue: her membership changes, with a ledger row of 0 bytes."""
     before = await read_all_rows()
     clock.advance(hours=1)
     answer = await squad_ops.switch_squad(ids.guild, ids.alice, test_data.blue.id)
@@ -275,7 +275,7 @@ async def test_switch_squad_without_a_squad_is_refused(
 async def test_switch_squad_to_the_same_squad_is_refused(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows, cost: int
 ) -> None:
-    """Alice is in Red already, whatever it costs by now."""
+    """Switching to the own squad is refused, also at another cost."""
     await squad_ops.update_squad(ids.guild, test_data.red.id, SquadUpdate(switch_cost=cost))
     async with assert_refused(AlreadyInSquadError, read_all_rows, squad_id=test_data.red.id):
         await squad_ops.switch_squad(ids.guild, ids.alice, test_data.red.id)
@@ -290,7 +290,7 @@ async def test_switch_squad_without_enough_bytes_is_refused(
     read_all_rows: ReadRows,
     known: bool,
 ) -> None:
-    """With 100 bytes nobody switches to a squad for 101: place, time and bytes stay."""
+    """With 100 bytes a switch for 101 is refused: seat, time and bytes stay."""
     if known:
         await make_member("7", 100)
     await squad_ops.join_squad(ids.guild, "7", test_data.blue.id)
@@ -308,7 +308,7 @@ async def test_switch_squad_without_enough_bytes_is_refused(
 async def test_leave_squad_moves_no_bytes(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Alice's membership is gone, no bytes move; a second time there is nothing to leave."""
+    """Alice's membership is deleted, no bytes move, and a second call is refused."""
     before = await read_all_rows()
     assert await squad_ops.leave_squad(ids.guild, ids.alice) is None
     after = await read_all_rows()
@@ -325,7 +325,7 @@ async def test_leave_squad_moves_no_bytes(
 async def test_leave_squad_leaves_the_squad_of_one_guild(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Alice is in Red here and in nothing there; who never joined anything cannot leave."""
+    """It leaves the squad of this guild; without a squad it is refused."""
     for guild, user in ((ids.other_guild, ids.alice), (ids.guild, ids.carol)):
         async with assert_refused(NotInSquadError, read_all_rows, user_id=user):
             await squad_ops.leave_squad(guild, user)
@@ -334,7 +334,7 @@ async def test_leave_squad_leaves_the_squad_of_one_guild(
 async def test_leave_squad_and_switch_squad_leave_an_inactive_squad(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids
 ) -> None:
-    """Who is in a squad that takes nobody any more may leave it, or switch away."""
+    """A member of an inactive squad may leave it, or switch away."""
     await squad_ops.update_squad(ids.guild, test_data.red.id, SquadUpdate(is_active=False))
     await squad_ops.switch_squad(ids.guild, ids.alice, test_data.blue.id)
     await squad_ops.update_squad(ids.guild, test_data.blue.id, SquadUpdate(is_active=False))
@@ -345,7 +345,7 @@ async def test_leave_squad_and_switch_squad_leave_an_inactive_squad(
 async def test_get_user_squad_returns_the_squad_of_the_guild(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Alice has Red here, no squad there; Carol has none; asking creates nothing."""
+    """Alice has Red here, no squad there; Carol has none; nothing is created."""
     before = await read_all_rows()
     squad = await squad_ops.get_user_squad(ids.guild, ids.alice)
     assert squad is not None

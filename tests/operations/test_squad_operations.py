@@ -1,4 +1,4 @@
-"""Squads: making, changing, deleting, listing."""
+"""Squads: create, update, delete, list."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bytes_squads import (
 
 
 async def test_create_squad_uses_the_defaults(squad_ops: SquadOperations, ids: Ids) -> None:
-    """Guild, role and name are enough: joining costs 50, there is no limit, it is active."""
+    """With guild, role and name only, it costs 50, has no limit and is active."""
     made = await squad_ops.create_squad(SquadCreate(guild_id=ids.guild, role_id="301", name="Red"))
     expected: dict[str, Any] = {
         "guild_id": ids.guild,
@@ -55,7 +55,7 @@ async def test_create_squad_uses_the_defaults(squad_ops: SquadOperations, ids: I
 async def test_create_squad_stores_every_field_as_given(
     squad_ops: SquadOperations, ids: Ids, fields: dict[str, Any]
 ) -> None:
-    """Limits, the longest texts and SQL in them come back as they are."""
+    """Limits, the longest texts and SQL in them are stored unchanged."""
     given = {"guild_id": ids.guild, "role_id": "301", "name": "Red"} | fields
     made = await squad_ops.create_squad(SquadCreate(**given))
     found = await squad_ops.get_squad(ids.guild, made.id)
@@ -121,7 +121,7 @@ async def test_update_squad_without_fields_changes_nothing(
 async def test_update_squad_with_a_taken_role_is_refused(
     squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Another squad's role is refused, the squad's own is fine, another guild's too."""
+    """Another squad's role is refused; its own and another guild's are accepted."""
     red = await make_squad(role_id="301")
     await make_squad(role_id="302", name="Blue")
     await make_squad(ids.other_guild, role_id="303", name="Other")
@@ -154,7 +154,7 @@ by_refused = pytest.mark.parametrize(
 
 @by_refused
 def test_update_squad_input_refuses_invalid_values(field: str, value: Any) -> None:
-    """None where nothing can be cleared, unknown fields and bad values make no SquadUpdate."""
+    """None for a field without null, unknown fields and invalid values are refused."""
     with pytest.raises(InvalidInputError) as caught:
         SquadUpdate(**{field: value})
     assert str(caught.value).encode()
@@ -162,7 +162,7 @@ def test_update_squad_input_refuses_invalid_values(field: str, value: Any) -> No
 
 @by_refused
 def test_create_squad_input_refuses_invalid_values(field: str, value: Any) -> None:
-    """The same values make no SquadCreate either."""
+    """SquadCreate refuses the same values."""
     with pytest.raises(InvalidInputError) as caught:
         SquadCreate(**{"guild_id": "1", "role_id": "2", "name": "Red", field: value})
     assert str(caught.value).encode()
@@ -191,7 +191,7 @@ CALLS: dict[str, Callable[[SquadOperations, Ids, Any], Awaitable[Any]]] = {
 async def test_squad_operations_do_not_find_a_squad_of_another_guild(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows, call: str
 ) -> None:
-    """What another guild has does not exist here; as UUID or as its text."""
+    """A squad of another guild is SquadNotFoundError, with its id as UUID or text."""
     other = test_data.other_squad.id
     for squad in (other, str(other)):
         async with assert_refused(SquadNotFoundError, read_all_rows) as caught:
@@ -213,7 +213,7 @@ NO_SQUAD: list[Any] = [
 async def test_squad_operations_do_not_find_an_invalid_squad_id(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows, squad: Any
 ) -> None:
-    """An unknown UUID, or what is no UUID at all, is a squad that does not exist."""
+    """An unknown or invalid UUID is SquadNotFoundError."""
     for call in CALLS.values():
         async with assert_refused(SquadNotFoundError, read_all_rows) as caught:
             await call(squad_ops, ids, squad)
@@ -228,7 +228,7 @@ async def test_squad_operations_do_not_find_an_invalid_squad_id(
 async def test_delete_squad_removes_its_memberships(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """Red and Alice's place in it are gone; Bob's in Blue, bytes and the ledger stay."""
+    """Red and Alice's membership are deleted; Bob's, bytes and the ledger stay."""
     before = await read_all_rows()
     assert await squad_ops.delete_squad(ids.guild, test_data.red.id) is None
     after = await read_all_rows()
@@ -258,7 +258,7 @@ async def test_delete_squad_frees_the_role(
 async def test_get_guild_squads_counts_the_members(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids
 ) -> None:
-    """By name; those that are not active only when asked for; other guilds' never."""
+    """Squads of this guild by name; inactive ones only with active_only=False."""
     await SquadMembership.create(guild_id=ids.guild, user_id="5", squad_id=test_data.blue.id)
     await SquadMembership.create(guild_id=ids.guild, user_id="6", squad_id=test_data.grey.id)
     active = await squad_ops.get_guild_squads(ids.guild)
@@ -273,7 +273,7 @@ async def test_get_guild_squads_counts_the_members(
 async def test_get_guild_squads_of_a_guild_without_squads_is_empty(
     squad_ops: SquadOperations, ids: Ids, read_all_rows: ReadRows
 ) -> None:
-    """No squads, no standings, and nothing is created by asking."""
+    """Both lists are empty, and nothing is created."""
     before = await read_all_rows()
     assert [
         await squad_ops.get_guild_squads(ids.guild, active_only=False),
@@ -285,7 +285,7 @@ async def test_get_guild_squads_of_a_guild_without_squads_is_empty(
 async def test_get_squad_members_orders_by_time_of_joining(
     squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids, clock: Clock
 ) -> None:
-    """The earliest first, in the order of joining where the times are equal."""
+    """The earliest first; with equal times in the order of joining."""
     squad = await make_squad(switch_cost=0)
     assert await squad_ops.get_squad_members(ids.guild, squad.id) == []
     for user in (ids.carol, ids.alice):  # at noon

@@ -1,4 +1,4 @@
-"""Standings: the squads of a guild by what their members have together."""
+"""Standings: the squads of a guild by the total balance of their members."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_get_squad_leaderboard_leaves_out_members_who_left(
 async def test_get_squad_leaderboard_orders_equal_squads_by_id(
     squad_ops: SquadOperations, make_squad: MakeSquad, ids: Ids
 ) -> None:
-    """Where sum and name are equal the id decides, so pages do not flicker."""
+    """With equal sum and name the order is by id."""
     made = [await make_squad(name="Same") for _ in range(5)]
     board = await squad_ops.get_squad_leaderboard(ids.guild)
     assert sorted(squad.id for squad in made) == [row.squad.id for row in board]
@@ -105,7 +105,7 @@ async def test_get_squad_leaderboard_adds_beyond_64_bits(
     ids: Ids,
     balances: tuple[int, ...],
 ) -> None:
-    """The sum is an int of Python's, exact at any size, and ranks above what is less."""
+    """The sum is an exact Python int."""
     await standing(ids, await make_squad(name="A"), make_member, sum(balances) // len(balances))
     await standing(ids, await make_squad(name="B"), make_member, *balances)
     first = (await squad_ops.get_squad_leaderboard(ids.guild))[0]

@@ -1,4 +1,4 @@
-"""Statistics: what members have, and what moved, by kind and by date."""
+"""Statistics: balances, and movements by kind and by date."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def put(giver: str, receiver: str, amount: int, when: datetime, kind: str 
 async def test_get_statistics_of_a_week(
     guild_ops: GuildOperations, bytes_ops: BytesOperations, clock: Clock, read_all_rows: ReadRows
 ) -> None:
-    """By the parties it is decided what was created and what was retired."""
+    """Created and retired bytes follow from the parties."""
     clock.now = START
     await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 30))  # 100 each
     await bytes_ops.claim_daily(GUILD, ALICE)
@@ -91,7 +91,7 @@ async def test_get_statistics_of_a_week(
 async def test_get_statistics_of_a_guild_without_rows(
     guild_ops: GuildOperations, bytes_ops: BytesOperations, read_all_rows: ReadRows
 ) -> None:
-    """Nothing is there, and nothing is created."""
+    """All numbers are 0, and nothing is created."""
     await bytes_ops.get_balance(OTHER_GUILD, ALICE)
     before = await read_all_rows()
     nothing = EconomyStatistics(0, 0, 0.0, 0, 0, 0, {}, [])
@@ -101,7 +101,7 @@ async def test_get_statistics_of_a_guild_without_rows(
 
 
 async def test_get_statistics_is_of_its_period(guild_ops: GuildOperations) -> None:
-    """From its first instant to the one before its end; the balances are those of now."""
+    """A period includes its first instant and excludes its end; balances are present ones."""
     for amount, when in ((1, START - TICK), (2, START), (4, START + DAY - TICK), (8, START + DAY)):
         await put(SYSTEM_ID, ALICE, amount, when)
     periods: list[tuple[Any, Any, int]] = [
@@ -174,7 +174,7 @@ async def test_get_statistics_counts_a_member_once_on_a_date(guild_ops: GuildOpe
 async def test_get_statistics_has_rows_at_the_ends_of_the_calendar(
     guild_ops: GuildOperations, bytes_ops: BytesOperations
 ) -> None:
-    """A clock far off breaks nothing: there it is the date in UTC."""
+    """At the ends of the calendar the date is that of UTC."""
     await bytes_ops.update_config(GUILD, BytesConfigUpdate(timezone="Pacific/Kiritimati"))
     await put(SYSTEM_ID, ALICE, 1, datetime(9999, 12, 31, 23, tzinfo=UTC))
     found = await guild_ops.get_statistics(GUILD)
@@ -197,7 +197,7 @@ async def test_get_statistics_rounds_the_richest_tenth_up(
 async def test_get_statistics_counts_the_bytes_of_members_who_left(
     guild_ops: GuildOperations, make_member: MakeMember
 ) -> None:
-    """Their bytes still exist; they are no members, and not the richest."""
+    """Their bytes are in circulation; they are no members, and not the richest."""
     for user, balance in ((ALICE, 700), (BOB, 60), (CAROL, 40)):
         await make_member(user, balance)
     await guild_ops.set_member_left(GUILD, ALICE)
@@ -208,7 +208,7 @@ async def test_get_statistics_counts_the_bytes_of_members_who_left(
 async def test_get_statistics_of_members_without_bytes(
     guild_ops: GuildOperations, make_member: MakeMember
 ) -> None:
-    """The richest have no share of nothing."""
+    """The share is 0 if all balances are 0."""
     await make_member(ALICE, 0)
     found = await guild_ops.get_statistics(GUILD)
     assert (found.members, found.circulation, found.richest_tenth_share) == (1, 0, 0.0)
@@ -230,7 +230,7 @@ async def test_get_statistics_adds_up_beyond_64_bits(guild_ops: GuildOperations)
 async def test_get_statistics_without_data_of_the_zone_is_an_error(
     guild_ops: GuildOperations,
 ) -> None:
-    """No other zone takes its place: it has other dates."""
+    """No other zone is used instead."""
     await BytesConfig.create(guild_id=GUILD, timezone="Mars/Olympus")
     with pytest.raises(StorageError, match="Mars/Olympus"):
         await guild_ops.get_statistics(GUILD)
@@ -239,7 +239,7 @@ async def test_get_statistics_without_data_of_the_zone_is_an_error(
 async def test_get_statistics_in_a_zone_that_the_database_does_not_know(
     guild_ops: GuildOperations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dates are Python's: the database is given instants."""
+    """Dates are computed in Python, not in the database."""
     zone = datetime.fromisoformat("2026-03-02T00:00+05:30").tzinfo
     monkeypatch.setattr("bytes_squads.domain.validation.find_timezone", lambda name: zone)
     await BytesConfig.create(guild_id=GUILD, timezone="Mars/Olympus")

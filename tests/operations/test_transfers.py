@@ -45,7 +45,7 @@ async def test_create_transaction_moves_the_amount(
     giver_left: int,
     receiver_left: int,
 ) -> None:
-    """What the giver loses the receiver gains, and each total counts it."""
+    """The giver's balance falls, the receiver's rises, and both totals count it."""
     await make_member(ids.alice, giver_has)
     await make_member(ids.bob, receiver_has)
     await bytes_ops.create_transaction(make_transfer(amount=amount))
@@ -57,7 +57,7 @@ async def test_create_transaction_moves_the_amount(
 async def test_create_transaction_writes_one_ledger_row(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids, clock: Clock
 ) -> None:
-    """The answer is the row as it is stored, with parties, names, reason and the clock's time."""
+    """The result is the stored row, with parties, names, reason and the clock's time."""
     await make_member(ids.alice, 100)
     await make_member(ids.bob, 0)
     clock.advance(minutes=5)
@@ -133,7 +133,7 @@ async def test_create_transaction_that_is_refused_changes_nothing(
     error: type[Exception],
     attributes: dict[str, int],
 ) -> None:
-    """The error has the numbers; no balance, no ledger row and no new member is left behind."""
+    """The error has the numbers; no balance, ledger row or member is changed."""
     if config:
         await make_config(**config)
     if giver_has is not None:
@@ -166,7 +166,7 @@ async def test_create_transaction_within_the_cooldown_is_refused(
     waited: int,
     expected: int | None,
 ) -> None:
-    """The next transfer is refused until the hours are over, to the second, and then accepted."""
+    """The next transfer is refused until the hours have passed, then accepted."""
     await make_config(transfer_cooldown_hours=hours)
     await make_member(ids.alice, 100)
     await bytes_ops.create_transaction(make_transfer(amount=10))
@@ -185,7 +185,7 @@ async def test_create_transaction_within_the_cooldown_is_refused(
 async def test_create_transaction_cooldown_counts_only_the_givers_transfers(
     bytes_ops: BytesOperations, make_config: MakeConfig, ids: Ids, clock: Clock
 ) -> None:
-    """Receipts, grants, charges, claims and another guild's transfers make nobody wait."""
+    """Receipts, grants, charges, claims and another guild's transfers begin no cooldown."""
     await make_config(transfer_cooldown_hours=24)
     await bytes_ops.create_transaction(make_transfer(ids.bob, ids.alice, 10))
     await bytes_ops.create_transaction(make_transfer(amount=10, guild_id=ids.other_guild))

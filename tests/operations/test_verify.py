@@ -1,4 +1,4 @@
-"""The audit finds every balance that the ledger does not bear out, and nothing else."""
+"""`verify` finds every balance that differs from the ledger, and nothing else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def found(report: LedgerReport) -> list[tuple[str, str, str, int, int]]:
 
 
 async def test_verify_finds_nothing_in_an_empty_ledger(bytes_ops: BytesOperations) -> None:
-    """Where nobody has anything, nothing is wrong."""
+    """An empty ledger has no discrepancies."""
     report = await bytes_ops.verify()
     assert LedgerReport(members=0, transactions=0, discrepancies=()) == report
     assert report.ok is True
@@ -85,7 +85,7 @@ async def test_verify_finds_a_changed_balance(
     tamper: dict[str, int],
     expected: list[tuple[Any, int, int]],
 ) -> None:
-    """Each number that differs is reported, with what the ledger says and what the row says."""
+    """Each number that differs is reported, with both values."""
     await make_member(ids.alice, 500)
     await make_member(ids.bob, 100)
     await bytes_ops.charge(ids.guild, ids.alice, 20)
@@ -136,7 +136,7 @@ async def test_verify_finds_an_inserted_ledger_row(
 async def test_verify_finds_a_balance_without_ledger_rows(
     bytes_ops: BytesOperations, ids: Ids
 ) -> None:
-    """Who has 5 bytes and no ledger row should have 0; who has none and no row is in order."""
+    """5 bytes without a ledger row should be 0; 0 without one is right."""
     await BytesBalance.create(guild_id=ids.guild, user_id=ids.alice, balance=5, total_received=5)
     await BytesBalance.create(guild_id=ids.guild, user_id=ids.bob)
     await BytesBalance.create(guild_id=ids.guild, user_id=ids.carol, total_received=7, total_sent=7)
@@ -154,7 +154,7 @@ async def test_verify_finds_a_balance_without_ledger_rows(
 async def test_verify_finds_a_ledger_row_without_a_balance(
     bytes_ops: BytesOperations, ids: Ids
 ) -> None:
-    """Who received 5 and has no balance row has 0; SYSTEM needs none."""
+    """A member who received 5 without a balance row is reported; SYSTEM is not."""
     await insert(ids, "SYSTEM", ids.alice, 5, kind="grant")
     report = await bytes_ops.verify()
     expected = [
@@ -184,7 +184,7 @@ async def test_verify_reports_sums_beyond_64_bits(
 async def test_verify_of_a_guild_checks_that_guild(
     bytes_ops: BytesOperations, make_member: MakeMember, ids: Ids
 ) -> None:
-    """What is wrong in one guild is found there and in the whole, not in another guild."""
+    """A discrepancy is found in its guild and in all, not in another guild."""
     await make_member(ids.alice, 100)
     await make_member(ids.alice, 70, ids.other_guild)
     await make_member(ids.bob, 0, ids.other_guild)

@@ -1,4 +1,4 @@
-"""A week in a guild: stories to read, with the sums in the margin."""
+"""Worked examples: stories of a guild, with the sums in comments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bytes_squads import (
 
 
 def thanks(ids: Ids, giver: str, receiver: str, amount: int) -> BytesTransactionCreate:
-    """Some bytes from one to the other."""
+    """Transfer some bytes."""
     return make_transfer(giver, receiver, amount, reason="thank you")
 
 
@@ -77,7 +77,7 @@ async def test_create_transaction_story_of_a_circle_of_transfers(
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Alice thanks Bob, Bob thanks Carol, Carol thanks Alice; no byte is made or lost."""
+    """Alice pays Bob, Bob pays Carol, Carol pays Alice; the sum stays."""
     # At most 200 at once, and an hour between a giver's transfers.
     await bytes_ops.update_config(
         ids.guild, BytesConfigUpdate(max_transfer=200, transfer_cooldown_hours=1)
@@ -186,7 +186,7 @@ async def test_grant_many_story_of_a_payout_repeated_with_its_key(
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
-    """The host pays the winners, doubts it went through, and pays again under the same key."""
+    """The host pays the winners, and repeats the request with the same key."""
     # Who has received 1,000 in all is a Veteran (301), who has received 150 a Regular (302).
     await bytes_ops.update_config(
         ids.guild, BytesConfigUpdate(role_rewards={"301": 1000, "302": 150})
@@ -227,7 +227,7 @@ async def test_grant_many_story_of_a_payout_repeated_with_its_key(
 async def test_claim_daily_story_of_a_streak_over_the_end_of_february(
     bytes_ops: BytesOperations, ids: Ids, clock: Clock, assert_ledger_consistent: Check
 ) -> None:
-    """Bob's streak lives over the end of February, and ends with a day missed in March."""
+    """Bob's streak goes on over the end of February, and ends after a missed day in March."""
     # Three days in a row double the pay here, and newcomers begin with nothing.
     await bytes_ops.update_config(
         ids.guild, BytesConfigUpdate(starting_balance=0, streak_bonuses={3: 2})

@@ -1,4 +1,4 @@
-"""The package as others get it: a wheel, installed in an environment of its own."""
+"""The wheel, installed in a separate environment."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ asyncio.run(main())
 
 
 def call(*command: str | Path, cwd: Path, **variables: str) -> str:
-    """What a command prints; fails with what it complained about. Never sees the checkout."""
+    """Return the output of a command outside of the checkout; fail with its errors."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -74,8 +74,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_holds_migrations_types_and_licence(wheel: Path) -> None:
-    """Whatever is needed at run time is in it; tests and benchmarks are not."""
+def test_the_wheel_has_migrations_types_and_licence(wheel: Path) -> None:
+    """It has all files that are needed at run time, and no tests or benchmarks."""
     names = set(zipfile.ZipFile(wheel).namelist())
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "bytes_squads").rglob("*.py")}
     migrations = {
@@ -120,7 +120,7 @@ def test_a_release_is_built_from_its_own_sdist(wheel: Path, tmp_path: Path) -> N
     assert contents(from_sdist) == contents(wheel)
 
 
-def test_the_wheel_says_what_it_is(wheel: Path) -> None:
+def test_the_wheel_has_the_metadata_of_the_project(wheel: Path) -> None:
     """Its metadata are those of pyproject.toml; it names a host only where there is one."""
     files = contents(wheel)
     info = f"bytes_squads-{VERSION}.dist-info"
@@ -135,7 +135,7 @@ def test_the_wheel_says_what_it_is(wheel: Path) -> None:
     assert "[pytest11]\nbytes_squads = _bytes_squads_pytest\n" in commands
 
 
-def test_a_release_leads_to_its_repository() -> None:
+def test_a_release_links_to_its_repository() -> None:
     """Built by the workflow, its links and those of its README are those of the tag."""
     pytest.importorskip("hatchling")
     address = "https://code.example/somebody/bytes_squads"
@@ -190,7 +190,7 @@ def test_the_installed_wheel_migrates_a_database_and_moves_bytes(
 
 
 def test_the_installed_wheel_plays_the_demo(python: Path, tmp_path: Path) -> None:
-    """Two weeks of a guild; who looks again finds what the demo said of its books."""
+    """The demo runs, and `verify` agrees with it."""
     command = python.parent / "bytes-squads"
     utf8 = {"PYTHONIOENCODING": "utf-8"}
     played = call(command, "demo", cwd=tmp_path, **utf8)
@@ -226,7 +226,7 @@ def with_ours(python: Path, *command: str, cwd: Path) -> subprocess.CompletedPro
 
 
 def test_the_installed_wheel_brings_its_fixtures(python: Path, tmp_path: Path) -> None:
-    """Pytest finds the plugin by itself, and leaves it out when it is told to."""
+    """Pytest loads the plugin, and skips it with ``-p no:``."""
     (tmp_path / "test_bot.py").write_text(
         "from bytes_squads import BytesBalance, __file__ as place\n"
         "def test_there(bytes_squads_db, bytes_squads_clock):\n"
@@ -248,7 +248,7 @@ def test_the_installed_wheel_brings_its_fixtures(python: Path, tmp_path: Path) -
     reason="discord.py is not installed",
 )
 def test_the_example_imports_with_the_installed_wheel(python: Path, tmp_path: Path) -> None:
-    """It needs the public face only, and starts nothing until it is run."""
+    """It uses public names only, and starts nothing at import."""
     example = (ROOT / "examples" / "discord_bot.py").read_text(encoding="utf-8")
     (tmp_path / "discord_bot.py").write_text(example, encoding="utf-8")
     (tmp_path / "discord_bot_imported.py").write_text(
@@ -261,7 +261,7 @@ def test_the_example_imports_with_the_installed_wheel(python: Path, tmp_path: Pa
 
 
 def test_the_package_imports_without_the_command_lines_libraries() -> None:
-    """A bot does not need rich, which only the command line draws with."""
+    """Importing the package does not import the command line's libraries."""
     program = (
         "import sys; sys.modules.update(rich=None); import bytes_squads; "
         "print(len(bytes_squads.__all__))"

@@ -1,4 +1,4 @@
-"""The hooks of the suite, in a pytest of their own."""
+"""The hooks of the suite, in a separate pytest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest plugin, as the tests of a bot use it: in a pytest of its own, however it is set up."""
+"""The pytest plugin, in a separate pytest with different settings."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TestBot:
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run pytest in a process of its own on a test file; warnings are errors."""
+    """Run pytest in a separate process on a test file; warnings are errors."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     # The package may be installed, with its plugin, or not.
     plugin = ("-p", "_bytes_squads_pytest", "-p", "no:bytes_squads", "-p", "no:cacheprovider")
@@ -120,7 +120,7 @@ def test_fixture_isolates_each_test(run: Run, code: str, options: tuple[str, ...
 
 
 def test_operations_left_behind_end_before_the_next_test(run: Run) -> None:
-    """A test that starts operations and goes away disturbs no other, whatever it left."""
+    """Operations that a test left running end before the next test."""
     code = """
         import asyncio
         import pytest
@@ -140,7 +140,7 @@ def test_operations_left_behind_end_before_the_next_test(run: Run) -> None:
 
 
 def test_a_database_that_a_test_opened_itself_is_closed(run: Run) -> None:
-    """No thread of the driver keeps pytest from ending."""
+    """The driver's thread does not keep pytest from ending."""
     code = """
         import bytes_squads
 
@@ -178,7 +178,7 @@ def test_nothing_is_imported_when_pytest_starts(run: Run, pytester: pytest.Pytes
 def test_the_plugin_is_loaded_by_the_name_of_the_package(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no plugin is loaded by itself, ``-p bytes_squads`` loads it, also twice."""
+    """Without autoloading, ``-p bytes_squads`` loads it, also twice."""
     if not entry_points(group="pytest11", name="bytes_squads"):
         pytest.skip("bytes_squads is not installed")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
@@ -187,7 +187,7 @@ def test_the_plugin_is_loaded_by_the_name_of_the_package(
         pytester.runpytest_subprocess(*options, timeout=120).assert_outcomes(passed=3)
 
 
-def test_the_plugin_is_kept_away_by_the_name_of_the_package(pytester: pytest.Pytester) -> None:
+def test_the_plugin_is_disabled_by_the_name_of_the_package(pytester: pytest.Pytester) -> None:
     """``-p no:bytes_squads`` leaves a test suite as it was without the package."""
     pytester.makepyfile(A_LOOP_FOR_EACH_TEST, claim=A_CLAIM)
     result = pytester.runpytest_subprocess("-p", "no:bytes_squads", timeout=120)
@@ -215,7 +215,7 @@ async def test_the_schema_is_that_of_the_migrations(
 
 
 async def test_the_databases_own_rules_are_in_force(bytes_squads_db: None) -> None:
-    """Checks, the ledger's trigger and foreign keys refuse what they refuse in a file."""
+    """Checks, the ledger's trigger and foreign keys are in force."""
     row = await BytesOperations().grant(1, 10, 5)
     with pytest.raises(IntegrityError, match="ck_bytes_balances_balance"):
         await BytesBalance.all().update(balance=-1)
@@ -263,7 +263,7 @@ async def test_operations_without_a_clock_follow_the_clock_of_the_test(
 async def test_squads_follow_the_clock_of_the_test(
     bytes_squads_db: None, bytes_squads_clock: Clock
 ) -> None:
-    """What is joined is joined at its time."""
+    """The time of joining is that of the clock."""
     squads = SquadOperations()
     squad = await squads.create_squad(
         bytes_squads.SquadCreate(guild_id=1, role_id=7, name="Owls", switch_cost=0)
@@ -273,18 +273,18 @@ async def test_squads_follow_the_clock_of_the_test(
     assert membership.joined_at == bytes_squads_clock.now
 
 
-async def test_operations_keep_a_clock_of_their_own(
+async def test_operations_keep_their_own_clock(
     bytes_squads_db: None, bytes_squads_clock: Clock
 ) -> None:
-    """Only those that have none follow the test's."""
+    """Operations with a clock do not use the test's."""
     own = Clock(datetime(2020, 2, 29, tzinfo=UTC))
     claim = await BytesOperations(clock=own).claim_daily(1, 10)
 
     assert claim.claimed_on == date(2020, 2, 29)
 
 
-async def test_without_the_fixture_time_passes(bytes_squads_db: None) -> None:
-    """The clock of one test does not stand still in the next."""
+async def test_without_the_fixture_the_clock_is_wall_time(bytes_squads_db: None) -> None:
+    """The clock of one test is not set in the next."""
     before = datetime.now(UTC)
     row = await BytesOperations().grant(1, 10, 5)
 
@@ -294,7 +294,7 @@ async def test_without_the_fixture_time_passes(bytes_squads_db: None) -> None:
 async def test_operations_made_before_the_test_follow_its_clock(
     bytes_squads_db: None, bytes_squads_clock: Clock
 ) -> None:
-    """A bot makes its operations at import: the default clock is a value, not a copy of it."""
+    """Operations made at import use the clock of the test."""
     bytes_squads_clock.now = datetime(2031, 1, 1, tzinfo=UTC)
 
     assert (await OPS.grant(1, 10, 5)).created_at == bytes_squads_clock.now
@@ -303,7 +303,7 @@ async def test_operations_made_before_the_test_follow_its_clock(
 async def test_the_clock_of_the_test_is_not_wall_time(
     bytes_squads_db: None, bytes_squads_clock: Clock
 ) -> None:
-    """When a row was changed is not what operations are asked to believe."""
+    """updated_at is wall time, not the clock of the test."""
     before = datetime.now(UTC)
     member = await BytesOperations().get_balance(1, 10)
 

@@ -1,4 +1,4 @@
-"""A user's type checker knows what the package gives: money is int, results have their classes."""
+"""Users' programs pass the type checker with the package's types."""
 
 from __future__ import annotations
 

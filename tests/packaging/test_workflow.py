@@ -181,6 +181,6 @@ def test_lock_has_every_requirement_of_development() -> None:
     assert unmet == []
 
 
-def test_lock_names_no_place() -> None:
+def test_lock_names_no_address_and_no_folder() -> None:
     """It holds names, versions and conditions: no address, no folder of a machine."""
     assert re.findall(r"(?m)^(?![\w.-]+==|#).+|.*(?://|@ ).*", LOCK.read_text("utf-8")) == []

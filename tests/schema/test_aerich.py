@@ -37,7 +37,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def aerich(checkout: Path, url: str, *arguments: str) -> list[str]:
-    """Run the command as an operator does and return the lines that it says."""
+    """Run the command and return its output's lines."""
     script = shutil.which("aerich", path=str(Path(sys.executable).parent))
     command = [script] if script else [sys.executable, "-m", "aerich"]
     result = subprocess.run(
@@ -75,7 +75,7 @@ async def test_aerich_command_upgrades_and_downgrades(empty_url: str, checkout: 
 async def test_aerich_command_and_upgrade_share_one_history(
     migrated_url: str, checkout: Path
 ) -> None:
-    """What the package applied, the command knows, and it finds no change to the models."""
+    """The command lists what the package applied, and finds no change to the models."""
     assert aerich(checkout, migrated_url, "upgrade") == ["No upgrade items found"]
     assert aerich(checkout, migrated_url, "heads") == ["No available heads."]
     assert aerich(checkout, migrated_url, "migrate", "--no-input") == ["No changes detected"]

@@ -1,4 +1,4 @@
-"""A ledger row is final: the database refuses to change who, to whom, how much, why and when.
+"""A ledger row is final: the database refuses to change its final columns.
 
 Whoever writes: SQL of somebody's own, or the ORM, to whose users the refusal is an IntegrityError.
 """
@@ -103,7 +103,7 @@ by_each_way = pytest.mark.parametrize(
 async def test_update_of_a_final_column_is_refused(
     row: BytesTransaction, read_all_rows: ReadRows, column: str, change: Change
 ) -> None:
-    """Another value is refused under the rule's name, and the row is as it was."""
+    """Another value is refused with the rule's name, and the row does not change."""
     async with assert_refused(IntegrityError, read_all_rows) as caught:
         await change(row, column, OTHER_VALUES[column])
 
@@ -114,7 +114,7 @@ async def test_update_of_a_final_column_is_refused(
 async def test_update_of_a_final_column_to_null_is_refused(
     row: BytesTransaction, read_all_rows: ReadRows, column: str
 ) -> None:
-    """Null is a change like any other, refused before anything asks whether a null may stand."""
+    """Null is refused by the trigger, before NOT NULL."""
     async with assert_refused(IntegrityError, read_all_rows) as caught:
         await by_sql(row, column, None)
 
@@ -125,7 +125,7 @@ async def test_update_of_a_final_column_to_null_is_refused(
 async def test_update_to_the_same_value_is_allowed(
     row: BytesTransaction, read_all_rows: ReadRows, column: str, change: Change
 ) -> None:
-    """A row can be written again as it is: an ORM writes all columns, whatever has changed."""
+    """An update with equal values is allowed: an ORM writes all columns."""
     before = await read_all_rows()
     await change(row, column, ROW[column])
 
@@ -145,7 +145,7 @@ async def test_update_to_the_same_value_is_allowed(
 async def test_update_of_usernames_and_reasons_is_allowed(
     row: BytesTransaction, read_all_rows: ReadRows, column: str, value: str | None, change: Change
 ) -> None:
-    """What a member may ask to have forgotten changes, and nothing else of the row."""
+    """Usernames and reasons can be changed, and nothing else of the row."""
     (before,) = (await read_all_rows())["bytes_transactions"]
     await change(row, column, value)
 
@@ -153,7 +153,7 @@ async def test_update_of_usernames_and_reasons_is_allowed(
 
 
 @pytest.mark.parametrize("column", OTHER_VALUES)
-async def test_update_of_username_cannot_smuggle_a_final_column(
+async def test_update_of_username_and_a_final_column_is_refused(
     row: BytesTransaction, read_all_rows: ReadRows, column: str
 ) -> None:
     """An update of a reason that touches a final column as well is refused as a whole."""
@@ -175,7 +175,7 @@ async def test_update_of_username_cannot_smuggle_a_final_column(
 async def test_delete_of_a_ledger_row_is_allowed(
     row: BytesTransaction, delete: Callable[[BytesTransaction], Awaitable[Any]]
 ) -> None:
-    """A guild that leaves can take its rows with it."""
+    """Ledger rows can be deleted."""
     await delete(row)
 
     assert await BytesTransaction.all().count() == 0
@@ -203,7 +203,7 @@ async def test_update_of_many_rows_is_refused_for_one(
     amounts: tuple[int, ...],
     change: Callable[[], Awaitable[None]],
 ) -> None:
-    """Wherever the row stands whose amount would change, no other row is changed either."""
+    """If one row is refused, no other row of the statement is changed."""
     for number, amount in enumerate(amounts):
         own = {"id": UUID(int=ROW["id"].int + number), "idempotency_key": None}
         own["reverses_id"] = UUID(int=number)
@@ -229,7 +229,7 @@ async def test_upsert_of_a_ledger_row_is_refused(
 async def test_block_goes_on_after_a_refused_update(
     row: BytesTransaction, bytes_ops: BytesOperations
 ) -> None:
-    """The refusal undoes its own statement: what came before and comes after is committed."""
+    """The refusal undoes its own statement only; the rest of the block commits."""
     async with in_transaction():
         await bytes_ops.grant(GUILD, CAROL, 1)
         with pytest.raises(IntegrityError):
@@ -244,7 +244,7 @@ async def test_block_goes_on_after_a_refused_update(
 async def test_ledger_rows_of_a_member_can_be_anonymized(
     bytes_ops: BytesOperations, ids: Ids, assert_ledger_consistent: Check
 ) -> None:
-    """Without a member's names and reasons the books still balance."""
+    """Without a member's names and reasons the ledger is consistent."""
     await bytes_ops.grant(GUILD, ALICE, 9, username="alice", reason="welcome")
     for number in range(3):
         await bytes_ops.create_transaction(make_transfer(amount=1 + number))

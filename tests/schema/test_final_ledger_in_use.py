@@ -34,12 +34,12 @@ MEMBERS = [str(400_000_000_000_000_000 + number) for number in range(60)]
 
 
 def click(guild_id: str, number: int) -> BytesTransactionCreate:
-    """A transfer with a key of its own."""
+    """A transfer with a new key."""
     return make_transfer(amount=1 + number, guild_id=guild_id, idempotency_key=f"click {number}")
 
 
 async def fill(url: str) -> None:
-    """Two guilds that have lived: hundreds of ledger rows of every kind, squads with members."""
+    """Two guilds with hundreds of ledger rows of every kind, and squads with members."""
     async with open_database(url) as money:
         squads = SquadOperations()
         for guild in (GUILD, OTHER_GUILD):
@@ -80,7 +80,7 @@ async def contents(url: str, tables: Schema) -> dict[str, list[tuple[Any, ...]]]
 
 
 async def what_refuses_to_rewrite(url: str) -> str | None:
-    """The rule that stops an update of every amount, or None; what it changed is undone."""
+    """Return the rule that refuses an update of every amount, or None; undo the update."""
     async with open_database(url):
         try:
             async with in_transaction():
@@ -95,7 +95,7 @@ async def what_refuses_to_rewrite(url: str) -> str | None:
 
 
 async def test_upgrade_of_a_ledger_in_use_changes_no_row(used_url: str, finality: Path) -> None:
-    """The migration leaves every row of every table alone, and the ledger's can change no more."""
+    """The migration changes no row, and makes the ledger final."""
     tables = await read_schema(used_url)
     before = await contents(used_url, tables)
     assert len(before["bytes_transactions"]) >= 200
@@ -107,7 +107,7 @@ async def test_upgrade_of_a_ledger_in_use_changes_no_row(used_url: str, finality
 
 
 async def test_operations_go_on_after_the_upgrade(used_url: str) -> None:
-    """Every movement works on, an old click repeated is the old click, and the books balance."""
+    """Operations and repeated keys work, and the ledger is consistent."""
     ledger = {"bytes_transactions": (await read_schema(used_url))["bytes_transactions"]}
     del ledger["bytes_transactions"].columns["details"]  # a later migration renames some
     before = set((await contents(used_url, ledger))["bytes_transactions"])
@@ -136,7 +136,7 @@ async def test_operations_go_on_after_the_upgrade(used_url: str) -> None:
 
 
 async def test_upgrade_works_again_after_downgrade(used_url: str, finality: Path) -> None:
-    """Down and up again with the tables full: the trigger goes and comes, every row stays."""
+    """Down and up again with full tables: every row stays."""
     tables = await read_schema(used_url)
     rows, objects = await contents(used_url, tables), await list_objects(used_url)
     await run_aerich(used_url, "upgrade", finality)

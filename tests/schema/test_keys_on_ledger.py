@@ -240,7 +240,7 @@ async def test_upgrade_moves_each_key_onto_a_row_of_0_bytes(used_url: str) -> No
 
 
 async def test_upgrade_keeps_every_other_value(used_url: str) -> None:
-    """Balances, memberships and ledger rows stay as they were, but for the names of details."""
+    """Balances, memberships and ledger rows do not change, except the names of details."""
     await bytes_squads.init(used_url)
     entries = [name for name in BytesTransaction._meta.fields_db_projection if name not in LATER]
     ledger = {row["id"]: row for row in await BytesTransaction.all().values(*entries)}
@@ -284,7 +284,7 @@ async def test_upgrade_computes_the_time_of_the_last_transfer(used_url: str) -> 
 
 
 async def test_downgrade_moves_the_keys_back_and_upgrade_forth(used_url: str) -> None:
-    """Down again, the tables are as they were, but for keys that were there twice; up once more."""
+    """Down again, the tables are as before, except for duplicate keys; up once more."""
     before, objects = await contents(used_url), await list_objects(used_url)
     await bytes_squads.upgrade(used_url)
     await run_aerich(used_url, "downgrade", version=KEYS, delete=False)
@@ -306,7 +306,7 @@ async def test_downgrade_moves_the_keys_back_and_upgrade_forth(used_url: str) ->
 
 
 def by_value(rows: list[dict[str, Any]]) -> Counter[str]:
-    """Return the rows without an order, and their JSON as what it means."""
+    """Return the rows without an order, with parsed JSON."""
     return Counter(
         str(
             [
@@ -319,7 +319,7 @@ def by_value(rows: list[dict[str, Any]]) -> Counter[str]:
 
 
 async def test_downgrade_deletes_rows_that_the_old_tables_cannot_hold(used_url: str) -> None:
-    """Free acts that are not a member's last go, with their keys; the others go back."""
+    """Free acts that are not a member's last are deleted with their keys."""
     await bytes_squads.upgrade(used_url)
     await bytes_squads.init(used_url)
     act = {"guild_id": GUILD, "amount": 0, "giver_username": "", "receiver_username": ""}
@@ -360,7 +360,7 @@ async def test_upgrade_keeps_surrogate_keys_from_coming_back(used_url: str) -> N
 
 
 async def test_upgrades_by_several_processes_move_each_key_once(used_url: str) -> None:
-    """One process moves the keys; the others wait, and find that there is nothing to do."""
+    """One process moves the keys; the others wait and do nothing."""
     await upgrade_in_processes(used_url, 3)
 
     assert await applied_versions(used_url) == VERSIONS

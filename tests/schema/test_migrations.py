@@ -1,4 +1,4 @@
-"""The migrations up, down and up again, and those that fail half way.
+"""The migrations up, down and up again, and failing ones.
 
 Written for all migrations that there are, however many.
 """
@@ -19,7 +19,7 @@ from bytes_squads.database import APP_LABEL
 
 
 async def test_upgrade_after_downgrade_makes_the_same_schema(empty_url: str) -> None:
-    """Down leaves only Aerich's own table, and up again makes the very same schema."""
+    """Down leaves only Aerich's table, and up again makes the same schema."""
     assert await run_aerich(empty_url, "upgrade") == VERSIONS
     first = await list_objects(empty_url)
     assert await run_aerich(empty_url, "downgrade", version=0, delete=False) == VERSIONS[::-1]

@@ -1,7 +1,6 @@
-"""The five models: what they hold, what they default to, and what the database refuses.
+"""The five models: values, defaults, and rows that the database refuses.
 
-The tables of refused rows go around the ORM with SQL of their own: the database itself must say
-no, whoever writes to it.
+The refused rows are written with SQL instead of the ORM: the database itself must refuse them.
 """
 
 from __future__ import annotations
@@ -136,8 +135,8 @@ def named(error: Any, is_postgres: bool) -> str:
 # Creation and defaults ----------------------------------------------------------------------------
 
 
-async def test_a_balance_begins_at_nothing(db: Database, ids: Ids) -> None:
-    """A balance has zero bytes, zero totals and no streak until something happens."""
+async def test_a_balance_begins_at_zero(db: Database, ids: Ids) -> None:
+    """A new balance has zero bytes, zero totals and no streak."""
     created = await BytesBalance.create(guild_id=ids.guild, user_id=ids.alice)
     balance = await BytesBalance.get(id=created.id)
 
@@ -147,8 +146,8 @@ async def test_a_balance_begins_at_nothing(db: Database, ids: Ids) -> None:
     assert (balance.last_transfer_at, balance.left_at) == (None, None)
 
 
-async def test_a_balance_keeps_what_it_is_given(db: Database, ids: Ids) -> None:
-    """Every field of a balance comes back from the database as it went in."""
+async def test_a_balance_is_stored_unchanged(db: Database, ids: Ids) -> None:
+    """Every field of a balance is stored unchanged."""
     created = await BytesBalance.create(
         guild_id=ids.guild,
         user_id=ids.alice,
@@ -191,7 +190,7 @@ async def test_a_ledger_row_needs_parties_amount_and_kind_only(db: Database, ids
 
 
 async def test_a_config_has_the_defaults_of_the_contract(db: Database, ids: Ids) -> None:
-    """A guild that sets nothing gets the documented economy."""
+    """A new config has the documented defaults."""
     await BytesConfig.create(guild_id=ids.guild)
     config = await BytesConfig.get(guild_id=ids.guild)
 
@@ -207,7 +206,7 @@ async def test_a_config_has_the_defaults_of_the_contract(db: Database, ids: Ids)
 
 
 async def test_configs_do_not_share_their_defaults(ids: Ids) -> None:
-    """Changing one config's bonuses in place leaves the next config's defaults alone."""
+    """Changing one config's bonuses in place does not change the defaults."""
     first = BytesConfig(guild_id=ids.guild)
     first.streak_bonuses[1] = 99
     first.role_rewards["1"] = 99
@@ -217,8 +216,8 @@ async def test_configs_do_not_share_their_defaults(ids: Ids) -> None:
     assert second.role_rewards == {}
 
 
-async def test_a_squad_is_active_costs_fifty_and_takes_everyone(db: Database, ids: Ids) -> None:
-    """A squad that sets nothing else has the documented defaults."""
+async def test_a_squad_has_the_defaults_of_the_contract(db: Database, ids: Ids) -> None:
+    """A new squad has the documented defaults."""
     created = await Squad.create(guild_id=ids.guild, role_id="9", name="Red")
     squad = await Squad.get(id=created.id)
 
@@ -230,7 +229,7 @@ async def test_a_squad_is_active_costs_fifty_and_takes_everyone(db: Database, id
 async def test_a_membership_ties_a_member_to_a_squad(
     db: Database, ids: Ids, make_squad: MakeSquad
 ) -> None:
-    """A membership knows its squad, the squad its memberships, and joined_at is now by default."""
+    """A membership has its squad, the squad its memberships, and joined_at defaults to now."""
     squad = await make_squad()
     before = datetime.now(UTC)
     created = await SquadMembership.create(guild_id=ids.guild, user_id=ids.alice, squad=squad)
@@ -245,8 +244,8 @@ async def test_a_membership_ties_a_member_to_a_squad(
 # Snowflakes, JSON, times and ids ------------------------------------------------------------------
 
 
-async def test_the_largest_snowflake_is_stored_as_it_is(db: Database) -> None:
-    """Ids are text: 2**64 - 1, one bit more than a signed 64-bit integer, comes back unharmed."""
+async def test_the_largest_snowflake_is_stored_unchanged(db: Database) -> None:
+    """Ids are text: 2**64 - 1 is stored unchanged."""
     largest = LARGEST_SNOWFLAKE
     await BytesConfig.create(guild_id=largest)
     await BytesBalance.create(guild_id=largest, user_id=largest)
@@ -273,7 +272,7 @@ async def test_the_largest_snowflake_is_stored_as_it_is(db: Database) -> None:
 
 
 async def test_streak_bonuses_have_int_keys_after_a_reload(db: Database, ids: Ids) -> None:
-    """JSON has text keys only; Python sees the ints that were stored."""
+    """JSON has text keys only; the model converts them to int."""
     await BytesConfig.create(guild_id=ids.guild, streak_bonuses={7: 2, 100: 3})
     config = await BytesConfig.get(guild_id=ids.guild)
     by_values = await BytesConfig.get(guild_id=ids.guild).values("streak_bonuses")
@@ -292,7 +291,7 @@ async def test_streak_bonuses_given_with_text_keys_have_int_keys(db: Database, i
     assert config.streak_bonuses == {7: 2}
 
 
-async def test_streak_bonuses_survive_a_save(db: Database, ids: Ids) -> None:
+async def test_streak_bonuses_keep_int_keys_after_a_save(db: Database, ids: Ids) -> None:
     """Changing the bonuses of a reloaded config and saving it keeps int keys."""
     await BytesConfig.create(guild_id=ids.guild)
     config = await BytesConfig.get(guild_id=ids.guild)
@@ -357,7 +356,7 @@ async def test_audit_times_are_utc(db: Database, ids: Ids, model: Any) -> None:
 async def test_updated_at_moves_on_save_and_created_at_stays(
     db: Database, ids: Ids, model: Any
 ) -> None:
-    """Saving a row moves updated_at to now and leaves created_at alone."""
+    """Saving a row sets updated_at and keeps created_at."""
     fields = {
         BytesBalance: {"user_id": ids.alice},
         BytesConfig: {},
@@ -488,7 +487,7 @@ UNIQUE = (
 async def test_the_database_refuses_a_second_row_with_a_unique_key(
     db: Database, table: str, columns: tuple[str, ...], first: Row, second: Row
 ) -> None:
-    """What the contract calls unique, the database holds unique."""
+    """The database enforces each unique key of the contract."""
     if table == "squad_memberships":
         await insert("squads")
         await insert("squads", id=OTHER_SQUAD_ID, role_id="10")
@@ -514,7 +513,7 @@ async def test_the_database_refuses_a_second_row_with_a_unique_key(
 async def test_the_database_refuses_a_second_row_with_a_primary_key(
     db: Database, table: str, changes: Row
 ) -> None:
-    """A guild has one config; the id that a ledger row or squad was given is taken."""
+    """A second row with a primary key is refused."""
     await insert(table)
     error = await refused(insert(table, **changes))
 
@@ -523,7 +522,7 @@ async def test_the_database_refuses_a_second_row_with_a_primary_key(
 
 
 async def test_a_unique_key_is_of_its_guild(db: Database) -> None:
-    """The same member, role and idempotency key can stand in two guilds."""
+    """The same member, role and idempotency key can be in two guilds."""
     for guild, end in ((GUILD, "a"), (OTHER_GUILD, "b")):
         squad = f"01951000-0000-7000-8000-00000000000{end}"
         await insert("bytes_balances", guild_id=guild)
@@ -536,7 +535,7 @@ async def test_a_unique_key_is_of_its_guild(db: Database) -> None:
 
 
 async def test_rows_without_an_idempotency_key_are_not_limited(db: Database) -> None:
-    """Null is no key: any number of rows can do without."""
+    """Any number of rows can have no key."""
     for number in range(3):
         await insert("bytes_transactions", id=f"01951000-0000-7000-8000-00000000000{number}")
 
@@ -566,7 +565,7 @@ Delete = Callable[[Squad], Awaitable[Any]]
 async def test_deleting_a_squad_removes_its_memberships_and_no_others(
     db: Database, ids: Ids, make_squad: MakeSquad, make_member: MakeMember, delete: Delete
 ) -> None:
-    """A squad takes its memberships with it; other squads', other guilds' and balances stay."""
+    """Its memberships are deleted; other memberships and balances stay."""
     red, blue = await make_squad(name="Red"), await make_squad(name="Blue")
     elsewhere = await make_squad(ids.other_guild)
     await make_member(ids.alice)
@@ -727,7 +726,7 @@ RULES = (
 async def test_the_database_refuses_a_row_against_a_rule(
     db: Database, table: str, changes: Row, constraint: str
 ) -> None:
-    """Each rule stands in the database under its own name, whatever the ORM would say."""
+    """The database refuses each row, with the name of the rule."""
     error = await refused(insert(table, **changes))
 
     assert named(error, db.is_postgres) == constraint
@@ -741,7 +740,7 @@ async def test_the_database_refuses_a_row_against_a_rule(
 async def test_the_database_refuses_to_change_a_row_against_a_rule(
     db: Database, table: str, changes: Row, constraint: str
 ) -> None:
-    """A good row cannot be turned into a bad one (ledger rows are not changed at all)."""
+    """An update to an invalid row is refused."""
     await insert(table)
     assignments = ", ".join(f'"{column}" = {value}' for column, value in changes.items())
     update = current_client().execute_query(f'UPDATE "{table}" SET {assignments}')
@@ -788,17 +787,15 @@ async def test_the_database_refuses_to_change_a_row_against_a_rule(
         ),
     ],
 )
-async def test_the_database_takes_what_lies_on_the_edge(
-    db: Database, table: str, changes: Row
-) -> None:
-    """The rules refuse nothing that the contract allows."""
+async def test_the_database_accepts_the_limits(db: Database, table: str, changes: Row) -> None:
+    """The rules accept the limits of the contract."""
     await insert(table, **changes)
 
     assert await count(table) == 1
 
 
 async def test_a_balance_made_by_the_model_obeys_the_identity(db: Database, ids: Ids) -> None:
-    """The ORM has no such rule: the database refuses bytes that were never received."""
+    """The database refuses a balance that differs from its totals."""
     with pytest.raises(IntegrityError, match="ck_bytes_balances_identity"):
         await BytesBalance.create(guild_id=ids.guild, user_id=ids.alice, balance=1)
 
@@ -806,7 +803,7 @@ async def test_a_balance_made_by_the_model_obeys_the_identity(db: Database, ids:
 
 
 async def test_a_members_squad_is_of_the_members_guild(db: Database) -> None:
-    """The membership's foreign key includes the guild: another guild's squad is no squad here."""
+    """The membership's foreign key includes the guild."""
     await insert("squads", guild_id=OTHER_GUILD)
     error = await refused(insert("squad_memberships", guild_id=GUILD))
 
@@ -835,7 +832,7 @@ async def test_a_membership_cannot_move_to_another_guild(db: Database) -> None:
 
 
 async def test_a_membership_needs_a_squad(db: Database) -> None:
-    """There is no membership in a squad that does not exist."""
+    """A membership in an unknown squad is refused."""
     error = await refused(insert("squad_memberships"))
 
     assert getattr(error, "constraint_name", "") in ("", "fk_squad_memberships_squad_id_squads")
@@ -926,8 +923,10 @@ INTEGERS = (
 
 @pytest.mark.parametrize("backend", ["sqlite"])
 @pytest.mark.parametrize(("table", "changes"), INTEGERS)
-async def test_sqlite_refuses_what_is_no_integer(db: Database, table: str, changes: Row) -> None:
-    """SQLite would store a float or a text in an integer column; a check does not let it."""
+async def test_sqlite_refuses_a_value_that_is_not_an_integer(
+    db: Database, table: str, changes: Row
+) -> None:
+    """A check refuses a float or a text in an integer column of SQLite."""
     error = await refused(insert(table, **changes))
 
     assert named(error, is_postgres=False) == f"ck_{table}_types"

@@ -27,7 +27,7 @@ from bytes_squads.domain.rules import wall_time
 
 @pytest.fixture
 async def used_url(migrated_url: str) -> str:
-    """Two guilds that have lived, in a database that lacks this migration."""
+    """Two guilds with rows of every kind, in a database that lacks this migration."""
     async with open_database(migrated_url):
         await populate()
         await populate(OTHER_GUILD)
@@ -45,7 +45,7 @@ async def contents(url: str, tables: Schema) -> dict[str, list[tuple[Any, ...]]]
 
 
 async def test_upgrade_and_downgrade_keep_every_row(used_url: str) -> None:
-    """Up, down and up again, the old columns are as they were, and the ledger adds up."""
+    """Up, down and up again, the old columns do not change, and the ledger is consistent."""
     tables, objects = await read_schema(used_url), await list_objects(used_url)
     before = await contents(used_url, tables)
     await bytes_squads.upgrade(used_url)
@@ -63,7 +63,7 @@ async def test_upgrade_and_downgrade_keep_every_row(used_url: str) -> None:
 
 
 async def test_upgrade_gives_the_defaults(used_url: str) -> None:
-    """Existing configs have the defaults, nobody has left, and no row is a reversal."""
+    """Existing configs have the defaults, no member has left, and no row is a reversal."""
     await bytes_squads.upgrade(used_url)
     async with open_database(used_url) as money:
         config, default = await money.get_config(GUILD), BytesConfig(guild_id=GUILD)
@@ -87,7 +87,7 @@ async def test_upgrade_keeps_surrogate_keys_from_coming_back(used_url: str) -> N
 
 
 async def test_downgrade_with_reversals_is_refused(used_url: str) -> None:
-    """The old tables cannot hold a reversal: the downgrade says so, and changes nothing."""
+    """With a reversal the downgrade is refused, and changes nothing."""
     await bytes_squads.upgrade(used_url)
     async with open_database(used_url) as money:
         await money.update_config(GUILD, BytesConfigUpdate(timezone="Asia/Kolkata"))

@@ -1,4 +1,4 @@
-"""What the migrations make: columns, keys, names, comments, and what the models cannot say.
+"""The schema of the migrations: columns, keys, names, comments, checks.
 
 Written for all migrations that there are, however many.
 """
@@ -60,14 +60,14 @@ SQLITE_CHECKS = {
 
 
 async def generate_schemas(url: str) -> None:
-    """Make the tables as the models say, without migrations."""
+    """Make the tables of the models, without migrations."""
     async with TortoiseContext() as context:
         await context.init(config=tortoise_config(url))
         await context.generate_schemas(safe=False)
 
 
 def with_what_the_models_cannot_say(generated: Schema, *, postgres: bool) -> Schema:
-    """The generated schema with all that the migrations add to it on purpose."""
+    """Return the generated schema with all intended additions of the migrations."""
     migrated = dict(generated)
     for name, table in generated.items():
         checks = CHECKS[name] if postgres else CHECKS[name] | SQLITE_CHECKS[name]
@@ -89,7 +89,7 @@ def with_what_the_models_cannot_say(generated: Schema, *, postgres: bool) -> Sch
 async def test_the_migrations_make_what_the_models_say(
     empty_url: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Both ways of making the schema agree, but for what the migrations add on purpose."""
+    """Both schemas are equal, except for intended additions of the migrations."""
     await generate_schemas(empty_url)
     generated = await read_schema(empty_url)
     if is_postgres(empty_url):
@@ -106,7 +106,7 @@ async def test_the_migrations_make_what_the_models_say(
 
 
 async def test_the_migrations_make_our_tables_and_aerichs(migrated_url: str) -> None:
-    """Five tables of ours and the history, nothing else."""
+    """There are five tables and the history, nothing else."""
     assert await table_names(migrated_url) == ["aerich", *TABLES]
 
 
@@ -174,7 +174,7 @@ async def test_every_constraint_and_index_has_a_conventional_name(migrated_url: 
 
 
 async def test_unique_and_foreign_keys_are_named_after_their_columns(migrated_url: str) -> None:
-    """The operations tell refusals apart by these names, on PostgreSQL by nothing else."""
+    """The operations distinguish violations by these names."""
     if is_postgres(migrated_url):
         rows = await query(
             migrated_url,
@@ -233,7 +233,7 @@ async def test_every_key_includes_the_guild(migrated_url: str) -> None:
 async def test_the_tables_can_be_partitioned_by_guild_as_they_are(
     migrated_url: str, ids: Ids
 ) -> None:
-    """Copies of the tables, hash-partitioned by guild with every key, hold what ours hold."""
+    """Copies of the tables, hash-partitioned by guild with every key, accept the same rows."""
     guilds = [str(100 + number) for number in range(12)]
     await bytes_squads.init(migrated_url)
     try:
@@ -300,7 +300,7 @@ async def test_indexes_compare_bytes(migrated_url: str) -> None:
 
 @pytest.mark.postgres
 async def test_only_what_is_looked_up_is_in_an_index(migrated_url: str) -> None:
-    """Indexes leave out those who left, SYSTEM as a party, and rows without a key or reversal."""
+    """Indexes leave out members who left, SYSTEM, and rows without a key or reversal."""
     conditions = await query(
         migrated_url,
         "SELECT indexrelid::regclass::text, pg_get_expr(indpred, indrelid) FROM pg_index "
@@ -319,7 +319,7 @@ async def test_only_what_is_looked_up_is_in_an_index(migrated_url: str) -> None:
 
 @pytest.mark.postgres
 async def test_every_table_and_column_has_a_comment(migrated_url: str) -> None:
-    """An operator with psql reads what each column means, in the words of the models."""
+    """Each column's comment is the description of the model."""
     comments = await query(
         migrated_url,
         "SELECT c.relname::text, a.attname::text, col_description(c.oid, a.attnum) "

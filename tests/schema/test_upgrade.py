@@ -1,4 +1,4 @@
-"""The package's own upgrade(): what it applies, to which database, and beside what."""
+"""The package's upgrade(): versions, databases and concurrency."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def test_upgrades_of_two_tasks_at_once_succeed(empty_url: str) -> None:
 
 
 async def test_upgrades_of_several_processes_at_once_succeed(empty_url: str) -> None:
-    """Bots that start together on a new database do not trip over each other."""
+    """Processes that start together on a new database all succeed."""
     await upgrade_in_processes(empty_url, 3)
 
     assert await applied_versions(empty_url) == VERSIONS
@@ -71,7 +71,7 @@ async def test_upgrade_of_another_database_leaves_the_open_one_working(
 async def test_upgrade_works_for_both_databases_in_one_process(
     empty_url: str, tmp_path: Path
 ) -> None:
-    """What was prepared for one database's dialect is not sent to the other one."""
+    """Statements of one dialect are not sent to the other database."""
     urls = [f"sqlite://{tmp_path / 'first.db'}", empty_url, f"sqlite://{tmp_path / 'last.db'}"]
     applied = [await bytes_squads.upgrade(url) for url in urls]
 
@@ -122,7 +122,7 @@ async def test_upgrade_without_a_url_works_in_memory(ids: Ids) -> None:
 async def test_upgrade_without_a_url_reads_the_environment(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With nothing open it is the database of DATABASE_URL, as it is for init()."""
+    """Without an open database it is that of DATABASE_URL."""
     monkeypatch.setenv("DATABASE_URL", empty_url)
 
     assert await bytes_squads.upgrade() == VERSIONS
@@ -130,7 +130,7 @@ async def test_upgrade_without_a_url_reads_the_environment(
 
 
 async def test_upgrade_works_while_operations_run(migrated_url: str, ids: Ids) -> None:
-    """A bot may ask for migrations at any time: nothing of what runs beside it is lost."""
+    """Operations during an upgrade all happen."""
     await bytes_squads.init(migrated_url)
     try:
         operations = BytesOperations()

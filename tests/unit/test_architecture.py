@@ -1,4 +1,4 @@
-"""The house itself: which file may import which, what the package shows, where its version is."""
+"""The architecture: imports, public names, and the version."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def source(name: str) -> str:
 
 MODULES = sorted(module(path) for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 
-ARROWS: dict[str, set[str]] = {
+ALLOWED_IMPORTS: dict[str, set[str]] = {
     "domain": set(),
     "models": {"domain"},
     "schemas": {"domain", "models"},
@@ -57,9 +57,9 @@ ARROWS: dict[str, set[str]] = {
     },
     "__main__": {"cli"},
 }
-"""What each room, a folder or a file of the package, may import from the others."""
+"""What each layer, a folder or a file of the package, may import from the others."""
 
-FACE = {
+PUBLIC_NAMES = {
     "models": {"BytesBalance", "BytesConfig", "BytesTransaction", "Squad", "SquadMembership"},
     "operations": {"BytesOperations", "GuildOperations", "SquadOperations"},
     "inputs and results": {
@@ -145,22 +145,22 @@ def imports(name: str) -> tuple[set[str], set[str]]:
     return own, others
 
 
-def room(name: str) -> str:
-    """The room that a module is in."""
+def layer(name: str) -> str:
+    """Return the layer of a module."""
     return name.partition(".")[0]
 
 
-def test_every_module_is_in_a_room() -> None:
-    """A new room is given its arrows before it is used."""
-    assert {room(name) for name in MODULES} == set(ARROWS)
+def test_every_module_is_in_a_layer() -> None:
+    """Every folder or file of the package is in the table of imports."""
+    assert {layer(name) for name in MODULES} == set(ALLOWED_IMPORTS)
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_imports_only_along_the_arrows(name: str) -> None:
-    """A module imports from its own room and from the rooms that the table allows."""
+def test_a_module_imports_only_what_the_table_allows(name: str) -> None:
+    """A module imports from its own layer and from those that the table allows."""
     own, _ = imports(name)
 
-    assert {room(other) for other in own} - {room(name)} <= ARROWS[room(name)]
+    assert {layer(other) for other in own} - {layer(name)} <= ALLOWED_IMPORTS[layer(name)]
 
 
 def levels(imported: dict[str, set[str]]) -> list[list[str]]:
@@ -179,20 +179,20 @@ def levels(imported: dict[str, set[str]]) -> list[list[str]]:
 
 
 def test_imports_have_no_circle() -> None:
-    """Neither by imports at the top of a module nor by deferred ones inside functions."""
+    """There is no circle, also not by deferred imports."""
     assert levels({name: imports(name)[0] for name in MODULES})
 
 
-def test_rooms_have_at_most_eight_levels() -> None:
-    """The rooms are in an order that a reader can follow from the bottom up."""
-    rooms: dict[str, set[str]] = {}
+def test_layers_have_at_most_eight_levels() -> None:
+    """The layers have at most eight levels."""
+    layers: dict[str, set[str]] = {}
     for name in MODULES:
-        rooms.setdefault(room(name), set()).update(map(room, imports(name)[0]))
+        layers.setdefault(layer(name), set()).update(map(layer, imports(name)[0]))
 
-    assert len(levels(rooms)) <= 8
+    assert len(levels(layers)) <= 8
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if room(name) == "domain"])
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) == "domain"])
 def test_the_domain_imports_the_standard_library_only(name: str) -> None:
     """Rules and errors can be read, tested and reused without a database or a model."""
     _, others = imports(name)
@@ -201,8 +201,8 @@ def test_the_domain_imports_the_standard_library_only(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "engine._tortoise"])
-def test_private_attributes_of_libraries_are_behind_one_door(name: str) -> None:
-    """Only `engine._tortoise` uses attributes that a library does not promise."""
+def test_private_attributes_of_libraries_are_in_one_module(name: str) -> None:
+    """Only `engine._tortoise` uses private attributes of libraries."""
     tree = ast.parse(source(name))
     tables = {
         id(node.value)
@@ -222,7 +222,7 @@ def test_private_attributes_of_libraries_are_behind_one_door(name: str) -> None:
     assert [access for access in private if access != "os._exit"] == []
 
 
-def test_the_face_holds_no_logic() -> None:
+def test_the_package_init_has_no_logic() -> None:
     """`__init__` has a docstring, imports and the list of names, nothing else."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     kinds = [type(node).__name__ for node in tree.body]
@@ -233,8 +233,8 @@ def test_the_face_holds_no_logic() -> None:
 
 
 def test_the_public_names_are_the_contracts() -> None:
-    """What can be imported from the package is what is promised, no more and no less."""
-    promised = set().union(*FACE.values())
+    """The public names are exactly those of the contract."""
+    promised = set().union(*PUBLIC_NAMES.values())
 
     assert set(bytes_squads.__all__) == promised
     assert {name for name in bytes_squads.__all__ if not hasattr(bytes_squads, name)} == set()
@@ -259,23 +259,23 @@ def test_the_public_names_are_sorted() -> None:
     assert len(set(bytes_squads.__all__)) == len(bytes_squads.__all__)
 
 
-def test_every_error_is_on_the_face() -> None:
-    """Whatever an operation raises on purpose can be caught by a public name."""
+def test_every_error_is_public() -> None:
+    """Every error has a public name."""
     defined = {
         name
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, Exception) and not name.startswith("_")
     }
 
-    assert defined == FACE["errors"]
+    assert defined == PUBLIC_NAMES["errors"]
 
 
 def test_the_package_is_typed() -> None:
-    """Type checkers look for the marker before they believe a package's annotations."""
+    """The package has the marker that type checkers need."""
     assert (PACKAGE / "py.typed").is_file()
 
 
-def test_the_version_stands_in_one_place() -> None:
+def test_the_version_is_in_one_place() -> None:
     """pyproject.toml has the version; no module repeats it."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     repeated = [
@@ -292,6 +292,6 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_every_module_says_what_it_is_for(name: str) -> None:
+def test_every_module_has_a_docstring(name: str) -> None:
     """Each file begins with a docstring."""
     assert ast.get_docstring(ast.parse(source(name)))

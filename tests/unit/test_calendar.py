@@ -88,7 +88,7 @@ NEXT_CLAIMS = {
 
 @pytest.mark.parametrize("what", NEXT_CLAIMS)
 def test_next_claim_at_is_the_first_instant_of_the_next_date(what: str) -> None:
-    """Whatever clocks do at midnight."""
+    """Also if clocks change at midnight."""
     name, claimed_on, now, expected = NEXT_CLAIMS[what]
     zone = validation.find_timezone(name)
     assert zone is not None

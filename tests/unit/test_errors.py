@@ -1,4 +1,4 @@
-"""Every error carries its numbers as attributes, tells them, and survives pickling."""
+"""Every error has its numbers as attributes and in its message, and can be pickled."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_an_error_has_its_arguments_as_attributes(
 def test_an_error_shows_its_fields_in_its_signature(
     error: type[BytesSquadsError], attributes: dict[str, Any], contents: list[str]
 ) -> None:
-    """An editor, `help()` and a match statement know the fields."""
+    """The signature and the match arguments have the fields."""
     assert list(attributes) == list(inspect.signature(error).parameters)
     assert tuple(attributes) == error.__match_args__
 
@@ -127,20 +127,20 @@ def test_an_error_takes_no_other_field(
 
 
 @by_error
-def test_an_error_tells_its_numbers(
+def test_an_error_message_has_its_numbers(
     error: type[BytesSquadsError], attributes: dict[str, Any], contents: list[str]
 ) -> None:
-    """The message is one line that holds every number."""
+    """The message is one line with every number."""
     message = str(error(*attributes.values()))
     assert "\n" not in message
     assert all(number in message for number in contents)
 
 
 @by_error
-def test_an_error_survives_pickling(
+def test_an_error_can_be_pickled(
     error: type[BytesSquadsError], attributes: dict[str, Any], contents: list[str]
 ) -> None:
-    """A process pool may hand errors on: class, attributes and message stay."""
+    """After pickling, class, attributes and message are equal."""
     made = error(*attributes.values())
     copy = pickle.loads(pickle.dumps(made))
     assert (error, str(made)) == (type(copy), str(copy))
@@ -151,7 +151,7 @@ def test_an_error_survives_pickling(
 def test_a_storage_error_without_a_message_is_its_first_sentence(
     error: type[BytesSquadsError],
 ) -> None:
-    """Where the reason is not known, the message is what the class means, on one line."""
+    """Without a reason, the message is the first sentence of the class, on one line."""
     message = str(error())
     assert message == str(error.__doc__).partition("\n")[0]
     assert message == str(pickle.loads(pickle.dumps(error())))
@@ -242,7 +242,7 @@ class HostileNumber(int):
 def test_any_bad_value_makes_a_short_printable_message(
     error: type[BytesSquadsError], value: object
 ) -> None:
-    """Whatever was given, the message can be made, printed as UTF-8 and sent to Discord."""
+    """For any value the message is short and printable."""
     message = str(error(value))
     assert message.encode()
     assert message.isprintable()

@@ -1,4 +1,4 @@
-"""What each exception of a driver or of the ORM means for a unit of work."""
+"""Translation of exceptions of the drivers and the ORM."""
 
 from __future__ import annotations
 
@@ -72,22 +72,22 @@ NOT_OURS_TO_TRANSLATE = [RuntimeError("a bug"), ValueError("a bug"), InvalidText
 
 
 @pytest.mark.parametrize("name", CONFLICTS)
-def test_a_conflict_is_worth_another_attempt(name: str) -> None:
-    """Somebody else was in the way: nothing happened, and it may work the next time."""
+def test_translate_conflict_may_be_retried(name: str) -> None:
+    """A conflict is a TransientError."""
     translated = translate(CONFLICTS[name])
     assert isinstance(translated, TransientError)
     assert not isinstance(translated, ConnectionLostError)
 
 
 @pytest.mark.parametrize("name", LOST)
-def test_a_lost_connection_is_worth_another_attempt(name: str) -> None:
-    """The server is gone or going: nothing tells, but a COMMIT under way has to be looked into."""
+def test_translate_lost_connection_may_be_retried(name: str) -> None:
+    """A lost connection is a ConnectionLostError."""
     assert type(translate(LOST[name])) is ConnectionLostError
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_will_not_change_is_told_at_once(name: str) -> None:
-    """Another attempt would end the same way: the caller gets one clear line."""
+def test_translate_lasting_failure_is_not_retried(name: str) -> None:
+    """A failure that a retry would repeat is a StorageUnavailableError."""
     error, told = REFUSED[name]
     found = translate(error)
     assert type(found) is StorageUnavailableError
@@ -106,8 +106,8 @@ def test_what_will_not_change_is_told_at_once(name: str) -> None:
     ],
     ids=["check", "foreign key", "range", "check of SQLite", "foreign key of SQLite"],
 )
-def test_a_refused_change_does_not_invite_a_repeat(error: Exception) -> None:
-    """A constraint that fires unforeseen would fire again: it is not the error of a retry."""
+def test_translate_refused_change_is_a_storage_error(error: Exception) -> None:
+    """An unexpected violation of a constraint is a StorageError."""
     translated = translate(error)
     assert type(translated) is StorageError
     assert "nothing was changed" in str(translated)
@@ -135,11 +135,11 @@ def test_a_refused_change_does_not_invite_a_repeat(error: Exception) -> None:
 def test_an_error_is_retried_where_another_attempt_may_succeed(
     error: Exception, transient: bool
 ) -> None:
-    """A read-only server stays one; an invalid plan and a lost node do not."""
+    """An invalid plan and a lost node are transient; a read-only server is not."""
     assert transient == isinstance(translate(error), TransientError)
 
 
 @pytest.mark.parametrize("error", NOT_OURS_TO_TRANSLATE, ids=repr)
-def test_what_is_no_drivers_error_goes_through(error: Exception) -> None:
-    """A mistake in the code or an error of ours is not dressed up as a database that is away."""
+def test_translate_returns_none_for_other_errors(error: Exception) -> None:
+    """Other exceptions are not translated."""
     assert translate(error) is None

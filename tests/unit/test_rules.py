@@ -1,4 +1,4 @@
-"""The rules of the economy as tables, and the ids that follow time."""
+"""The rules of the economy as tables, and ids ordered by time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STREAKS = [
 def test_a_streak_grows_only_on_the_very_next_day(
     last_claim: date | None, streak: int, today: date, expected: int
 ) -> None:
-    """Yesterday's claim makes the streak one longer, any other begins anew."""
+    """A claim on the next day makes the streak one longer, any other restarts it."""
     assert expected == rules.next_streak(last_claim, streak, today)
 
 
@@ -51,9 +51,7 @@ def test_a_streak_grows_only_on_the_very_next_day(
         *((-1, 1, 1), (-2, 1, 1)),  # the same date, and an earlier one
     ],
 )
-def test_a_streak_survives_as_many_missed_days_as_are_forgiven(
-    missed: int, grace_days: int, expected: int
-) -> None:
+def test_a_streak_goes_on_after_the_grace_days(missed: int, grace_days: int, expected: int) -> None:
     """Each missed day counts, and one too many starts at 1; the streak counts claims, not days."""
     last_claim, today = date(2026, 12, 30), date(2026, 12, 31) + timedelta(days=missed)
     assert expected == rules.next_streak(last_claim, 5, today, grace_days)
@@ -148,7 +146,7 @@ def test_the_largest_amount_is_that_of_64_bits() -> None:
 
 
 def test_wall_time_is_aware() -> None:
-    """Wall time has its timezone."""
+    """Wall time is timezone-aware."""
     before = datetime.now(UTC)
     now = rules.wall_time()
     assert UTC is now.tzinfo
@@ -156,7 +154,7 @@ def test_wall_time_is_aware() -> None:
 
 
 def test_the_default_clock_is_wall_time_unless_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test sets the clock by a value; without one it goes on."""
+    """An override sets the time; without one it is wall time."""
     before = datetime.now(UTC)
     assert before <= rules.utc_now() <= datetime.now(UTC)
 
@@ -195,7 +193,7 @@ def test_an_id_embeds_the_wall_time() -> None:
 
 
 def test_ids_of_one_tick_differ_in_their_random_part() -> None:
-    """The 62 bits at the end are drawn anew for each id."""
+    """The last 62 bits of each id are random."""
     drawn = [uuid7() for _ in range(1000)]
     assert len(drawn) == len({id_.int & (2**62 - 1) for id_ in drawn})
 

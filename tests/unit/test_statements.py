@@ -1,4 +1,4 @@
-"""Every statement that is written by hand, read as text."""
+"""The text of every hand-written statement."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_statement_is_of_one_guild(name: str) -> None:
     ],
 )
 def test_a_statement_of_several_guilds_is_noticed(text: str) -> None:
-    """A table that is tied to another table, in another query or by an alternative is not tied."""
+    """A condition on another table, in another query or in an alternative does not count."""
     assert find_untied(text) != []
 
 
@@ -113,5 +113,5 @@ def test_a_statement_binds_its_values(name: str) -> None:
 
 
 def test_the_statements_are_found() -> None:
-    """The tests above read something."""
+    """The tests above find statements."""
     assert len(TEXTS) > 25
