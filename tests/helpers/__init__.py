@@ -1,4 +1,4 @@
-"""What tests share: databases, sample data, and the types that the fixtures return.
+"""Helpers of the tests: databases, sample data, and the types of the fixtures.
 
 Fixtures are in ``conftest.py``, hooks in `helpers.pytest_hooks`.
 """

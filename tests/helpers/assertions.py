@@ -1,4 +1,4 @@
-"""What several tests share: that a refusal changes nothing, and rows as plain values."""
+"""Assertions: a refusal changes nothing, and rows as plain values."""
 
 from __future__ import annotations
 

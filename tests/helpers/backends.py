@@ -69,7 +69,7 @@ async def delete_all_rows() -> None:
 
 
 async def close_and_join_threads() -> None:
-    """Close what a test left open, so that it does not reach the next one."""
+    """Close a database that a test left open."""
     await bytes_squads.close()
     # After a failed opening aiosqlite's thread still answers to this loop, which is about to end.
     for thread in threading.enumerate():

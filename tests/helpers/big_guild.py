@@ -1,4 +1,4 @@
-"""A guild of any size, made with bulk SQL: its books balance, and every member has a history."""
+"""A guild of any size, made with bulk SQL, with a consistent ledger."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def member_id(number: int) -> str:
 
 
 def squad_id(guild: str, number: int) -> UUID:
-    """The squads are numbered, in each guild anew."""
+    """The squads are numbered in each guild."""
     return UUID(int=int(guild) << 64 | number)
 
 

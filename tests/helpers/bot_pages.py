@@ -1,4 +1,4 @@
-"""Following a page about a bot: its files, its commands, and what is said in Discord."""
+"""Following a page about a bot: its files, commands and Discord conversations."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ async def follow_page(
     path: Path | None = None,
     deliveries: int = 1,
 ) -> None:
-    """Do what a page says, from top to bottom, and compare the bot's answers with the page.
+    """Run a page from top to bottom, and compare the bot's answers with it.
 
     Args:
         page: The page.
         reader: Who does it.
         library: What the bot imports.
         path: Where the library is, if not in the environment.
-        deliveries: How often Discord tells the bot of each click.
+        deliveries: How often Discord delivers each click.
     """
     blocks = read_blocks(page)
     async with FakeDiscord() as fake:
@@ -53,7 +53,7 @@ async def follow_page(
 
 
 def turns(conversation: str) -> Iterator[tuple[str, str, str]]:
-    """Who says which command, and the line that the bot answers with."""
+    """The member, command and answer of each turn."""
     lines = iter(conversation.splitlines())
     for said in lines:
         name, command = said.split(": ", 1)
@@ -81,7 +81,7 @@ def shown(answer: Answer, member: Member, people: dict[str, Member]) -> str:
 async def converse(
     fake: FakeDiscord, conversation: str, people: dict[str, Member], *, deliveries: int = 1
 ) -> None:
-    """Say what the page says and compare the answers."""
+    """Send the page's commands and compare the answers."""
     for name, command, expected in turns(conversation):
         path, given = options(command, people)
         answer = await fake.interact(path, people[name], deliveries=deliveries, **given)

@@ -1,4 +1,4 @@
-"""Cutting the connection after every number of bytes of an operation, and what came of it."""
+"""Cut the connection after every number of bytes of an operation, and check the result."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ async def prepare() -> None:
 
 @dataclass
 class Sweep:
-    """One sweep: what was cut, and what went wrong.
+    """One sweep: its cuts and failures.
 
     Attributes:
         calls: How many operations were begun.
         cuts: How many of them had their connection cut.
         bytes: How many bytes the operation sends or receives.
         longest: Seconds that the longest call took.
-        wrong: What was lost, doubled or answered otherwise when it was repeated.
+        wrong: Operations that were lost, doubled, or had another result when repeated.
     """
 
     calls: int = 0

@@ -1,4 +1,4 @@
-"""Calling the command line: in this process, for speed, and as a process, as its users do."""
+"""Calling the command line: in this process, for speed, and as a process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_environment(**variables: str) -> dict[str, str]:
 
 
 def make_command_line(*arguments: str) -> list[str]:
-    """The command line of a process of its own."""
+    """The command line of a separate process."""
     return [sys.executable, "-m", "bytes_squads", *arguments]
 
 
@@ -56,7 +56,7 @@ async def run_command(*arguments: object, given: bytes = b"", **variables: str) 
 
     Args:
         arguments: The words of the command line.
-        given: What stands on stdin.
+        given: The contents of stdin.
         variables: Environment variables.
     """
     runner = CliRunner(env={**dict.fromkeys(CHANGING), **variables}, catch_exceptions=False)
@@ -65,7 +65,7 @@ async def run_command(*arguments: object, given: bytes = b"", **variables: str) 
 
 
 async def read_json(*arguments: object, **variables: str) -> Any:
-    """What a command that succeeds prints for scripts."""
+    """Return the JSON of a command that succeeds."""
     result = await run_command(*arguments, "--json", given=b"", **variables)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.isascii()
@@ -74,7 +74,7 @@ async def read_json(*arguments: object, **variables: str) -> Any:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """Return what a folder holds."""
+    """Return the names of a folder's files."""
     return list(folder.iterdir())
 
 
@@ -87,7 +87,7 @@ async def read_text(*arguments: object, url: str) -> str:
 
 
 async def read_error(*arguments: object, code: int = 1, **variables: str) -> str:
-    """What a command that fails says, which is one line on stderr whatever was asked for."""
+    """Return the error of a command that fails, which is one line on stderr."""
     said = set()
     for more in ([], ["--json"]) if "export" not in arguments else ([],):
         result = await run_command(*arguments, *more, given=b"", **variables)

@@ -23,7 +23,7 @@ def member_id(number: int) -> str:
 
 
 async def populate_dashboard() -> None:
-    """Let the guild of the open database live for two weeks that end today."""
+    """Fill the guild of the open database with two weeks of rows that end today."""
     clock = Clock(datetime.now(UTC) - timedelta(days=14))
     money, teams = BytesOperations(clock=clock), SquadOperations(clock=clock)
     await money.update_config(

@@ -1,4 +1,4 @@
-"""The documents as the tests see them: which code stands where, and what it claims to be.
+"""The code blocks of documents, with their positions, languages and captions.
 
 A fenced block is code, unless it is a directive of Sphinx. A caption makes it a file. A block
 of text right after one that runs is what that one prints. A block that cannot run says so, to the
@@ -47,8 +47,8 @@ class Block:
         line: Where it begins there.
         language: As the fence has it; empty if it has none.
         code: Without the fence, the options and the indentation.
-        caption: What stands above it: a file's name, perhaps with ", further down".
-        printed: What it is said to print, when the text follows.
+        caption: The caption: a file's name, possibly with ", further down".
+        printed: The documented output, if the text follows.
         not_run: Why it is not run, when it is not.
     """
 
@@ -76,7 +76,7 @@ class Block:
 
 
 def read_blocks(path: Path) -> list[Block]:
-    """The code of a document from top to bottom, what it prints taken along with it."""
+    """Return the blocks of a document from top to bottom, each with its documented output."""
     text = path.read_text(encoding="utf-8")
     found: list[Block] = []
     end = 0

@@ -1,4 +1,4 @@
-"""Someone who follows a document word for word, in a folder of their own.
+"""Run the blocks of a document in a separate folder.
 
 Files are written, programs and commands run, from top to bottom. Two things differ from what
 a person does. What is installed has to be there already (`needs`): `python -m venv` and
@@ -70,11 +70,11 @@ NOT_REALLY_RUN = re.compile(r"(?m)^ *(make|\.venv/bin/\w+|pip|\S+/pip|python3 -m
 
 
 class DocRunner:
-    """Does what a document says.
+    """Runs a document.
 
     Args:
         folder: Where; empty, or a copy of the checkout.
-        tools: Where the stand-ins for commands are put.
+        tools: The folder for the substitutes of commands.
     """
 
     def __init__(self, folder: Path, tools: Path) -> None:
@@ -103,7 +103,7 @@ class DocRunner:
             self.environment["PYTEST_PLUGINS"] = "bytes_squads.testing"
 
     def run_block(self, block: Block) -> str:
-        """Do what a block says and check what it says it prints; returns what it printed."""
+        """Run a block, compare its output with the documented one, and return it."""
         if block.not_run:
             return ""
         if block.file:
@@ -133,13 +133,13 @@ class DocRunner:
         compile(block.code, str(block), "exec")
 
     def _sh(self, block: Block) -> None:
-        """The shell says itself what it does not understand."""
+        """Run the block in a shell."""
 
     def _powershell(self, block: Block) -> None:
         """A test compares it with the block for other shells, see `translate_to_powershell`."""
 
     def _text(self, block: Block) -> None:
-        """Something to look at."""
+        """Text is not run."""
 
     def _toml(self, block: Block) -> None:
         tomllib.loads(block.code)
@@ -184,7 +184,7 @@ def find_missing_library(block: Block) -> str | None:
 
 
 def is_installed(requirement: str) -> bool:
-    """Whether something can be imported, or is installed, by what one would ask pip for."""
+    """Return whether a package of pip's name is installed, or can be imported."""
     match = re.match(r"[\w.-]+", requirement)
     if match is None or requirement.startswith(("-", ".")):
         return True  # an option, or a checkout's folder

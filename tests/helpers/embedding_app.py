@@ -1,4 +1,4 @@
-"""A host bot with a model, connections and app labels of its own, for `test_host`.
+"""A bot with its own model, connections and app labels, for `test_host`.
 
 It runs in a process of its own: a model class keeps the first app label that it was given. None of
 the package's models is imported by name: Tortoise would take it for one of this module.
@@ -27,7 +27,7 @@ GUILD, ALICE, BOB = 1, 2, 3
 
 
 class Note(Model):
-    """Something of the host's own."""
+    """A model of the bot."""
 
     id = fields.IntField(primary_key=True)
     text = fields.CharField(max_length=100)
@@ -45,7 +45,7 @@ def config(own_url: str, url: str) -> dict[str, Any]:
 
 
 async def a_day() -> dict[str, Any]:
-    """What a bot does in a day, and what came of it."""
+    """Run the operations of a bot, and return their results."""
     money, squads = BytesOperations(), SquadOperations()
     transfer = BytesTransactionCreate(
         guild_id=str(GUILD),
@@ -117,6 +117,6 @@ async def plain() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run one of them and say what came of it."""
+    """Run one of them and print the result."""
     run = host(*sys.argv[1:]) if len(sys.argv) > 1 else plain()
     print(json.dumps(asyncio.run(run)))

@@ -1,4 +1,4 @@
-"""The engine's timeouts, made short: the only place where these tests know private names."""
+"""Short timeouts of the engine: the only place in these tests with private names."""
 
 from __future__ import annotations
 

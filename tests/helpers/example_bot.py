@@ -52,7 +52,7 @@ class RunningBot:
         self.expected_errors = ""
 
     async def use(self, path: str, member: Member, /, **options: Any) -> Answer:
-        """Use a command and wait for its answer, which nobody else may see."""
+        """Use a command and wait for its ephemeral answer."""
         answer = await self.fake.interact(path, member, **options)
         assert answer.ephemeral
         assert answer.allowed_mentions == {"parse": []}
@@ -65,7 +65,7 @@ class RunningBot:
         return await self.squads.create_squad(data)
 
     async def balance(self, member: Member) -> int:
-        """What the member has, without making a new member."""
+        """Return the member's balance, without creating a member."""
         found = await BytesBalance.get_or_none(
             guild_id=str(self.fake.guild.id), user_id=str(member.id)
         )
@@ -82,13 +82,13 @@ class RunningBot:
         return [(row.kind, row.amount) for row in rows]
 
     def errors_logged(self, caplog: pytest.LogCaptureFixture) -> list[str]:
-        """What was logged as an error, by the bot or by a library, and was not expected."""
+        """Return the unexpected errors logged by the bot or a library."""
         records = [*caplog.get_records("call"), *caplog.get_records("teardown")]
         errors = [record.getMessage() for record in records if record.levelno >= logging.ERROR]
         return [error for error in errors if not re.fullmatch(self.expected_errors, error)]
 
     async def check_books(self) -> None:
-        """Assert that every balance is what the ledger says."""
+        """Assert that every balance equals its ledger."""
         report = await self.ops.verify()
         assert report.discrepancies == ()
 

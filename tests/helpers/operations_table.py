@@ -1,4 +1,4 @@
-"""Every operation once, as a table that the laws walk through.
+"""A table of all operations, for the tests of the laws.
 
 A new operation is added here, and meets every law. ``tests/laws/test_operations_table.py`` fails
 while a public method of the operations' classes is not in the table.
@@ -113,16 +113,16 @@ class Operation:
     """A method of the operations' classes, with arguments for any member.
 
     Attributes:
-        name: The method's; after a comma, what is special about this use of it.
+        name: The method's name; after a comma, the variant.
         arguments: Those with which it succeeds.
         writes: The tables that it changes for a known member, and by how many rows; None for a
             read.
         writes_for_new: The same for a member whom the guild does not know; None if it does the
             same as for a known one, or cannot be used.
         refusal: Arguments with which it is refused.
-        error: What it is then refused with.
-        prepare: What has to happen before it can succeed.
-        prepare_refusal: What has to happen before it is refused.
+        error: The class of the refusal.
+        prepare: Prepares a call that succeeds.
+        prepare_refusal: Prepares a refusal.
     """
 
     name: str
@@ -176,7 +176,7 @@ class Operation:
         return await self.call(world, **self.arguments(world, member), **key_argument)
 
     async def get_ready(self, world: World, member: Member) -> None:
-        """Do what has to happen before `run`."""
+        """Prepare `run`."""
         if self.prepare is not None:
             await self.prepare(world, member)
 
@@ -229,9 +229,9 @@ class Refusal:
 
     Attributes:
         name: Its name in the laws.
-        get_ready: What has to happen before.
+        get_ready: Prepares the call.
         run: The call.
-        error: What it is refused with.
+        error: The class of the refusal.
     """
 
     name: str
@@ -302,7 +302,7 @@ async def transfer_row(world: World, member: Member) -> None:
 
 
 async def reversed_row(world: World, member: Member) -> None:
-    """Grant a byte to the member and take it back; the row is that of `World.rows`."""
+    """Grant a byte to the member and reverse it; the row is that of `World.rows`."""
     await grant_row(world, member)
     await world.bytes.reverse_transaction(GUILD, world.rows[member].id)
 

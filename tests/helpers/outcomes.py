@@ -1,4 +1,4 @@
-"""What an operation or a block told its caller."""
+"""The result of an operation or a block for its caller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POOL_SIZE = 4
 
 
 async def outcome_of(work: Awaitable[object]) -> str:
-    """Await an operation and return what its caller was told; other errors are raised."""
+    """Await an operation and return its result or error; other errors are raised."""
     try:
         await work
     except StorageUnavailableError:

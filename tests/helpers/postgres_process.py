@@ -31,7 +31,7 @@ class PostgresProcess:
         return int(self._server.get_pid())
 
     def kill(self) -> None:
-        """Kill the server and all its processes with SIGKILL: nothing is flushed or said."""
+        """Kill the server and all its processes with SIGKILL."""
         psutil = import_module("psutil")  # not installed everywhere
         processes = [psutil.Process(self.pid)]
         processes += processes[0].children(recursive=True)

@@ -84,7 +84,7 @@ class PostgresRelay:
 
     Attributes:
         url: The same database through the relay.
-        round_trips: How many "ready for query" the server has said: one for each statement that is
+        round_trips: How many "ready for query" the server has sent: one for each statement that is
             prepared already, for BEGIN, COMMIT and a reset ("Message Flow" in its manual).
         cuts: How many connections `cut_after` has cut.
         delay: Returns the seconds that each packet takes.

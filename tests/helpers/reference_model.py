@@ -1,4 +1,4 @@
-"""One guild's economy on paper: what every operation is to answer, to refuse and to leave behind.
+"""A reference model of one guild: results, refusals and rows of every operation.
 
 The arithmetic is written out here once more, in plain Python, so that it can disagree with the
 package. Rows are dicts by column, never changed but replaced. The ids of the ledger's rows follow
@@ -47,7 +47,7 @@ class ReferenceModel:
         self.answers: dict[str, Any] = {}
 
     def do(self, now: datetime, name: str, *args: Any, **told: Any) -> Any:
-        """An operation by name; refused, it leaves everything as it was."""
+        """Run an operation by name; a refusal changes nothing."""
         before = {part: copy(value) for part, value in vars(self).items()}
         self.now, self.key = now, told.pop("idempotency_key", None)
         try:
@@ -63,7 +63,7 @@ class ReferenceModel:
     # What operations have in common ---------------------------------------------------------------
 
     def first(self, *order: Any) -> Any:
-        """Return what the first request with the key got; `NOTHING` for a new key."""
+        """Return the result of the first request with the key; `NOTHING` for a new key."""
         if self.key is None or self.key not in self.answers:
             return NOTHING
         first, answer = self.answers[self.key]
@@ -304,7 +304,7 @@ class ReferenceModel:
     # Squads ---------------------------------------------------------------------------------------
 
     def create_squad(self, data: b.SquadCreate, drawn: Any) -> Row:
-        """A squad under the id that the package drew, which paper cannot know."""
+        """Create a squad with the id that the package drew."""
         squad = {"id": drawn} | data.model_dump(exclude={"guild_id"})
         self.refuse_taken_role(squad)
         self.squads[drawn] = squad
@@ -463,7 +463,7 @@ class ReferenceModel:
         )
 
     def erase_member(self, user: str, drawn: str) -> str:
-        """Erase a member; paper cannot know the pseudonym that the package drew."""
+        """Erase a member, with the pseudonym that the package drew."""
         moments = {moment_of(row) for row in self.ledger if user in parties_of(row)}
         keyed = {row["idempotency_key"]: moment_of(row) for row in self.ledger}
         changed = {row["id"]: erase(row, user, drawn) for row in self.ledger}

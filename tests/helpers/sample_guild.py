@@ -1,4 +1,4 @@
-"""A guild that has seen everything: each kind of ledger row, each place for a key, odd texts."""
+"""A guild with each kind of ledger row, each use of a key, and unusual texts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def open_database(url: str) -> AsyncIterator[BytesOperations]:
 
 
 async def populate(guild: str = GUILD) -> None:
-    """Let the guild live in the open database."""
+    """Fill the guild in the open database."""
     clock = Clock(datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC))
     money, teams = BytesOperations(clock=clock), SquadOperations(clock=clock)
     settings = BytesConfigUpdate(

@@ -1,4 +1,4 @@
-"""Read from a database what it says about its tables and its migrations.
+"""Read the tables and migrations of a database.
 
 `Schema` is what a database says about the package's tables, read from its own catalogue.
 """
@@ -23,7 +23,7 @@ def is_postgres(url: str) -> bool:
 
 
 async def query(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Ask the database over a connection of its own."""
+    """Query the database over a separate connection."""
     if not is_postgres(url):
         with closing(sqlite3.connect(url.removeprefix("sqlite://"))) as file:
             return file.execute(statement, values).fetchall()
@@ -35,7 +35,7 @@ async def query(url: str, statement: str, *values: Any) -> list[tuple[Any, ...]]
 
 
 async def table_names(url: str) -> list[str]:
-    """The tables there are, but for SQLite's own."""
+    """Return the tables, without SQLite's own."""
     if is_postgres(url):
         statement = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
     else:
@@ -52,7 +52,7 @@ async def applied_versions(url: str) -> list[str]:
 
 
 async def list_objects(url: str) -> dict[str, list[Any]]:
-    """All that a migration can leave behind: tables, indexes, constraints, code, history."""
+    """Return all tables, indexes, constraints, functions and the history."""
     if is_postgres(url):
         public = "'public'::regnamespace"
         statements = {
@@ -75,7 +75,7 @@ async def list_objects(url: str) -> dict[str, list[Any]]:
 
 
 def constraint_of(error: BaseException) -> str:
-    """The rule that the ORM's error names: PostgreSQL beside its message, SQLite in it."""
+    """Return the rule in the ORM's error."""
     name = getattr(error.args[0], "constraint_name", None)
     return name or str(error).partition(":")[0]
 

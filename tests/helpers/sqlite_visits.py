@@ -1,4 +1,4 @@
-"""Count the visits to the thread of a SQLite connection."""
+"""Count the calls on the thread of a SQLite connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SqliteVisits:
         connection: An open aiosqlite connection.
 
     Attributes:
-        round_trips: How many visits there were.
+        round_trips: The number of calls.
     """
 
     def __init__(self, connection: Any) -> None:

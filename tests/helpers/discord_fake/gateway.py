@@ -1,4 +1,4 @@
-"""The gateway: a websocket on which Discord tells a bot what happens, in numbered events.
+"""The gateway: a websocket on which Discord sends numbered events to a bot.
 
 A session outlives its connection. What happens while there is none is kept, and sent when the bot
 comes back with RESUME and the number of the last event that it has seen.
@@ -71,11 +71,11 @@ class Gateway:
 
     @property
     def connected(self) -> bool:
-        """Whether a bot is connected and has said who it is."""
+        """Whether a bot is connected and identified."""
         return any(session.socket is not None for session in self.sessions.values())
 
     async def dispatch(self, event: str, data: Json) -> None:
-        """Tell every session, connected or not."""
+        """Send an event to every session, connected or not."""
         for session in self.sessions.values():
             await session.dispatch(event, data)
 

@@ -1,4 +1,4 @@
-"""Commands as they were synced, the interactions that come of them, and their answers."""
+"""Synced commands, their interactions, and the answers."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """All there is to read: the content, then each embed's title and description."""
+        """The content, then each embed's title and description."""
         parts = [self.content]
         for embed in self.embeds:
             parts += [embed.get("title", ""), embed.get("description", "")]
         return "\n".join(part for part in parts if part)
 
     def take(self, message: Json) -> None:
-        """Put a message's JSON in the place of what was there."""
+        """Replace a message by its JSON."""
         self.content = message.get("content") or ""
         self.embeds = message.get("embeds") or []
         self.allowed_mentions = message.get("allowed_mentions")
@@ -44,7 +44,7 @@ class Answer:
 
 
 class Interaction:
-    """One use of a command: what was sent to the bot and what it has answered so far."""
+    """One use of a command: the interaction and the answers so far."""
 
     def __init__(self, payload: Json) -> None:
         self.payload = payload
@@ -58,7 +58,7 @@ class Interaction:
 
 
 class RefusedHere(AssertionError):
-    """The test uses a command in a way that Discord's own client would not let through."""
+    """The test uses a command in a way that Discord's client would refuse."""
 
 
 def refusal_of_command(command: Json) -> str:

@@ -1,4 +1,4 @@
-"""The REST routes that a bot needs, and what it leaves behind by using them."""
+"""The REST routes that a bot needs, and a record of the calls."""
 
 from __future__ import annotations
 

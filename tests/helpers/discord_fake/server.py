@@ -1,4 +1,4 @@
-"""The fake itself: where it listens, and what a test can make happen."""
+"""The fake server and its controls for tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FakeDiscord:
 
     Args:
         ack_seconds: Within what time an interaction must be acknowledged. Discord gives 3 seconds;
-            here it is for ever until a test says otherwise, because a test's machine may be slow.
+            here there is no limit unless a test sets one, because a test's machine may be slow.
 
     Attributes:
         token: What a bot logs in with.
