@@ -14,7 +14,7 @@ from ..domain.rules import wall_time
 from ..engine._tortoise import field_of
 from ..engine.connections import snapshot_connection
 from ..engine.driver_errors import translate_driver_errors
-from ..engine.execution import Rows, fetch_on
+from ..engine.execution import Rows, execute_on
 from ..sql.statement import Statement
 from .format import FORMAT, VERSION, ArchiveError, encode_record
 from .records import Footer
@@ -72,7 +72,7 @@ async def export_guild(
 
 async def _fetch(db: BaseDBAsyncClient, statement: Statement, *parameters: Any) -> Rows:
     with translate_driver_errors():
-        return await fetch_on(db, statement, *parameters)
+        return await execute_on(db, statement, *parameters)
 
 
 def _decoders(table: TableExport) -> dict[str, Callable[[Any], Any]]:

@@ -12,7 +12,7 @@ from tortoise.exceptions import IntegrityError, OperationalError
 
 from ..domain import validation
 from ..engine.driver_errors import translate_driver_errors
-from ..engine.execution import execute_many, fetch_on
+from ..engine.execution import execute_many, execute_on
 from ..engine.tasks import run_to_completion
 from ..engine.transaction import in_transaction
 from ..models import BytesConfig
@@ -90,12 +90,12 @@ async def import_guild(
                 await BytesConfig.filter(guild_id=guild).using_db(db).delete()
             footer = await _count_rows(db, guild)
             if header.version == 1:
-                await fetch_on(db, version_1.SET_LAST_TRANSFERS, guild)
-                read += (await fetch_on(db, version_1.COUNT_MOVED, guild))[0]["moved"]
+                await execute_on(db, version_1.SET_LAST_TRANSFERS, guild)
+                read += (await execute_on(db, version_1.COUNT_MOVED, guild))[0]["moved"]
         if footer.rows != read:  # creating a squad does not wait for the config
             raise ArchiveError(f"guild {guild} was used during the import")
         with translate_driver_errors():
-            wrong = await fetch_on(db, FIND_WRONG_REVERSAL, guild)
+            wrong = await execute_on(db, FIND_WRONG_REVERSAL, guild)
         if wrong:
             raise ArchiveError(
                 f"reversal {wrong[0]['id']} does not take back transaction "
@@ -109,7 +109,7 @@ async def import_guild(
 
 
 async def _count_rows(db: BaseDBAsyncClient, guild: str) -> Footer:
-    counted = (await fetch_on(db, COUNT_ROWS, guild))[0]
+    counted = (await execute_on(db, COUNT_ROWS, guild))[0]
     return Footer.model_validate({name: counted[name] for name in Footer.fields()})
 
 

@@ -103,7 +103,7 @@ async def find_outcome(
                         return rows if committed else None
                 except _CHECK_FAILURES as error:
                     log.debug("checking the outcome of a COMMIT failed: %r", error)
-                await asyncio.sleep(backoff(attempt))
+                await asyncio.sleep(backoff_seconds(attempt))
     except TimeoutError:
         pass
     except asyncio.CancelledError:
@@ -171,6 +171,6 @@ async def _run_on_workers(connection: Any, command: str) -> list[str]:
     return [row["result"] for row in rows]
 
 
-def backoff(attempt: int) -> float:
+def backoff_seconds(attempt: int) -> float:
     """Return the seconds to wait before the next attempt: doubling, with full jitter."""
     return random.uniform(0, min(BACKOFF_MAX, BACKOFF_INITIAL * 2 ** min(attempt, 16)))

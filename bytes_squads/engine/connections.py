@@ -148,7 +148,7 @@ class _AcquiredConnection:
             try:
                 return await self._acquire_and_begin(self._begin)
             except DRIVER_ERRORS as error:
-                if not spare or loop.time() > deadline or find_loss(error) is None:
+                if not spare or loop.time() > deadline or translate_loss(error) is None:
                     raise
         raise AssertionError  # pragma: no cover  # the last attempt returns or raises
 
@@ -168,7 +168,7 @@ class _AcquiredConnection:
 
     async def _abandon(self, error: BaseException) -> None:
         """Release the connection after BEGIN failed or was cancelled."""
-        if find_loss(error) is None:
+        if translate_loss(error) is None:
             with suppress(*RAISED_BY_DRIVERS):  # perhaps it had not begun
                 await self._connection.execute("ROLLBACK")
         await self.__aexit__(type(error), error, None)
@@ -213,7 +213,7 @@ class _AcquiredConnection:
         if isinstance(self._client, SqliteClient):
             sqlite_lock(self._client).release()
             return
-        lost = find_loss(exc)
+        lost = translate_loss(exc)
         if isinstance(lost, ReadOnlyServerError):
             avoid_server_of(self._connection)
         if lost is not None:
@@ -222,8 +222,8 @@ class _AcquiredConnection:
         await run_to_completion(_release(self._pool, self._connection, ok=exc is None))
 
 
-def find_loss(error: BaseException | None) -> ConnectionLostError | ReadOnlyServerError | None:
-    """Return the error, translated, if its connection is not to be used again."""
+def translate_loss(error: BaseException | None) -> ConnectionLostError | ReadOnlyServerError | None:
+    """Return the translated error if its connection must not be used again, or None."""
     if isinstance(error, DRIVER_ERRORS):
         error = translate(error)
     return error if isinstance(error, ConnectionLostError | ReadOnlyServerError) else None

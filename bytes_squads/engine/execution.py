@@ -46,16 +46,16 @@ async def execute_autocommit(connection: Any, statement: AnyStatement, *paramete
     return await _execute(connection, statement, parameters, _run_as_transaction)
 
 
-async def fetch_on(db: BaseDBAsyncClient, statement: AnyStatement, *parameters: Any) -> Rows:
+async def execute_on(db: BaseDBAsyncClient, statement: AnyStatement, *parameters: Any) -> Rows:
     """Execute a statement on an ORM client's connection once no other task uses it."""
     async with cast("Any", db).acquire_connection() as connection:
         return await execute(connection, statement, *parameters)
 
 
-async def fetch_distributed_on(
+async def execute_split_on(
     db: BaseDBAsyncClient, statement: AnyStatement, *parameters: Any
 ) -> Rows:
-    """Execute a statement on a distributed PostgreSQL as the statements it consists of there.
+    """Execute a statement on a distributed PostgreSQL as several statements.
 
     Args:
         db: The transaction.

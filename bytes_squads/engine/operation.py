@@ -26,7 +26,7 @@ from ..domain.errors import OutcomeUnknownError, StorageUnavailableError
 from ..domain.ids import Uuid7Batch
 from ..sql.statement import Statement
 from . import commit_checks
-from .commit_checks import CommitCheck, backoff, find_outcome
+from .commit_checks import CommitCheck, backoff_seconds, find_outcome
 from .connections import (
     acquire_connection,
     current_client,
@@ -124,7 +124,7 @@ class Operation:
                 async with in_transaction() as db:
                     return await execute_in_block(db, statement, *parameters, check=check)
             if statement.distributed is not None and await is_distributed(self.client):
-                return await _execute_as_block(statement, *parameters, check=check)
+                return await _execute_in_transaction(statement, *parameters, check=check)
             return await self._execute_autocommit(statement, *parameters, check=check)
 
     async def _execute_autocommit(
@@ -154,8 +154,10 @@ class _NotWrittenError(Exception):
     """Roll back a transaction that has written nothing: its COMMIT need not be checked."""
 
 
-async def _execute_as_block(statement: AnyStatement, *parameters: Any, check: CommitCheck) -> Rows:
-    """Execute a statement of several in a transaction."""
+async def _execute_in_transaction(
+    statement: AnyStatement, *parameters: Any, check: CommitCheck
+) -> Rows:
+    """Execute a statement that consists of several in a transaction."""
     with suppress(_NotWrittenError):
         async with in_transaction() as db:
             rows = await execute_in_block(db, statement, *parameters, check=check)
@@ -202,7 +204,7 @@ async def _run_with_retries(run: Operation, work: Callable[[], Coroutine[Any, An
         except (TransientError, ReadOnlyServerError) as error:
             if isinstance(error, ReadOnlyServerError) and not is_read_write_wanted(run.client):
                 raise
-            pause = backoff(run.attempt)
+            pause = backoff_seconds(run.attempt)
             if loop.time() + pause > deadline:
                 raise StorageUnavailableError(
                     f"{error} (gave up after {run.attempt} attempts)"

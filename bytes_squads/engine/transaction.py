@@ -29,7 +29,7 @@ from ._tortoise import (
     transaction_client,
 )
 from .commit_checks import CommitCheck, find_outcome
-from .connections import begin_statement, bound_client, current_client, find_loss, log
+from .connections import begin_statement, bound_client, current_client, log, translate_loss
 from .distribution import is_distributed
 from .driver_errors import (
     DRIVER_ERRORS,
@@ -38,7 +38,7 @@ from .driver_errors import (
     translate,
     translate_driver_errors,
 )
-from .execution import AnyStatement, Rows, fetch_distributed_on, fetch_on
+from .execution import AnyStatement, Rows, execute_on, execute_split_on
 from .servers import Session, require_confirmed, session_of
 from .tasks import is_draining, run_to_completion
 
@@ -117,9 +117,9 @@ async def execute_in_block(
         parameters: Its parameters.
         check: The commit check, registered if the statement wrote.
     """
-    with translate_driver_errors():  # so that the block's end knows whether the connection is lost
+    with translate_driver_errors():  # so that the block's end detects a lost connection
         split = statement.distributed is not None and await is_distributed(db)
-        rows = await (fetch_distributed_on if split else fetch_on)(db, statement, *parameters)
+        rows = await (execute_split_on if split else execute_on)(db, statement, *parameters)
     if check is not None and has_written(rows):
         _state_of(db).commit_checks.append(check)
     return rows
@@ -220,7 +220,7 @@ class _TransactionContext:
 
     async def _rollback_and_release(self, failure: BaseException | None) -> None:
         """Roll back and release the connection; terminate it if the failure means its loss."""
-        lost = find_loss(failure)
+        lost = translate_loss(failure)
         try:
             if not isinstance(lost, ConnectionLostError):
                 await (self._db.savepoint_rollback() if self._nested else self._db.rollback())

@@ -246,7 +246,7 @@ class GuildOperations:
                         created_at=now,
                     )
                     charge.id = run.draw_ids(3)[1]
-                    content = ledger.content_parameters(charge)
+                    content = ledger.post_entry_parameters(charge)
                     await ledger.post_in_block(
                         db, POST_ENTRY, (*ledger.entry_parameters(charge), *content), check
                     )

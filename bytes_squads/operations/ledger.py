@@ -104,8 +104,8 @@ def entry_parameters(entry: BytesTransaction) -> tuple[Any, ...]:
     )
 
 
-def content_parameters(entry: BytesTransaction) -> tuple[Any, ...]:
-    """Return the parameters of `POST_ENTRY` after the common ones."""
+def post_entry_parameters(entry: BytesTransaction) -> tuple[Any, ...]:
+    """Return the parameters of `POST_ENTRY` after `entry_parameters`."""
     details = None if entry.details is None else json.dumps(entry.details, separators=(",", ":"))
     return wall_time(), entry.amount, entry.reason, details
 
@@ -119,7 +119,7 @@ async def post_entry(run: Operation, entry: BytesTransaction) -> BytesTransactio
     Raises:
         RefusedError: A rule forbids it; see `refusal`.
     """
-    verdict = await post(run, POST_ENTRY, entry, *content_parameters(entry))
+    verdict = await post(run, POST_ENTRY, entry, *post_entry_parameters(entry))
     if verdict["outcome"] == "repeated":
         return replay_or_conflict(await find_earlier_entry(run, entry), entry)
     if verdict["outcome"] != "done":
@@ -213,8 +213,8 @@ async def _post_in_transaction(
                 if create_members is not None:
                     await create_members(db)
                 verdict = await post_in_block(db, statement, parameters, check)
-                made_known = create_members is not None and verdict["outcome"] == "unchanged"
-                if verdict["outcome"] != "done" and not made_known:
+                members_suffice = create_members is not None and verdict["outcome"] == "unchanged"
+                if verdict["outcome"] != "done" and not members_suffice:
                     raise _NotPostedError
     except _NotPostedError:
         pass

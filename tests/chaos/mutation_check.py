@@ -401,8 +401,8 @@ MUTATIONS = (
     Mutation(
         "A block begins on a new connection if the idle one is lost",
         "bytes_squads/engine/connections.py",
-        "                if not spare or loop.time() > deadline or find_loss(error) is None:\n",
-        "                if error:\n",
+        "if not spare or loop.time() > deadline or translate_loss(error) is None:\n",
+        "if error:\n",
         "tests/engine/test_lost_connections.py",
     ),
     Mutation(

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.postgres
 def split(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Execute statements as on a distributed database; return those that were."""
     executed: list[Any] = []
-    fetch = engine_transaction.fetch_distributed_on
+    fetch = engine_transaction.execute_split_on
 
     async def fetch_split(db: Any, statement: Any, *parameters: Any) -> Any:
         executed.append(statement)
@@ -36,7 +36,7 @@ def split(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     for module in (engine_operation, engine_transaction):
         monkeypatch.setattr(module, "is_distributed", is_distributed)
-    monkeypatch.setattr(engine_transaction, "fetch_distributed_on", fetch_split)
+    monkeypatch.setattr(engine_transaction, "execute_split_on", fetch_split)
     return executed
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from bytes_squads import in_transaction
-from bytes_squads.engine.execution import execute_many, fetch_on
+from bytes_squads.engine.execution import execute_many, execute_on
 from bytes_squads.sql.statement import Statement
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -88,7 +88,7 @@ async def make_guild(guild: str, members: int) -> None:
         def each(values: Callable[[int], list[Any]]) -> Iterator[list[Any]]:
             return (values(number) for number in range(members))
 
-        await fetch_on(db, CONFIG, guild, BEGAN)
+        await execute_on(db, CONFIG, guild, BEGAN)
         teams = (
             [guild, BEGAN, squad_id(guild, n), str(300 + n), f"Team {n}"] for n in range(SQUADS)
         )
