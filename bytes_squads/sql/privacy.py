@@ -6,7 +6,7 @@ from .statement import Statement
 
 # Export -------------------------------------------------------------------------------------------
 
-_BALANCE_COLUMNS = (
+_BALANCE_FIELDS = (
     "id",
     "guild_id",
     "user_id",
@@ -20,7 +20,7 @@ _BALANCE_COLUMNS = (
     "created_at",
     "updated_at",
 )
-_ENTRY_COLUMNS = (
+_ENTRY_FIELDS = (
     "id",
     "guild_id",
     "giver_id",
@@ -46,7 +46,7 @@ def _json_object(*columns: str, table: str, **values: str) -> str:
 def _select_entries(party: str) -> str:
     """Return the SELECT of the member's entries as this party, without the other party's name."""
     data = _json_object(
-        *_ENTRY_COLUMNS, f"{party}_username", table="entry", details="to_json(details)"
+        *_ENTRY_FIELDS, f"{party}_username", table="entry", details="to_json(details)"
     )
     return f"""
         SELECT 'transaction', entry.created_at, entry.id, {data}
@@ -63,7 +63,7 @@ EXPORT_MEMBER = Statement(
     f"""
     SELECT part, data FROM (
         SELECT 'balance' AS part, NULL::timestamptz AS at, NULL::uuid AS id,
-            {_json_object(*_BALANCE_COLUMNS, table="member")} AS data
+            {_json_object(*_BALANCE_FIELDS, table="member")} AS data
         FROM bytes_balances AS member
         WHERE member.guild_id = $1::text AND user_id = $2::text
         UNION ALL
@@ -129,7 +129,7 @@ A digest is of all members and amounts: from it and the others, the member's id 
 trying. The entries of a bulk request have the same time and kind.
 """
 
-ERASED_COLUMNS = (
+ENTRY_COLUMNS = (
     "id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,"
     " created_at, kind, actor_id, idempotency_key, details, reverses_id"
 )
@@ -138,7 +138,7 @@ ERASED_COLUMNS = (
 _IS_GIVER = "($5::boolean AND giver_id = $2::text)"
 _IS_RECEIVER = "($5::boolean AND receiver_id = $2::text)"
 
-_ERASED_VALUES = f"""
+_ERASED = f"""
     id, guild_id,
     CASE WHEN {_IS_GIVER} THEN $3::text ELSE giver_id END,
     CASE WHEN {_IS_GIVER} THEN '' ELSE giver_username END,
@@ -164,12 +164,12 @@ _CONTAINS_ID = f"""
 ERASE_ENTRIES = Statement(
     f"""
     WITH erased AS (DELETE FROM bytes_transactions WHERE {_CONTAINS_ID} RETURNING *)
-    INSERT INTO bytes_transactions ({ERASED_COLUMNS}) SELECT {_ERASED_VALUES} FROM erased
+    INSERT INTO bytes_transactions ({ENTRY_COLUMNS}) SELECT {_ERASED} FROM erased
     """,
     sqlite=(
         f"""
-    INSERT OR REPLACE INTO bytes_transactions ({ERASED_COLUMNS})
-    SELECT {_ERASED_VALUES} FROM bytes_transactions WHERE {_CONTAINS_ID}""",
+    INSERT OR REPLACE INTO bytes_transactions ({ENTRY_COLUMNS})
+    SELECT {_ERASED} FROM bytes_transactions WHERE {_CONTAINS_ID}""",
     ),
 )
 """Replace a member's id in the ledger; remove the member's names and reasons.

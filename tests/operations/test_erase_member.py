@@ -307,7 +307,7 @@ async def test_erase_member_draws_an_unused_pseudonym(
 
 def test_erase_member_copies_every_column_of_the_ledger() -> None:
     """A column that is added to the ledger is added to the statement that rewrites it."""
-    columns = {name.strip() for name in privacy.ERASED_COLUMNS.split(",")}
+    columns = {name.strip() for name in privacy.ENTRY_COLUMNS.split(",")}
     assert columns == set(BytesTransaction._meta.fields_db_projection)
 
 
