@@ -12,7 +12,7 @@ SYSTEM_ID = "SYSTEM"
 """The counterparty, by id and by username, where bytes are created or retired."""
 
 MAX_BYTES = 2**63 - 1
-"""The largest balance, total or amount in whole bytes: the largest signed 64-bit integer."""
+"""The largest balance, total or amount in whole bytes, which is the largest 64-bit integer."""
 
 KINDS = ("transfer", "starting", "daily", "grant", "charge", "squad", "reversal")
 """The kinds of ledger rows."""

@@ -267,7 +267,7 @@ WRONG_LINES = {
 @pytest.mark.parametrize("what", WRONG_LINES)
 async def test_import_names_the_invalid_line(lines: list[Record], what: str) -> None:
     """The error has the number and the problem of the line; nothing is changed."""
-    change, told = WRONG_LINES[what]
+    change, message = WRONG_LINES[what]
     before = [dict(line) for line in lines]
     change(lines)
     number = next(
@@ -277,7 +277,7 @@ async def test_import_names_the_invalid_line(lines: list[Record], what: str) -> 
 
     error = await refusal(write_archive(lines))
 
-    assert told in str(error)
+    assert message in str(error)
     assert "\n" not in str(error)
     assert error.line == number
 
@@ -337,7 +337,7 @@ async def _settings(money: BytesOperations) -> None:
 
 
 @pytest.mark.parametrize(
-    ("do", "told"),
+    ("do", "message"),
     [
         (_member, "1 balances, 1 transactions"),
         (_squad, "1 squads"),
@@ -345,12 +345,12 @@ async def _settings(money: BytesOperations) -> None:
     ],
 )
 async def test_import_into_a_guild_with_rows_is_refused(
-    lines: list[Record], do: Callable[[BytesOperations], Any], told: str
+    lines: list[Record], do: Callable[[BytesOperations], Any], message: str
 ) -> None:
     """An import into a guild with rows is refused."""
     await do(BytesOperations())
     error = await refusal(write_archive(lines))
-    assert str(error) == f"guild {GUILD} is not empty: it has {told}"
+    assert str(error) == f"guild {GUILD} is not empty: it has {message}"
 
 
 async def test_import_replaces_a_config_of_defaults(lines: list[Record]) -> None:

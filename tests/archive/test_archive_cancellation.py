@@ -16,6 +16,7 @@ from helpers.stepwise_canceller import cancel_at_every_step
 from bytes_squads import BytesOperations
 from bytes_squads.archive.exporter import export_guild
 from bytes_squads.archive.importer import import_guild
+from bytes_squads.engine._tortoise import pool_of, sqlite_connection, sqlite_lock
 from bytes_squads.engine.connections import current_client
 
 once_or_again = pytest.mark.parametrize("again", [False, True], ids=["once", "again and again"])
@@ -25,10 +26,10 @@ async def assert_usable(db: Database) -> None:
     """The next operation works, and every connection is back and in no transaction."""
     client: Any = current_client()
     if db.is_postgres:
-        assert client._pool.get_idle_size() == client._pool.get_size()
+        assert pool_of(client).get_idle_size() == pool_of(client).get_size()
     else:
-        assert not client._lock.locked()
-        assert not client._connection.in_transaction
+        assert not sqlite_lock(client).locked()
+        assert not sqlite_connection(client).in_transaction
     async with asyncio.timeout(10):
         await BytesOperations().get_leaderboard(GUILD)
 

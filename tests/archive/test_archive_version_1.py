@@ -202,10 +202,10 @@ async def test_import_refuses_what_version_1_never_wrote(
     db: Any, lines: list[dict[str, Any]], what: str
 ) -> None:
     """By the number of the line, and nothing is stored."""
-    number, change, told = WRONG[what]
+    number, change, message = WRONG[what]
     line = lines[number] | change
     lines[number] = {name: value for name, value in line.items() if value is not None}
-    with pytest.raises(ArchiveError, match=told) as caught:
+    with pytest.raises(ArchiveError, match=message) as caught:
         await import_guild(write_archive(lines))
 
     assert caught.value.line == number + 1

@@ -102,12 +102,12 @@ async def test_import_refuses_what_the_version_cannot_have(
     records: list[Record], what: str
 ) -> None:
     """By the number of the line, and nothing is stored."""
-    version, kind, change, told = WRONG[what]
+    version, kind, change, message = WRONG[what]
     lines = records if version == 3 else as_version_2(records)
     number = lines.index(find_record(lines, kind))
     line = lines[number] | change
     lines[number] = {name: value for name, value in line.items() if value is not None}
-    with pytest.raises(ArchiveError, match=told) as caught:
+    with pytest.raises(ArchiveError, match=message) as caught:
         await import_guild(write_archive(lines))
 
     assert caught.value.line == number + 1

@@ -53,17 +53,17 @@ async def test_export_and_import_through_a_file(
 ) -> None:
     """The imported guild is equal; both commands print the number of rows."""
     file = tmp_path / "guild.jsonl"
-    told = "4 members, 14 ledger rows, 3 squads, 2 memberships"
+    counts = "4 members, 14 ledger rows, 3 squads, 2 memberships"
 
     went = await run_command(
         "export", "--guild", GUILD, "--output", file, DATABASE_URL=populated_url
     )
     assert (went.exit_code, went.stdout) == (0, "")
-    assert went.stderr == f"exported guild {GUILD}: {told}\n"
+    assert went.stderr == f"exported guild {GUILD}: {counts}\n"
 
     came = await run_command("import", file, "--guild", GUILD, DATABASE_URL=target_url)
     assert (came.exit_code, came.stderr) == (0, "")
-    assert came.stdout == f"imported guild {GUILD}: {told}; the books balance\n"
+    assert came.stdout == f"imported guild {GUILD}: {counts}; the books balance\n"
 
     assert (await run_command("verify", DATABASE_URL=target_url)).exit_code == 0
     async with open_database(populated_url):
@@ -146,9 +146,9 @@ async def test_import_that_is_refused_changes_nothing(
         text(file).replace('"amount":25', '"amount":26'): "the books do not balance: member ",
         "\x1b]0;title\x07": "line 1: the archive was cut off in this line",
     }
-    for tampered, told in attempts.items():
+    for tampered, counts in attempts.items():
         write(broken, tampered)
-        assert (await read_error("import", broken, DATABASE_URL=target_url)).startswith(told)
+        assert (await read_error("import", broken, DATABASE_URL=target_url)).startswith(counts)
     said = await read_error("import", file, "--guild", OTHER_GUILD, DATABASE_URL=target_url)
     assert said == f"line 1: this is an archive of guild {GUILD}, not of guild {OTHER_GUILD}"
     async with open_database(target_url):
@@ -325,11 +325,11 @@ async def test_import_command_refuses_an_input_without_end(
         with suppress(BrokenPipeError):
             process.stdin.close()
         assert process.stderr is not None
-        told = process.stderr.read().decode()
+        counts = process.stderr.read().decode()
         assert process.wait(LONG) == 1
 
-    assert told.startswith(f"Error: {said}")
-    assert told.count("\n") == 1
+    assert counts.startswith(f"Error: {said}")
+    assert counts.count("\n") == 1
 
 
 @on_posix

@@ -163,7 +163,7 @@ async def test_import_balances_sets_those_of_the_file(populated_url: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "line 1: the file has no balances"),
         ("user_id,balance\n", "line 1: the file has no balances"),
@@ -178,14 +178,14 @@ async def test_import_balances_sets_those_of_the_file(populated_url: str, tmp_pa
     ],
 )
 async def test_import_balances_names_the_wrong_line(
-    populated_url: str, tmp_path: Path, text: str, told: str
+    populated_url: str, tmp_path: Path, text: str, message: str
 ) -> None:
     """And imports nothing."""
     before = await rows(populated_url)
     file = tmp_path / "old.csv"
     file.write_text(text, "utf-8")
     said = await read_error("import-balances", file, "--guild", GUILD, DATABASE_URL=populated_url)
-    assert said.startswith(told)
+    assert said.startswith(message)
     assert await rows(populated_url) == before
 
 

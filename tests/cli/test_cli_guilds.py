@@ -93,7 +93,7 @@ async def test_config_set_changes_the_given_settings(populated_url: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ([], "give at least one setting to change (see bytes-squads config set --help)"),
         (["--daily-amount", "-1"], "--daily-amount: Input should be greater than or equal to 0"),
@@ -116,9 +116,9 @@ async def test_config_set_changes_the_given_settings(populated_url: str) -> None
         (["--role-rewards", "\x1b=\x1b"], "'\\x1b' is not a whole number"),
     ],
 )
-async def test_config_set_out_of_range_is_refused(words: list[str], told: str) -> None:
+async def test_config_set_out_of_range_is_refused(words: list[str], message: str) -> None:
     """It exits with 2, and names the option, before any database is looked for."""
-    assert told in await read_error("config", "set", "--guild", GUILD, *words, code=2)
+    assert message in await read_error("config", "set", "--guild", GUILD, *words, code=2)
 
 
 async def test_guilds_are_listed_by_size(populated_url: str) -> None:
@@ -217,7 +217,7 @@ async def test_squads_are_created_updated_and_deleted(populated_url: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["create", "--role-id", "5"], "Missing option '--name'"),
         (["create", "--role-id", "5", "--name", ""], "--name: String should have at least 1"),
@@ -228,9 +228,9 @@ async def test_squads_are_created_updated_and_deleted(populated_url: str) -> Non
         (["update", SQUAD, "--switch-cost", "-1"], "--switch-cost: Input should be greater"),
     ],
 )
-async def test_squads_with_invalid_arguments_are_refused(words: list[str], told: str) -> None:
+async def test_squads_with_invalid_arguments_are_refused(words: list[str], message: str) -> None:
     """They exit with 2, and name the option, before any database is looked for."""
-    assert told in await read_error("squads", words[0], "--guild", GUILD, *words[1:], code=2)
+    assert message in await read_error("squads", words[0], "--guild", GUILD, *words[1:], code=2)
 
 
 async def test_squads_shows_cost_and_places(populated_url: str) -> None:

@@ -153,10 +153,10 @@ async def test_history_is_newest_first(populated_url: str) -> None:
 async def test_history_escapes_control_characters_in_reason(populated_url: str) -> None:
     """Escape sequences are written out; quotes, markup and emoji are what they are."""
     whole = await read_text("history", "--guild", GUILD, url=populated_url)
-    told = 'Robert"); \\x1b[31mDROP\\r\\n\\u202e 🎲 [bold]:smile: möwe'
-    assert f"2026-03-02 12:00 transfer 25 {ALICE} {BOB} {told[:9]}" in whole
+    message = 'Robert"); \\x1b[31mDROP\\r\\n\\u202e 🎲 [bold]:smile: möwe'
+    assert f"2026-03-02 12:00 transfer 25 {ALICE} {BOB} {message[:9]}" in whole
     wide = await run_command("history", "--guild", GUILD, DATABASE_URL=populated_url, COLUMNS="200")
-    assert told in wide.stdout
+    assert message in wide.stdout
     seen = {
         user: await read_text("history", "--guild", GUILD, "--user", user, url=populated_url)
         for user in (ALICE, BOB)
@@ -289,11 +289,11 @@ async def test_grant_and_charge_that_are_refused_change_nothing(populated_url: s
         ("grant", CAROL, 5, "--key", ""): "idempotency_key is not a text",
         ("grant", CAROL, 5, "--key", "click 1"): "'click 1' has been used for another operation",
     }
-    for (name, *words), told in orders.items():
-        if told is None:  # click takes a word with a hyphen for an option
+    for (name, *words), message in orders.items():
+        if message is None:  # click takes a word with a hyphen for an option
             await read_error(name, "--guild", GUILD, *words, code=2, DATABASE_URL=populated_url)
         else:
-            assert told in await read_error(
+            assert message in await read_error(
                 name, "--guild", GUILD, *words, DATABASE_URL=populated_url
             )
     assert await rows(populated_url) == before
@@ -303,7 +303,7 @@ async def test_grant_and_charge_that_are_refused_change_nothing(populated_url: s
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["leaderboard"], "Missing option '--guild'. (see bytes-squads leaderboard --help)"),
         (["leaderboard", "--guild", "0"], "'0' is not a Discord id"),
@@ -324,9 +324,9 @@ async def test_grant_and_charge_that_are_refused_change_nothing(populated_url: s
         (["grant", "--guild", GUILD, ALICE, "5", "--resaon", "x"], "--resaon"),
     ],
 )
-async def test_invalid_argument_is_one_line(words: list[str], told: str) -> None:
+async def test_invalid_argument_is_one_line(words: list[str], message: str) -> None:
     """It exits with 2, before any database is looked for, and shows nothing raw."""
-    assert told in await read_error(*words, code=2)
+    assert message in await read_error(*words, code=2)
 
 
 @pytest.mark.parametrize("limit", ["0", "10001"])

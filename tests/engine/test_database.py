@@ -19,6 +19,7 @@ from bytes_squads import (
     SquadOperations,
     StorageUnavailableError,
 )
+from bytes_squads.engine._tortoise import pool_of, sqlite_connection
 from bytes_squads.engine.connections import current_client
 
 pytestmark = pytest.mark.usefixtures("close_after_test")
@@ -61,7 +62,7 @@ async def test_init_takes_the_pool_sizes_from_the_url(empty_url: str) -> None:
     sign = "&" if urlsplit(empty_url).query else "?"
     await bytes_squads.init(f"{empty_url}{sign}minsize=2&maxsize=3")
     client: Any = current_client()
-    pool = client._pool
+    pool = pool_of(client)
 
     assert (pool.get_min_size(), pool.get_max_size()) == (2, 3)
     assert await setting("SELECT current_setting('application_name')") == "bytes_squads"
@@ -163,7 +164,7 @@ async def test_init_after_close_opens_again(migrated_url: str) -> None:
 
 def is_closed(client: Any) -> bool:
     """Return whether the client has neither a pool nor a file."""
-    return getattr(client, "_pool", None) is None and client._connection is None
+    return getattr(client, "_pool", None) is None and sqlite_connection(client) is None
 
 
 async def test_init_twice_closes_the_first_database(migrated_url: str, tmp_path: Path) -> None:

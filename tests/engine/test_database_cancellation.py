@@ -19,6 +19,7 @@ from tortoise.context import get_current_context
 
 import bytes_squads
 from bytes_squads import BytesOperations, StorageUnavailableError
+from bytes_squads.engine._tortoise import pool_of, sqlite_connection, sqlite_lock
 from bytes_squads.engine.connections import current_client
 
 pytestmark = pytest.mark.usefixtures("close_after_test")
@@ -30,10 +31,10 @@ async def assert_usable(url: str) -> None:
     assert await bytes_squads.upgrade() == []
     client: Any = current_client()
     if is_postgres(url):
-        assert client._pool.get_idle_size() == client._pool.get_size()
+        assert pool_of(client).get_idle_size() == pool_of(client).get_size()
     else:
-        assert not client._lock.locked()
-        assert not client._connection.in_transaction
+        assert not sqlite_lock(client).locked()
+        assert not sqlite_connection(client).in_transaction
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from helpers import ALICE, GUILD, PostgresServer
 
 import bytes_squads
 from bytes_squads import BytesOperations, StorageUnavailableError
+from bytes_squads.engine._tortoise import find_socket, pool_of
 from bytes_squads.engine.connections import current_client
 from bytes_squads.engine.url_options import SQLITE_PRAGMAS
 
@@ -174,7 +175,7 @@ async def tcp_url(empty_url: str, postgres_server: PostgresServer) -> AsyncItera
 
 def tcp_settings(connection: Any) -> dict[str, int]:
     """The keepalive options of a connection's socket."""
-    sock = connection._transport.get_extra_info("socket")
+    sock = find_socket(connection)
     options = {
         "keepalives": (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
         "idle": (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
@@ -206,7 +207,7 @@ async def test_init_sets_keepalives_on_the_pools_connections(
     """Each connection over TCP has the keepalives of the URL, by default those of the package."""
     await bytes_squads.init(f"{tcp_url}?{options}")
     client: Any = current_client()
-    async with client._pool.acquire() as connection:
+    async with pool_of(client).acquire() as connection:
         found = tcp_settings(connection)
 
     assert tuple(found.values()) == expected
@@ -221,7 +222,7 @@ async def test_init_without_keepalives_leaves_the_sockets_alone(tcp_url: str) ->
     await plain.close()
     await bytes_squads.init(f"{tcp_url}?keepalives=0")
     client: Any = current_client()
-    async with client._pool.acquire() as connection:
+    async with pool_of(client).acquire() as connection:
         assert tcp_settings(connection) == usual
 
 

@@ -46,12 +46,12 @@ class ReferenceModel:
         self.seats: dict[str, Row] = {}
         self.answers: dict[str, Any] = {}
 
-    def do(self, now: datetime, name: str, *args: Any, **told: Any) -> Any:
+    def do(self, now: datetime, name: str, *args: Any, **keywords: Any) -> Any:
         """Run an operation by name; a refusal changes nothing."""
         before = {part: copy(value) for part, value in vars(self).items()}
-        self.now, self.key = now, told.pop("idempotency_key", None)
+        self.now, self.key = now, keywords.pop("idempotency_key", None)
         try:
-            return getattr(self, name)(*args, **told)
+            return getattr(self, name)(*args, **keywords)
         except b.BytesSquadsError:
             vars(self).update(before)
             raise
@@ -165,21 +165,21 @@ class ReferenceModel:
         claim = b.DailyClaim(pay, multiplier, streak, today, balance, row["id"])
         return self.answer(claim, "daily", user)
 
-    def grant(self, user: str, amount: int, **told: Any) -> Any:
-        return self.post_entry(user, ("grant", SYSTEM, user, amount), **told)
+    def grant(self, user: str, amount: int, **keywords: Any) -> Any:
+        return self.post_entry(user, ("grant", SYSTEM, user, amount), **keywords)
 
-    def charge(self, user: str, amount: int, **told: Any) -> Any:
-        return self.post_entry(user, ("charge", user, SYSTEM, amount), **told)
+    def charge(self, user: str, amount: int, **keywords: Any) -> Any:
+        return self.post_entry(user, ("charge", user, SYSTEM, amount), **keywords)
 
     def post_entry(
-        self, user: str, order: tuple[str, str, str, int], *, username: str, **told: Any
+        self, user: str, order: tuple[str, str, str, int], *, username: str, **keywords: Any
     ) -> Any:
-        if (first := self.first(*order, told["reason"])) is not NOTHING:
+        if (first := self.first(*order, keywords["reason"])) is not NOTHING:
             return first
         names = {user: username}
         self.welcome(names)
-        row = self.move(*order, names, idempotency_key=self.key, **told)
-        return self.answer(row, *order, told["reason"])
+        row = self.move(*order, names, idempotency_key=self.key, **keywords)
+        return self.answer(row, *order, keywords["reason"])
 
     def grant_many(self, amounts: dict[str, int], reason: Any, actor_id: Any) -> Any:
         order = ("grant_many", sorted(amounts.items()), reason)

@@ -38,7 +38,7 @@ GOOD_IDS: list[Any] = [1, 2**64 - 1, "1", "18446744073709551615", 2**63, str(2**
 ID_PARAMETERS = list_parameters("guild_id", "user_id", "actor_id")
 
 
-def told(error: BaseException) -> str:
+def printable_message(error: BaseException) -> str:
     """An error's message, which must be printable anywhere."""
     assert str(error).encode()
     assert isinstance(error, ValueError)
@@ -58,7 +58,7 @@ async def test_invalid_snowflake_is_refused(
         with pytest.raises(InvalidSnowflakeError) as caught:
             await parameter.call(world, bad)
         assert bad is caught.value.value
-        assert told(caught.value)
+        assert printable_message(caught.value)
     assert before == await read_all_rows()
 
 
@@ -114,7 +114,7 @@ def test_inputs_refuse_an_invalid_snowflake(
     for bad in [*BAD_IDS, None]:
         with pytest.raises(InvalidInputError) as caught:
             model(**fields | {field: bad})
-        assert told(caught.value)
+        assert printable_message(caught.value)
     for good in GOOD_IDS:
         apart = {"giver_id": "7", "receiver_id": "8"} if "giver_id" in fields else {}
         made = model(**fields | apart | {field: good})
@@ -128,7 +128,7 @@ def test_create_transaction_input_refuses_a_transfer_to_oneself(
     """Giver and receiver are different members, with ids as int or str."""
     with pytest.raises(InvalidInputError) as caught:
         BytesTransactionCreate(**TRANSFER | {"giver_id": giver, "receiver_id": receiver})
-    assert told(caught.value)
+    assert printable_message(caught.value)
 
 
 # Amounts ------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ async def test_invalid_amount_is_refused(
         with pytest.raises(InvalidAmountError) as caught:
             await parameter.call(world, value, member)
         assert bad is caught.value.value
-        assert told(caught.value)
+        assert printable_message(caught.value)
     assert before == await read_all_rows()
 
 
@@ -185,7 +185,7 @@ def test_create_transaction_input_refuses_an_invalid_amount() -> None:
     for bad in BAD_AMOUNTS:
         with pytest.raises(InvalidInputError) as caught:
             BytesTransactionCreate(**TRANSFER | {"amount": bad})
-        assert told(caught.value)
+        assert printable_message(caught.value)
     for good in (1, MAX_BYTES):
         assert good == BytesTransactionCreate(**TRANSFER | {"amount": good}).amount
 
@@ -215,7 +215,7 @@ async def test_invalid_page_is_refused(parameter: Parameter, world: World) -> No
         with pytest.raises(InvalidPageError) as caught:
             await parameter.call(world, bad)
         assert bad is caught.value.value
-        assert told(caught.value)
+        assert printable_message(caught.value)
 
 
 @each_page_parameter

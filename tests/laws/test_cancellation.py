@@ -27,6 +27,7 @@ from bytes_squads import (
     SquadOperations,
     StorageUnavailableError,
 )
+from bytes_squads.engine._tortoise import pool_of, sqlite_connection, sqlite_lock
 from bytes_squads.engine.connections import current_client
 from bytes_squads.engine.tasks import running_tasks as running
 
@@ -46,10 +47,10 @@ async def assert_nothing_leaked(db: Database) -> None:
     await settled()
     client: Any = current_client()
     if db.is_postgres:
-        assert client._pool.get_idle_size() == client._pool.get_size()
+        assert pool_of(client).get_idle_size() == pool_of(client).get_size()
     else:
-        assert not client._lock.locked()
-        assert not client._connection.in_transaction
+        assert not sqlite_lock(client).locked()
+        assert not sqlite_connection(client).in_transaction
 
 
 async def cancelled_after(steps: int, work: Awaitable[Any]) -> None:

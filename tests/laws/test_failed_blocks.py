@@ -109,8 +109,8 @@ async def test_block_that_ends_without_an_error_is_committed(
         with contextlib.suppress(OperationalError):  # a caller's own statement, and its own mistake
             await current_client().execute_query("SELECT * FROM no_such_table")
 
-    told = await committed(block)
-    assert (await count_grants() == 1) is told
+    outcome = await committed(block)
+    assert (await count_grants() == 1) is outcome
 
 
 @pytest.mark.postgres
@@ -176,9 +176,9 @@ async def test_block_with_an_undone_savepoint_of_the_orm_is_committed(
                 raise ZeroDivisionError
 
     after_commit.append(lose)
-    told = await committed(block)
+    outcome = await committed(block)
     assert await count_grants() == before + 1
-    assert told is not False
+    assert outcome is not False
 
 
 @pytest.mark.postgres

@@ -24,6 +24,7 @@ from bytes_squads import (
     StorageUnavailableError,
 )
 from bytes_squads.engine import operation as engine_operation
+from bytes_squads.engine._tortoise import pool_of
 from bytes_squads.engine.connections import current_client
 
 pytestmark = pytest.mark.postgres
@@ -176,7 +177,7 @@ async def test_operations_happen_once_while_connections_are_ended(
     client: Any = current_client()
     assert ended > 0
     assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 100 + count
-    assert client._pool.get_idle_size() == client._pool.get_size()
+    assert pool_of(client).get_idle_size() == pool_of(client).get_size()
 
 
 async def test_reads_are_repeated_on_a_new_connection(
@@ -239,7 +240,7 @@ async def test_operations_go_on_after_the_server_was_killed(private_server: Any)
     client: Any = current_client()
     assert report.ok
     assert granted == done
-    assert client._pool.get_idle_size() == client._pool.get_size()
+    assert pool_of(client).get_idle_size() == pool_of(client).get_size()
 
 
 async def test_operations_fail_soon_while_the_server_is_gone(

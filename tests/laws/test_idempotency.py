@@ -32,7 +32,7 @@ def orders(ops: BytesOperations, ids: Ids) -> dict[str, Order]:
     `who` is the member paid or charged, the giver of a transfer.
     """
 
-    async def transfer(**told: Any) -> Any:
+    async def transfer(**keywords: Any) -> Any:
         fields: dict[str, Any] = {
             "guild_id": ids.guild,
             "giver_id": ids.alice,
@@ -43,13 +43,15 @@ def orders(ops: BytesOperations, ids: Ids) -> dict[str, Order]:
             "reason": "for the talk",
             "idempotency_key": "k",
         }
-        told = {("giver_id" if name == "user_id" else name): value for name, value in told.items()}
-        if username := told.pop("username", None):
-            told |= {"giver_username": username, "receiver_username": username}
-        return await ops.create_transaction(BytesTransactionCreate(**fields | told))
+        keywords = {
+            ("giver_id" if name == "user_id" else name): value for name, value in keywords.items()
+        }
+        if username := keywords.pop("username", None):
+            keywords |= {"giver_username": username, "receiver_username": username}
+        return await ops.create_transaction(BytesTransactionCreate(**fields | keywords))
 
     def single(method: Callable[..., Awaitable[Any]]) -> Order:
-        async def pay(**told: Any) -> Any:
+        async def pay(**keywords: Any) -> Any:
             fields: dict[str, Any] = {
                 "guild_id": ids.guild,
                 "user_id": ids.alice,
@@ -57,13 +59,13 @@ def orders(ops: BytesOperations, ids: Ids) -> dict[str, Order]:
                 "reason": "for the talk",
                 "idempotency_key": "k",
             }
-            return await method(**fields | told)
+            return await method(**fields | keywords)
 
         return pay
 
-    async def many(**told: Any) -> Any:
-        amounts = {told.pop("user_id", ids.alice): told.pop("amount", 60), ids.bob: 5}
-        fields = {"reason": "for the talk", "idempotency_key": "k"} | told
+    async def many(**keywords: Any) -> Any:
+        amounts = {keywords.pop("user_id", ids.alice): keywords.pop("amount", 60), ids.bob: 5}
+        fields = {"reason": "for the talk", "idempotency_key": "k"} | keywords
         return await ops.grant_many(fields.pop("guild_id", ids.guild), amounts, **fields)
 
     return {

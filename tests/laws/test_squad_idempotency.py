@@ -38,7 +38,7 @@ class Stage:
             if self.method == "switch_squad":
                 await self.ops.join_squad(self.ids.guild, user, self.blue.id)
 
-    async def enter(self, **told: Any) -> SquadMembership:
+    async def enter(self, **keywords: Any) -> SquadMembership:
         """Let Alice enter Red with the key "k", or the given fields."""
         fields: dict[str, Any] = {
             "guild_id": self.ids.guild,
@@ -46,8 +46,8 @@ class Stage:
             "squad_id": self.red.id,
             "idempotency_key": "k",
         }
-        method: Enter = getattr(self.ops, told.pop("method", self.method))
-        return await method(**fields | told)
+        method: Enter = getattr(self.ops, keywords.pop("method", self.method))
+        return await method(**fields | keywords)
 
 
 @pytest.fixture
@@ -153,14 +153,14 @@ async def test_join_squad_and_switch_squad_key_conflicts_elsewhere(
     await squad_scenario.enter()
     if left:
         await squad_scenario.ops.leave_squad(ids.guild, ids.alice)
-    told: dict[str, Any] = {"idempotency_key": "k"}
+    keywords: dict[str, Any] = {"idempotency_key": "k"}
     others: list[Callable[[], Awaitable[Any]]] = [
         lambda: squad_scenario.enter(squad_id=squad_scenario.green.id),
         lambda: squad_scenario.enter(user_id=ids.bob),
-        lambda: bytes_ops.grant(ids.guild, ids.alice, 50, **told),
-        lambda: bytes_ops.charge(ids.guild, ids.alice, 50, reason="Red", **told),
-        lambda: bytes_ops.grant_many(ids.guild, {ids.alice: 50}, **told),
-        lambda: bytes_ops.claim_daily(ids.guild, ids.alice, **told),
+        lambda: bytes_ops.grant(ids.guild, ids.alice, 50, **keywords),
+        lambda: bytes_ops.charge(ids.guild, ids.alice, 50, reason="Red", **keywords),
+        lambda: bytes_ops.grant_many(ids.guild, {ids.alice: 50}, **keywords),
+        lambda: bytes_ops.claim_daily(ids.guild, ids.alice, **keywords),
     ]
     other_way = "join_squad" if method == "switch_squad" else "switch_squad"
     others.append(lambda: squad_scenario.enter(method=other_way))

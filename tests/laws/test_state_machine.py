@@ -52,6 +52,7 @@ from bytes_squads import (
     SquadSummary,
     SquadUpdate,
 )
+from bytes_squads.engine._tortoise import run_on_sqlite_thread
 from bytes_squads.engine.connections import current_client
 
 EXAMPLES = os.environ.get("BYTES_SQUADS_EXAMPLES")
@@ -168,7 +169,7 @@ changes = st.sampled_from(
 
 name_and_key = {"username": names, "idempotency_key": keys}
 why_and_key = {"reason": reasons, "actor_id": st.none() | members, "idempotency_key": keys}
-# How often an operation comes, and what it is told: by position, by name.
+# How often an operation comes, and what it is keywords: by position, by name.
 OPERATIONS: dict[str, tuple[int, tuple[Any, ...], dict[str, Any]]] = {
     "again": (12, (st.sampled_from((0, 0, 0, 1, 2)), changes), {}),
     "look": (
@@ -211,7 +212,7 @@ OPERATIONS: dict[str, tuple[int, tuple[Any, ...], dict[str, Any]]] = {
 }
 
 
-def told(name: str) -> st.SearchStrategy[Any]:
+def requests(name: str) -> st.SearchStrategy[Any]:
     """An operation's name and arguments."""
     _, args, named = OPERATIONS[name]
     return st.tuples(st.just(name), st.tuples(*args), st.fixed_dictionaries(named))
@@ -220,7 +221,7 @@ def told(name: str) -> st.SearchStrategy[Any]:
 # One rule for all: of several, each example would leave some out altogether.
 orders = st.sampled_from(
     [name for name, (weight, _, _) in OPERATIONS.items() for _ in range(weight)]
-).flatmap(told)
+).flatmap(requests)
 
 Order = tuple[str, tuple[Any, ...], dict[str, Any]]
 
@@ -238,8 +239,7 @@ class Bench:
         """Every table as the migrations made it."""
         client: Any = current_client()
         if self.template is not None:
-            connection = client._connection
-            await connection._execute(self.template.backup, connection._conn)
+            await run_on_sqlite_thread(client, self.template.backup)
         else:
             tables = ", ".join(model._meta.db_table for model in MODELS)
             await client.execute_query(f"TRUNCATE {tables} RESTART IDENTITY")
@@ -287,30 +287,32 @@ class Economy(RuleBasedStateMachine):
     def order(self, wait: timedelta, guild: str, order: Order) -> None:
         """Move the clock, then run an operation."""
         self.clock.now += wait
-        name, args, told = order
-        if "squad_id" in told:
+        name, args, keywords = order
+        if "squad_id" in keywords:
             mine = self.squads[guild]
-            told = told | {"squad_id": mine[told["squad_id"] % len(mine)]}
-        if "transaction_id" in told:
+            keywords = keywords | {"squad_id": mine[keywords["squad_id"] % len(mine)]}
+        if "transaction_id" in keywords:
             newest = [*self.rows[guild][:-6:-1], UUID(int=1)]  # the last is not found
-            told = told | {"transaction_id": newest[min(told["transaction_id"], len(newest) - 1)]}
+            keywords = keywords | {
+                "transaction_id": newest[min(keywords["transaction_id"], len(newest) - 1)]
+            }
         if name in {"again", "look", "create_squad"}:
-            getattr(self, name)(guild, *args, **told)
+            getattr(self, name)(guild, *args, **keywords)
             return
-        if "idempotency_key" in told:
-            self.done[guild].append((name, args, told))
-            self.tell(guild, name, *args, **told)
+        if "idempotency_key" in keywords:
+            self.done[guild].append((name, args, keywords))
+            self.request(guild, name, *args, **keywords)
         else:
-            self.do(guild, name, *args, **told)
+            self.do(guild, name, *args, **keywords)
 
-    def tell(self, guild: str, name: str, *args: Any, **told: Any) -> None:
+    def request(self, guild: str, name: str, *args: Any, **keywords: Any) -> None:
         """Run an operation with a key in the form that it takes."""
         if name == "create_transaction":
             parties = dict(zip(("giver_id", "receiver_id"), args[0], strict=True))
-            parties |= {"giver_username": told.pop("username"), "receiver_username": "Cy"}
-            self.do(guild, name, BytesTransactionCreate(guild_id=guild, **parties, **told))
+            parties |= {"giver_username": keywords.pop("username"), "receiver_username": "Cy"}
+            self.do(guild, name, BytesTransactionCreate(guild_id=guild, **parties, **keywords))
         else:
-            self.do(guild, name, *args, **told)
+            self.do(guild, name, *args, **keywords)
 
     def create_squad(self, guild: str, fields: dict[str, Any]) -> None:
         """Create a squad; deleted squads stay among the arguments."""
@@ -320,9 +322,9 @@ class Economy(RuleBasedStateMachine):
 
     def again(self, guild: str, back: int, changes: dict[str, Any]) -> None:
         """Repeat one of the guild's last requests, possibly with a change."""
-        for name, args, told in self.done[guild][::-1][back : back + 1]:
-            fitting = {field: value for field, value in changes.items() if field in told}
-            self.tell(guild, name, *args, **told | fitting)
+        for name, args, keywords in self.done[guild][::-1][back : back + 1]:
+            fitting = {field: value for field, value in changes.items() if field in keywords}
+            self.request(guild, name, *args, **keywords | fitting)
 
     def look(self, guild: str, user: str, limit: int, offset: int, squad_id: UUID) -> None:
         """Compare the results of the reading operations."""
@@ -359,22 +361,24 @@ class Economy(RuleBasedStateMachine):
 
     # Comparing ------------------------------------------------------------------------------------
 
-    def do(self, guild: str, name: str, *args: Any, **told: Any) -> Any:
+    def do(self, guild: str, name: str, *args: Any, **keywords: Any) -> Any:
         """Run an operation in both: the same result or refusal, the same rows."""
         operation = next(getattr(ops, name) for ops in self.operations if hasattr(ops, name))
         named = args and isinstance(args[0], BytesTransactionCreate | SquadCreate)
         where = () if named else (guild,)
-        answer = outcome(lambda: self.run(operation(*where, *args, **told)))
+        answer = outcome(lambda: self.run(operation(*where, *args, **keywords)))
         if name == "create_squad":
-            told = {"drawn": getattr(answer, "id", None)}
+            keywords = {"drawn": getattr(answer, "id", None)}
         if name == "erase_member":
-            told = {"drawn": answer}
-        if "before" in told:
-            told = told | {"before": told["before"] and self.seen(told["before"], guild)}
-        if "transaction_id" in told:
-            row_id = told["transaction_id"]
-            told = told | {"transaction_id": self.numbers.get(row_id, row_id)}
-        expected = outcome(lambda: self.paper[guild].do(self.clock.now, name, *args, **told))
+            keywords = {"drawn": answer}
+        if "before" in keywords:
+            keywords = keywords | {
+                "before": keywords["before"] and self.seen(keywords["before"], guild)
+            }
+        if "transaction_id" in keywords:
+            row_id = keywords["transaction_id"]
+            keywords = keywords | {"transaction_id": self.numbers.get(row_id, row_id)}
+        expected = outcome(lambda: self.paper[guild].do(self.clock.now, name, *args, **keywords))
         # Whether a read changed a row, the next operation that writes tells.
         stored = None if name in READS else self.run(self.read())
         seen = self.seen(answer, guild)

@@ -88,10 +88,10 @@ def test_translate_lost_connection_may_be_retried(name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_translate_lasting_failure_is_not_retried(name: str) -> None:
     """A failure that a retry would repeat is a StorageUnavailableError."""
-    error, told = REFUSED[name]
+    error, message = REFUSED[name]
     found = translate(error)
     assert type(found) is StorageUnavailableError
-    with pytest.raises(StorageUnavailableError, match=told):
+    with pytest.raises(StorageUnavailableError, match=message):
         raise found
 
 
