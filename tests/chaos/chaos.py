@@ -1,14 +1,14 @@
-"""A bank under faults: members give to each other while everything around them breaks.
+"""A bank under faults: members transfer bytes while servers, connections and tasks fail.
 
-Eight members hold 8,000 bytes; workers transfer between them, readers look at the whole guild in
-one statement. Meanwhile server processes are ended ten times a second, packets are delayed,
-connections are cut or fall silent without a word (half-open), tasks are cancelled at random, and
-the server is killed with -9 and started again. Every worker writes down what it asked for and what
-it was answered: *ok*, *fail* (nothing happened) or *unknown*; an unknown outcome is asked again
-with its idempotency key until it is known. (A cancelled attempt may still be in progress when the
-next one is refused; such requests are asked once more when all is calm.) Afterwards `check`
-compares the answers with the database, as the bank test of Jepsen does (jepsen.io, "bank"
-workload). Then the connection is cut after every single byte of four operations.
+Eight members have 8,000 bytes; workers transfer between them, readers read the whole guild in one
+statement. At the same time server processes are ended ten times a second, packets are delayed,
+connections are cut or become half-open, tasks are cancelled at random, and the server is killed
+with -9 and started again. Every worker records its requests and their results: *ok*, *fail*
+(nothing happened) or *unknown*; a request of unknown outcome is repeated with its idempotency key
+until it is known. (A cancelled attempt may still be in progress when the next one is refused; such
+requests are repeated once more after the faults.) Afterwards `check` compares the results with the
+database, as the bank test of Jepsen does (jepsen.io, "bank" workload). Then the connection is cut
+after every byte of four operations.
 
 Run it for longer with ``make chaos MINUTES=5``.
 """
@@ -47,9 +47,9 @@ WORKERS = 8
 READERS = 2
 POOL_SIZE = 10
 OPTIONS = "&command_timeout=2&timeout=2"
-"""A silent connection is noticed after two seconds."""
+"""A half-open connection breaks after two seconds."""
 KEEPALIVE = 5.0
-"""Seconds after which the server's end of a silent connection is closed."""
+"""Seconds after which the server's end of a half-open connection is closed."""
 # A server that is killed while somebody connects: asyncpg may stumble over its own state as well.
 UNREACHABLE = (
     OSError,
@@ -73,7 +73,7 @@ class Event:
 
 @dataclass
 class Chaos:
-    """One run: its history, its faults, and what is counted."""
+    """One run: its history, its faults, and its counts."""
 
     url: str
     relay: PostgresRelay
@@ -98,10 +98,10 @@ class Chaos:
         self.history.append(Event(time.monotonic() - self.began, worker, kind, key, order, row))
         self.outcomes[kind] += 1
 
-    # Those who work ---------------------------------------------------------------------------
+    # Workers ----------------------------------------------------------------------------------
 
     async def work(self, number: int) -> None:
-        """Transfer, note, and ask again by key as long as the outcome is unknown."""
+        """Transfer, record, and repeat with the key as long as the outcome is unknown."""
         operations = BytesOperations()
         serial = 0
         while not self.over:
@@ -110,13 +110,13 @@ class Chaos:
             giver, receiver = self.chance.sample(MEMBERS, 2)
             order = (giver, receiver, self.chance.randint(1, 400))
             self.note(number, "invoke", key, order)
-            while not await self.settle(operations, number, key, order):
+            while not await self.try_transfer(operations, number, key, order):
                 self.note(number, "invoke", key, order)
 
-    async def settle(
+    async def try_transfer(
         self, operations: BytesOperations, number: int, key: str, order: tuple[str, str, int]
     ) -> bool:
-        """Try the transfer once. Returns whether its outcome is known."""
+        """Try the transfer once; return whether its outcome is known."""
         giver, receiver, amount = order
         data = make_transfer(giver, receiver, amount, idempotency_key=key)
         task = asyncio.create_task(operations.create_transaction(data))
@@ -137,18 +137,18 @@ class Chaos:
             self.longest = max(self.longest, time.monotonic() - started)
         return True
 
-    async def ask_again(self) -> None:
-        """Ask for the transfers that were refused while a cancelled attempt was in progress."""
+    async def repeat_refused(self) -> None:
+        """Repeat the transfers that were refused while a cancelled attempt was in progress."""
         operations = BytesOperations()
         last = {event.key: event for event in self.history}
         cancelled = {event.key for event in self.history if event.kind == "unknown"}
         for key in cancelled:
             if last[key].kind == "fail":
                 self.note(-1, "invoke", key, last[key].order)
-                await self.settle(operations, -1, key, last[key].order)
+                await self.try_transfer(operations, -1, key, last[key].order)
 
     async def read(self) -> None:
-        """Look at the whole guild in one statement, again and again."""
+        """Read the whole guild in one statement, repeatedly."""
         operations = BytesOperations()
         while not self.over:
             try:
@@ -169,7 +169,7 @@ class Chaos:
                 self.ended += await terminate_backends(self.url, most=1)
 
     async def break_connections(self) -> None:
-        """Cut a connection twice a second; every other second one falls silent instead."""
+        """Cut a connection twice a second; every other second one becomes half-open instead."""
         while not self.over:
             await asyncio.sleep(0.5)
             if not self.relay.links:
@@ -211,7 +211,7 @@ class Chaos:
 async def run_bank(
     server: PostgresProcess, relay: PostgresRelay, seconds: float, kill_every: float
 ) -> Chaos:
-    """Run the bank under all faults, and then wait for the calm."""
+    """Run the bank under all faults, and then wait for operations in progress."""
     run = Chaos(server.url, relay)
     operations = BytesOperations()
     await operations.update_config(
@@ -240,7 +240,7 @@ async def run_bank(
 
 
 async def check(run: Chaos) -> list[str]:
-    """Return where the history and the database differ; nothing, if all is well."""
+    """Return the differences between the history and the database."""
     wrong: list[str] = []
     total = EACH * len(MEMBERS)
     wrong += [f"a read saw {seen} bytes of {total}" for seen in run.reads if seen != total]
@@ -256,7 +256,7 @@ async def check(run: Chaos) -> list[str]:
 
 
 def exactly_once(history: list[Event], rows: list[BytesTransaction]) -> list[str]:
-    """Return where answers and ledger differ: lost, doubled, or done though refused."""
+    """Return the differences between results and ledger: lost, doubled, or done though refused."""
     ledger: dict[str, list[BytesTransaction]] = {}
     for row in rows:
         ledger.setdefault(str(row.idempotency_key), []).append(row)
@@ -329,7 +329,7 @@ async def main(
                 wrong.append("connections did not come back to the pool")
             await bytes_squads.close()  # waits for cancelled attempts
             await bytes_squads.init(f"{relay.url}&maxsize={POOL_SIZE}{OPTIONS}")
-            await run.ask_again()
+            await run.repeat_refused()
             wrong += await check(run)
             if sweep_step:
                 await byte_sweep.prepare()

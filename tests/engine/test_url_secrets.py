@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("close_after_test")
 LEFT, RIGHT = "swordfish", "mackerel"
 """The two halves of every password here; neither may be seen anywhere."""
 
-SERVER = "127.0.0.1:1"  # nobody listens there
+SERVER = "127.0.0.1:1"  # no server listens there
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from .postgres_relay import Direction, PostgresRelay
 from .sample_data import ALICE, BOB, GUILD, make_transfer
 
 NUMBERS = count(1_000)
-"""A number for each operation; it is also a member whom nobody else uses."""
+"""A number for each operation, which is also the id of an unused member."""
 LONGEST_WAIT = 10.0
 """Seconds that no call may take."""
 

@@ -157,7 +157,7 @@ class DocRunner:
         json.loads(block.code)
 
     def _unknown(self, block: Block) -> None:
-        raise AssertionError(f"{block}: nobody knows how to run {block.language or 'this'}")
+        raise AssertionError(f"{block}: cannot run {block.language or 'this'}")
 
 
 def translate_to_powershell(code: str) -> str:

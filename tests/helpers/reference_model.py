@@ -76,7 +76,7 @@ class ReferenceModel:
             self.answers[self.key] = order, answer
         return answer
 
-    def welcome(self, names: dict[str, str]) -> Row:
+    def create_members(self, names: dict[str, str]) -> Row:
         config = self.get_config()
         for user in sorted(names.keys() - self.members.keys()):
             money = {"balance": 0, "total_received": 0, "total_sent": 0}
@@ -112,7 +112,7 @@ class ReferenceModel:
 
     def get_balance(self, user: str, username: str) -> Row:
         if user not in self.members:
-            self.welcome({user: username})
+            self.create_members({user: username})
         return self.members[user]
 
     def find_balance(self, user: str) -> Row | None:
@@ -127,7 +127,7 @@ class ReferenceModel:
         if (first := self.first(*order, data.reason)) is not NOTHING:
             return first
         names = {giver: data.giver_username, receiver: data.receiver_username}
-        config = self.welcome(names)
+        config = self.create_members(names)
         if data.amount > config["max_transfer"]:
             raise b.TransferLimitError(data.amount, config["max_transfer"])
         last = self.members[giver]["last_transfer_at"]
@@ -143,7 +143,7 @@ class ReferenceModel:
     def claim_daily(self, user: str, username: str) -> Any:
         if (first := self.first("daily", user)) is not NOTHING:
             return first
-        config = self.welcome({user: username})
+        config = self.create_members({user: username})
         zone = ZoneInfo(config["timezone"])
         today = self.now.astimezone(zone).date()
         last, streak, multiplier = self.members[user]["last_daily"], 1, 1
@@ -177,7 +177,7 @@ class ReferenceModel:
         if (first := self.first(*order, keywords["reason"])) is not NOTHING:
             return first
         names = {user: username}
-        self.welcome(names)
+        self.create_members(names)
         row = self.move(*order, names, idempotency_key=self.key, **keywords)
         return self.answer(row, *order, keywords["reason"])
 
@@ -188,7 +188,7 @@ class ReferenceModel:
         if (first := self.first(*order)) is not NOTHING:
             return first
         names = dict.fromkeys(amounts, "")
-        self.welcome(names)
+        self.create_members(names)
         for number, (user, amount) in enumerate(sorted(amounts.items())):
             key = None if number else self.key  # the first of the rows holds it
             more = {"reason": reason, "actor_id": actor_id, "idempotency_key": key}
@@ -202,7 +202,7 @@ class ReferenceModel:
         if (first := self.first(*order)) is not NOTHING:
             return first
         names = {user: username}
-        self.welcome(names)
+        self.create_members(names)
         row = self.adjust(user, balance, names, self.key, reason=reason, actor_id=actor_id)
         return row and self.answer(row, *order)
 
@@ -362,7 +362,7 @@ class ReferenceModel:
         most, cost = squad["max_members"], squad["switch_cost"]
         if most is not None and len(self.get_squad_members(squad_id)) >= most:
             raise b.SquadFullError(squad_id, most)
-        self.welcome(names)
+        self.create_members(names)
         more = {"reason": squad["name"], "idempotency_key": self.key}
         self.move("squad", user, SYSTEM, cost, names, **more)
         seat = {"user_id": user, "squad_id": squad_id, "joined_at": self.now}

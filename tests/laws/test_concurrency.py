@@ -208,8 +208,8 @@ async def test_create_transaction_creates_members_before_it_locks_rows(
     await make_config()
     await make_member(ALICE, 100)
     async with _two_others(db) as (somebody, watcher):
-        welcome = somebody.transaction()
-        await welcome.start()
+        transaction = somebody.transaction()
+        await transaction.start()
         await somebody.execute(
             "INSERT INTO bytes_balances (guild_id, user_id, balance, total_received, total_sent,"
             " streak_count, created_at, updated_at) VALUES ($1, $2, 0, 0, 0, 0, now(), now())",
@@ -220,7 +220,7 @@ async def test_create_transaction_creates_members_before_it_locks_rows(
         await _somebody_waits(watcher)
         free = "SELECT 1 FROM bytes_balances WHERE user_id = $1 FOR UPDATE NOWAIT"
         locked = await somebody.fetchval(free, ALICE)
-        await welcome.rollback()
+        await transaction.rollback()
         await waiting
     assert locked == 1
 
@@ -502,7 +502,7 @@ async def test_create_transaction_in_several_processes_applies_all(migrated_url:
     """Three processes of 300 transfers each on one database: every one applied, none refused."""
     await bytes_squads.init(migrated_url)
     operations = BytesOperations()
-    # Enough that nobody runs dry while the one who gives to them is slower.
+    # Enough for every giver, also if the one before is slower.
     await operations.update_config("1", BytesConfigUpdate(starting_balance=1000))
     await bytes_squads.close()
     routes = [("11", "12"), ("12", "13"), ("13", "11")]

@@ -132,7 +132,7 @@ LOOK_ALIKES: dict[str, tuple[Act, Act]] = {
         lambda w: guild_ops.delete_guild(GUILD),
     ),
 }
-"""What is done in the block that is lost, and what somebody else does meanwhile."""
+"""The operation in the lost block, and a concurrent one."""
 
 
 @pytest.mark.parametrize("name", LOOK_ALIKES)

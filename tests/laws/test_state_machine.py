@@ -64,7 +64,7 @@ SETTINGS = settings(
     stateful_step_count=50,
     database=None,
     deadline=None,  # a step takes as long as the database does
-    suppress_health_check=[HealthCheck.too_slow],  # likewise
+    suppress_health_check=[HealthCheck.too_slow],  # for the same reason
     phases=[Phase.generate, Phase.shrink],  # explaining would take minutes more
 )
 

@@ -58,7 +58,7 @@ async def test_claim_daily_story_of_a_first_week(
     async with assert_refused(DailyAlreadyClaimedError, read_all_rows, next_claim_at=midnight):
         await bytes_ops.claim_daily(ids.guild, ids.alice, "alice")
 
-    # She sleeps through Tuesday. On Wednesday the streak begins anew: 190 + 10.
+    # She misses Tuesday. On Wednesday the streak restarts: 190 + 10.
     clock.advance(days=2)
     claim = await bytes_ops.claim_daily(ids.guild, ids.alice, "alice")
     assert (claim.streak, claim.amount, claim.balance) == (1, 10, 200)
@@ -88,7 +88,7 @@ async def test_create_transaction_story_of_a_circle_of_transfers(
     await bytes_ops.create_transaction(thanks(ids, ids.bob, ids.carol, 140))  # 0, 240
     await bytes_ops.create_transaction(thanks(ids, ids.carol, ids.alice, 200))  # 40, 260
 
-    # Carol has 40 left and would give 30 more: not within the hour, whoever receives.
+    # Carol has 40 left and would give 30 more: not within the hour, to any receiver.
     noon = clock.now
     clock.advance(minutes=30)
     async with assert_refused(
@@ -163,7 +163,7 @@ async def test_squad_story_of_a_season(
         (2, "Owls", 30),
     ]
 
-    # The season ends: each Fox gets 500, and nobody can join any more.
+    # The season ends: each Fox gets 500, and the squad takes no members any more.
     prize = {row.user_id: 500 for row in await squad_ops.get_squad_members(ids.guild, foxes.id)}
     assert await bytes_ops.grant_many(ids.guild, prize, reason="season won") == 1
     for squad in (foxes, owls):
