@@ -243,7 +243,7 @@ def listing(title: str, lines: Iterable[str], otherwise: str = "") -> discord.Em
 
 
 class BytesCommands(app_commands.Group, name="bytes", description="Bytes", guild_only=True):
-    @app_commands.command(description="How many bytes you have, or somebody else")
+    @app_commands.command(description="Show your balance, or another member's")
     async def balance(self, interaction: Interaction, member: Member | None = None) -> None:
         whose, money = no_bot(member or member_of(interaction)), await currency(interaction)
         found = await ops.get_balance(whose.guild.id, whose.id, whose.name)

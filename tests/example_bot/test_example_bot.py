@@ -78,7 +78,7 @@ async def test_the_script_runs_and_stops(copied_url: str) -> None:
 async def test_a_balance_is_shown_and_a_new_member_gets_the_starting_one(
     running_bot: RunningBot,
 ) -> None:
-    """One's own, or somebody else's."""
+    """Of the member, or of another one."""
     cy = running_bot.fake.member("cy")
     own = await running_bot.use("/bytes balance", cy)
     others = await running_bot.use("/bytes balance", running_bot.ada, member=cy)

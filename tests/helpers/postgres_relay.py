@@ -1,8 +1,7 @@
 """A TCP relay to a PostgreSQL server: it counts round trips, and loses, holds and delays bytes.
 
 Faults are those of a network, not of the driver: a connection is cut in the middle of a message,
-packets arrive after their sender has given up, or a connection falls silent and neither end is
-told (half-open). The client's code is not touched.
+packets arrive late, or a connection becomes half-open. The client's code is not changed.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ async def arrive(link: Link | None) -> None:
 
 
 async def fail_and_deliver(wire: Wire, name: str) -> tuple[str, float]:
-    """Lose the first packet of an operation on Alice's row, which somebody else has locked.
+    """Lose the first packet of an operation on Alice's row, which is locked.
 
     The lock delays other attempts until the packet is delivered.
 

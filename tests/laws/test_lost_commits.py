@@ -170,7 +170,7 @@ async def lose_answer(
         world: The world.
         rehearse: Does the same for another member, to count the round trips.
         act: What is done, and committed.
-        then: What somebody else does next.
+        then: The next, concurrent change.
 
     Returns:
         The caller's result.
