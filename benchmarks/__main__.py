@@ -26,7 +26,8 @@ def main() -> None:
     parser.add_argument("command", choices=("run", "report"), help="measure, or write to docs/")
     parser.add_argument("--quick", action="store_true", help="two minutes, to check that it works")
     parser.add_argument("--against", type=Path, help="a checkout of another revision to run beside")
-    parts = ["postgres", "sqlite", "growth", "revisions"]
+    parser.add_argument("--databases", nargs="+", metavar="NAME=URL", help="empty ones to compare")
+    parts = ["postgres", "sqlite", "growth", "revisions", "databases"]
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART")
     options = parser.parse_args()
     if options.command == "run":
@@ -51,10 +52,14 @@ async def _run(options: argparse.Namespace) -> dict[str, object]:
         try:
             session = Session(server, Path(folder), settings)
             for part in options.only:
-                if part != "revisions":
+                if part in ("postgres", "sqlite", "growth"):
                     await getattr(session, f"run_{part}")()
-                elif options.against:
+                elif part == "revisions" and options.against:
                     await session.run_revisions(options.against.resolve())
+                elif part == "databases" and options.databases:
+                    await session.run_databases(
+                        dict(one.split("=", 1) for one in options.databases)
+                    )
             description = describe(settings, server.psql("SHOW server_version;").split()[2])
         finally:
             server.cleanup()

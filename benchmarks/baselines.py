@@ -7,9 +7,7 @@ except the limit and the cooldown of transfers. New members are refused, and not
 from __future__ import annotations
 
 import asyncio
-import random
 import sqlite3
-import time
 from datetime import UTC
 from operator import itemgetter
 from typing import Any, Self
@@ -22,6 +20,7 @@ from sqlalchemy.ext.automap import automap_base
 from tortoise.transactions import in_transaction
 
 from bytes_squads import BytesBalance, BytesTransaction, InsufficientBalanceError
+from bytes_squads.domain.ids import uuid7
 from bytes_squads.sql.postings import POST_ENTRY
 
 from .workloads import GUILD, NAME, Clock, Order
@@ -86,13 +85,6 @@ JOIN = f"""
     {_INSERT} SELECT $7, $1, $2, $8, 'SYSTEM', 'SYSTEM', $6, 'squad', $4, NULL FROM paid
     RETURNING id
 """
-
-
-def uuid7() -> UUID:
-    """Return an id ordered by time, as cheaply as possible."""
-    bits = random.getrandbits(74)
-    milliseconds = time.time_ns() // 1_000_000
-    return UUID(int=milliseconds << 80 | 7 << 76 | bits >> 62 << 64 | 2 << 62 | bits & 2**62 - 1)
 
 
 def open_pool(url: str, **options: Any) -> Any:
@@ -241,7 +233,6 @@ class SqlalchemyBaseline:
     async def _lock(self, session: AsyncSession, guild_id: str, user_id: str) -> Any:
         balances = self._base.classes.bytes_balances
         query = select(balances).filter_by(guild_id=guild_id, user_id=user_id)
-        if await session.scalar(query) is None:
-            raise LookupError  # a row would be created here, but every member has one
+        await session.scalar(query)  # a missing one would be created here
         locked = query.with_for_update().execution_options(populate_existing=True)
         return (await session.scalars(locked)).one()

@@ -33,7 +33,7 @@ from .workloads import BATCH, WORKLOADS
 
 PACKAGE = "bytes_squads"
 TRANSFERS, OTHERS, ON_SQLITE = "Transfers on PostgreSQL", "Other operations", "SQLite"
-GROWTH, REVISIONS = "Growing guilds", "Beside another revision"
+GROWTH, REVISIONS, DATABASES = "Growing guilds", "Beside another revision", "Databases"
 ASYNCPG, ASYNCPG_NO_RESET = "asyncpg, by hand", "asyncpg, by hand, no reset"
 STATEMENT, STATEMENT_NO_RESET = "asyncpg, our statement", "asyncpg, our statement, no reset"
 SQLALCHEMY, TORTOISE, PGBENCH = "SQLAlchemy", "Tortoise, plain", "pgbench, TPC-B"
@@ -167,6 +167,13 @@ class Session:
                     worker = open_worker(checkout, url, BATCH)
                     workers[name] = await stack.enter_async_context(worker)
                 await self._compare(section, keys, workers)
+
+    async def run_databases(self, urls: Mapping[str, str]) -> None:
+        """Compare databases that are empty: the first one with each other one."""
+        async with AsyncExitStack() as stack:
+            opened = {name: open_worker(ROOT, url, BATCH) for name, url in urls.items()}
+            workers = {name: await stack.enter_async_context(one) for name, one in opened.items()}
+            await self._compare(DATABASES, ("transfer-guilds",), workers)
 
     async def _compare(
         self,

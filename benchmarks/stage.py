@@ -18,7 +18,7 @@ import bytes_squads
 from bytes_squads import BytesConfigUpdate, SquadCreate
 
 from . import workloads
-from .workloads import BATCH, COOLDOWN_GUILD, GUILD, REGULARS, WAITING_GUILD, Draw, member
+from .workloads import BATCH, GUILD, REGULARS, Draw, member
 
 SQLITE = "sqlite://"
 
@@ -51,10 +51,12 @@ class Stage:
         await bytes_squads.upgrade(self.url)
         await bytes_squads.init(self.url)
         await self._fill(GUILD, self.members, 0)
-        await self._fill(COOLDOWN_GUILD, min(self.members, BATCH), 1)
-        await self._fill(WAITING_GUILD, REGULARS, 10**6)
+        await self._fill(workloads.COOLDOWN_GUILD, min(self.members, BATCH), 1)
+        await self._fill(workloads.WAITING_GUILD, REGULARS, 10**6)
+        for guild_id in workloads.SMALL_GUILDS:
+            await self._fill(guild_id, REGULARS, 0)
         for step in range(1, 16):
-            guild_id = WAITING_GUILD if step == 1 else GUILD
+            guild_id = workloads.WAITING_GUILD if step == 1 else GUILD
             async with asyncio.TaskGroup() as group:
                 for n in range(REGULARS):
                     receiver = 1 + (n + step) % REGULARS
@@ -89,10 +91,9 @@ class Stage:
         return [tuple(row.values()) for row in rows]
 
     async def request(self, operations: Any, command: str, key: str, *run: Any) -> Any:
-        """Let an implementation "run" a workload, or return its "effect".
+        """Run a workload (seed, clients, seconds; returns the rate), or return its "effect".
 
-        A run takes a seed, clients and seconds, and returns the rate per second. An effect is of
-        two calls, and returns the changes of some sums.
+        An effect is the change of some sums by two calls.
         """
         workload = workloads.WORKLOADS[key]
         await self._begin()
@@ -114,11 +115,7 @@ class Stage:
         return {what: change for what, change in changes.items() if change}
 
     async def _begin(self) -> None:
-        """Prepare a run, outside its time.
-
-        Every member may act again. Dead rows are removed and written pages are flushed, so that a
-        run does not slow down the next one.
-        """
+        """Prepare a run: every member may act again, and no write is left from the last run."""
         self._days += 1
         await self.query("DELETE FROM squad_memberships")
         if self.url.startswith(SQLITE):

@@ -22,9 +22,8 @@ async def open_worker(checkout: Path, url: str, members: int) -> AsyncIterator[R
     """Start a worker and fill its database; at the end, verify its ledger."""
     command = (sys.executable, "-m", f"{__package__}.worker", str(checkout))
     process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, cwd=ROOT)
-    requests, answers = process.stdin, process.stdout
-    assert requests is not None
-    assert answers is not None
+    requests: Any = process.stdin
+    answers: Any = process.stdout
 
     async def request(*arguments: Any) -> Any:
         requests.write(json.dumps(arguments).encode() + b"\n")
@@ -57,6 +56,5 @@ if __name__ == "__main__":
     import bytes_squads
 
     sys.path.pop(0)
-    if Path(sys.argv[1]) not in Path(bytes_squads.__file__).parents:
-        sys.exit(f"{sys.argv[1]} does not hold the package bytes_squads")
+    assert Path(sys.argv[1]) in Path(bytes_squads.__file__).parents, "another package was found"
     asyncio.run(_serve())

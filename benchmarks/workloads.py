@@ -23,6 +23,8 @@ MAX_TRANSFER = 5_000_000
 """The limit of each guild. Members have less."""
 REGULARS = 100
 """Members with a history of more than a page. In the waiting guild they are in a cooldown."""
+SMALL_GUILDS = [str(2 * 10**17 + number) for number in range(50)]
+"""Guilds of `REGULARS` members each."""
 BATCH = 10_000
 """Members paid by one `grant_many`."""
 
@@ -132,6 +134,9 @@ def _rank(on: Any, draw: Draw) -> Any:
 
 _ANY = _transfer(Draw.transfer)
 _TO_ONE = _transfer(lambda draw: transfer(draw.number(), 0))
+_IN_GUILDS = _transfer(
+    lambda on: transfer(on.number(50), 50 + on.number(50), guild_id=on.random.choice(SMALL_GUILDS))
+)
 _WITH_KEY = _transfer(lambda draw: draw.transfer(idempotency_key=str(uuid4())))
 _ONCE = _transfer(lambda draw: draw.transfer(draw.next_unused(), guild_id=COOLDOWN_GUILD))
 _OVERDRAWN = _transfer(lambda draw: draw.transfer(amount=MAX_TRANSFER))
@@ -144,6 +149,7 @@ WORKLOADS = {
     "transfer-hot": Workload("transfers to one member", _TO_ONE, 8),
     "transfer-key": Workload("transfers with a key", _WITH_KEY, 8),
     "transfer-cooldown": Workload("transfers with a cooldown", _ONCE, 8),
+    "transfer-guilds": Workload("transfers in 50 guilds", _IN_GUILDS, 8),
     "refused-balance": Workload("balance refused", _OVERDRAWN, 8, (InsufficientBalanceError,)),
     "refused-limit": Workload("limit refused", _TOO_MUCH, 8, (TransferLimitError,)),
     "refused-cooldown": Workload("cooldown refused", _TOO_SOON, 8, (TransferCooldownError,)),
