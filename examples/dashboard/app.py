@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
-from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -29,17 +28,18 @@ from bytes_squads import (
     EconomyStatistics,
     GuildOperations,
     InvalidInputError,
+    LedgerReport,
     SquadOperations,
     StorageError,
 )
 from bytes_squads.charts import draw_circulation, draw_flows
 
 from .guard import Guard
+from .reports import REFRESH_SECONDS, Report, Reports
 
 FOLDER = Path(__file__).parent
 PAGE_SIZE = 25
 MAX_SQUADS = 500
-SHARED_SECONDS = 10
 MAX_DIGITS = 10  # of a page number
 PERIODS = {"30": "30 days", "90": "90 days", "365": "a year", "all": "all"}
 KINDS = ("transfer", "starting", "daily", "grant", "charge", "squad", "reversal")
@@ -68,6 +68,7 @@ def create_app(token: str | None = None, database_url: str | None = None) -> ASG
         token: What a visitor has to show; None for that of ``DASHBOARD_TOKEN``.
         database_url: None for that of ``DATABASE_URL``.
     """
+    reports = Reports()
 
     @asynccontextmanager
     async def database(_: FastAPI) -> AsyncGenerator[None]:
@@ -75,10 +76,11 @@ def create_app(token: str | None = None, database_url: str | None = None) -> ASG
         try:
             yield
         finally:
+            await reports.close()
             await bytes_squads.close()
 
     app = FastAPI(lifespan=database, openapi_url=None)
-    app.state.statistics = SharedStatistics()
+    app.state.reports = reports
     for path, page in PAGES.items():
         app.add_api_route(path, page, methods=["GET", "HEAD"], response_class=Response)
     app.add_exception_handler(InvalidInputError, show_error)
@@ -135,39 +137,26 @@ def zone_of(config: BytesConfig) -> tzinfo:
 
 
 def render_guild(template: str, active: str, config: BytesConfig, **values: Any) -> Response:
-    """Return a guild's page."""
+    """Return a guild's page, which reloads itself while its report is being computed."""
     zone = zone_of(config)
 
-    def local(moment: datetime) -> str:
-        return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+    def local(moment: datetime, form: str = "%Y-%m-%d %H:%M") -> str:
+        return moment.astimezone(zone).strftime(form)
 
-    return render(template, active=active, config=config, zone=zone, local=local, **values)
-
-
-class SharedStatistics:
-    """Statistics that a page and its charts share: the database adds up the rows once for them."""
-
-    def __init__(self) -> None:
-        self._read: dict[object, tuple[float, asyncio.Task[EconomyStatistics]]] = {}
-
-    async def get(self, guild_id: str, since: datetime | None) -> EconomyStatistics:
-        """Return those of a period until now, at most `SHARED_SECONDS` old."""
-        oldest, key = monotonic() - SHARED_SECONDS, (guild_id, since)
-        self._read = {
-            other: (began, task)
-            for other, (began, task) in self._read.items()
-            if not task.done() or (began > oldest and not task.cancelled() and not task.exception())
-        }
-        if key not in self._read:
-            task = asyncio.create_task(guilds.get_statistics(guild_id, since))
-            self._read[key] = monotonic(), task
-        return await asyncio.shield(self._read[key][1])
+    values |= {"active": active, "config": config, "zone": zone, "local": local}
+    answer = render(template, now=datetime.now(UTC), **values)
+    if values.get("running"):
+        answer.headers["Refresh"] = str(REFRESH_SECONDS)
+    return answer
 
 
 async def read_period(
-    request: Request, guild_id: str, days: str
-) -> tuple[BytesConfig, EconomyStatistics]:
-    """Return the statistics from midnight in the guild's time zone, some days ago, until now."""
+    request: Request, guild_id: str, days: str, *, need: bool = False
+) -> tuple[BytesConfig, Report[EconomyStatistics] | None, bool]:
+    """Return the statistics from midnight in the guild's time zone, some days ago, until now.
+
+    The page and its charts share a report.
+    """
     if days not in PERIODS:
         raise BadRequestError(f"“{days}” is not a period: {', '.join(PERIODS)}.")
     config = await ops.get_config(guild_id)
@@ -176,8 +165,13 @@ async def read_period(
         zone = zone_of(config)
         first = datetime.now(zone).date() - timedelta(days=int(days) - 1)
         since = datetime.combine(first, time(), zone)
-    shared: SharedStatistics = request.app.state.statistics
-    return config, await shared.get(guild_id, since)
+    reports: Reports = request.app.state.reports
+    report, running = await reports.get(
+        ("statistics", config.guild_id, since),
+        lambda: guilds.get_statistics(guild_id, since),
+        need=need,
+    )
+    return config, report, running
 
 
 async def read_names(guild_id: str, user_ids: list[str]) -> dict[str, str]:
@@ -237,8 +231,8 @@ def format_position(row: BytesTransaction) -> str:
 
 async def show_overview(request: Request, guild_id: str, days: str = "30") -> Response:
     """Circulation, members, and what was created and retired by kind."""
-    config, statistics = await read_period(request, guild_id, days)
-    page = {"statistics": statistics, "days": days, "periods": PERIODS}
+    config, report, running = await read_period(request, guild_id, days)
+    page = {"report": report, "running": running, "days": days, "periods": PERIODS}
     return render_guild("overview.html", "overview", config, **page)
 
 
@@ -255,10 +249,11 @@ async def show_chart(
     width = {"wide": 900, "narrow": 360}.get(size)
     if draw is None or width is None or theme not in ("light", "dark"):
         raise BadRequestError("There is no such chart.")
-    config, statistics = await read_period(request, guild_id, days)
+    config, report, _ = await read_period(request, guild_id, days, need=True)
+    assert report is not None
     image = await asyncio.to_thread(
         draw,
-        statistics,
+        report.value,
         currency=config.currency_name,
         dark=theme == "dark",
         title=False,
@@ -335,13 +330,13 @@ async def show_ledger(
     return render_guild("ledger.html", "ledger", config, **page, **person)
 
 
-async def show_books(guild_id: str) -> Response:
-    """Recompute every balance from the ledger."""
+async def show_books(request: Request, guild_id: str) -> Response:
+    """Every balance recomputed from the ledger."""
     config = await ops.get_config(guild_id)
-    began = perf_counter()
-    report = await ops.verify(guild_id)
-    seconds = perf_counter() - began
-    return render_guild("books.html", "books", config, report=report, seconds=seconds)
+    reports: Reports = request.app.state.reports
+    report: Report[LedgerReport] | None
+    report, running = await reports.get(("books", config.guild_id), lambda: ops.verify(guild_id))
+    return render_guild("books.html", "books", config, report=report, running=running)
 
 
 PAGES: dict[str, Any] = {

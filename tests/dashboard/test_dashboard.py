@@ -6,6 +6,7 @@ import asyncio
 import html
 import re
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,12 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
 from helpers import ALICE, BOB, CAROL, GUILD, Database, PostgresServer, Rows
+from helpers.backends import LONG
 from helpers.dashboard import (
     BIDI,
     EMOJI,
@@ -31,7 +34,7 @@ from helpers.paths import ROOT
 from helpers.sample_guild import open_database
 
 import bytes_squads
-from bytes_squads import BytesBalance, BytesOperations
+from bytes_squads import BytesBalance, BytesConfig, BytesOperations
 
 httpx = pytest.importorskip("httpx")
 for library in ("fastapi", "jinja2", "matplotlib"):
@@ -39,6 +42,7 @@ for library in ("fastapi", "jinja2", "matplotlib"):
 sys.path.insert(0, str(ROOT))
 
 from examples.dashboard import app as dashboard  # noqa: E402  # after the path
+from examples.dashboard import reports  # noqa: E402
 from examples.dashboard.guard import COOKIE, HEADERS  # noqa: E402
 
 PAGE = ROOT / "docs" / "how-to" / "dashboard.md"
@@ -96,8 +100,12 @@ def client(app: Any = None, **options: Any) -> Any:
 
 
 @pytest.fixture
-async def web(db: Database) -> AsyncIterator[Any]:
-    """Return a client that has shown the token, of a guild that has lived."""
+async def web(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    """Return a client that has shown the token, of a guild that has lived.
+
+    Pages wait for their reports.
+    """
+    monkeypatch.setattr(reports, "MAX_WAIT", LONG)
     await populate_dashboard()
     async with client() as visitor:
         assert (await visitor.get(f"/?token={TOKEN}")).status_code == 303
@@ -122,16 +130,41 @@ async def rows_of(web: Any, **filters: str) -> list[list[str]]:
 # Who sees it ------------------------------------------------------------------------------------
 
 
-async def test_without_the_token_nothing_is_shown(db: Database) -> None:
-    """Every path answers 401 with the form; no path says whether a guild or page exists."""
+async def test_without_the_token_nothing_is_shown(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every path answers 401 with the form; no path says whether a guild or page exists.
+
+    No page is asked: the database is not read.
+    """
     await populate_dashboard()
+    routes = [re.sub(r"\\{.*?\\}", "[^/]+", re.escape(route)) for route in dashboard.PAGES]
+    missing = [
+        route
+        for route in routes
+        if not any(re.fullmatch(route, path.split("?")[0]) for path in PAGES)
+    ]
+    read: list[str] = []
+    for module in (dashboard.ops, dashboard.squads, dashboard.guilds):
+        for name in filter(lambda name: name[0] != "_", dir(module)):
+            monkeypatch.setattr(module, name, lambda *_, name=name: read.append(name))
     async with client() as stranger:
         paths = [*PAGES, "/no-such-page", "/guilds/bad", "/docs", "/openapi.json"]
         answers = [await stranger.get(path) for path in paths]
+        heads = [await stranger.head(path) for path in paths]
+        others = [
+            await stranger.request(method, path)
+            for method in ("POST", "PUT", "DELETE", "OPTIONS")
+            for path in paths
+        ]
 
-    assert {answer.status_code for answer in answers} == {401}
+    assert missing == ["/style\\.css"]
+    assert {answer.status_code for answer in answers + heads} == {401}
     assert len({answer.text for answer in answers}) == 1
     assert GUILD not in answers[0].text
+    assert {answer.status_code for answer in others} == {405}
+    assert len({answer.text for answer in others}) == 1
+    assert read == []
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "🎲", "\udc80"])
@@ -242,22 +275,40 @@ TAGS = """
 """Those that the templates have."""
 
 
-async def test_names_are_text(web: Any) -> None:
+CURRENCIES = ("<b onclick=x>coins", BIDI, "🎲" * 32)
+
+NAMES = {
+    "": set(CURRENCIES),
+    "/leaderboard": {HTML, BIDI},
+    "/leaderboard?page=2": {EMOJI},
+    "/squads": {HTML, BIDI, EMOJI},
+    "/ledger?kind=grant": {EMOJI},
+    "/ledger?kind=charge": {BIDI},
+    "/ledger?kind=transfer": {HTML, BIDI, f"{HTML} 3"},
+    f"/ledger?member={ALICE}": {HTML, BIDI, f"{HTML} 3"},
+    f"/ledger?member={BOB}": {HTML, BIDI},
+    f"/ledger?member={CAROL}": {EMOJI},
+    "/books": set(),
+}
+"""The texts that each page of the guild has to show."""
+
+
+@pytest.mark.parametrize("path", NAMES)
+async def test_names_are_text(web: Any, path: str) -> None:
     """HTML in names, reasons, squads and the currency is escaped; each is isolated by <bdi>."""
     isolated: set[str] = set()
-    for path in PAGES:
-        if ".svg" in path:
-            continue
-        tags = Tags((await web.get(path)).text)
-        assert tags.names <= set(TAGS.split()), path
+    for currency in CURRENCIES:
+        await BytesConfig.filter(guild_id=GUILD).update(currency_name=currency)
+        tags = Tags((await web.get(BASE + path)).text)
+        assert tags.names <= set(TAGS.split())
         assert not {name for name in tags.attributes if name.startswith("on") or name == "style"}
         isolated.update(tags.texts.get("bdi", ()))
         outside = "".join(
             text for tag, texts in tags.texts.items() if tag != "bdi" for text in texts
         )
-        assert not set(outside) & {"\u202e", "\u2066", "🎲"}, path
+        assert not set(outside) & {"\u202e", "\u2066", "🎲"}
 
-    assert {HTML, BIDI, EMOJI, f"{HTML} 3", "🎲"} <= isolated
+    assert NAMES[path] <= isolated
 
 
 async def test_charts_are_svg_without_markup_of_names(web: Any) -> None:
@@ -284,16 +335,17 @@ async def test_the_overview_has_the_statistics(web: Any) -> None:
 
 async def test_the_overview_begins_at_midnight_of_the_guild(web: Any) -> None:
     """30 days show all of two weeks; the charts know the same periods."""
-    page = (await web.get(f"{BASE}?days=30")).text
-    everything = (await web.get(f"{BASE}?days=all")).text
+    pages = [(await web.get(f"{BASE}?days={days}")).text for days in ("30", "all")]
+    month, everything = (page.partition("By kind")[2].partition("<footer>")[0] for page in pages)
 
-    assert page.partition("By kind")[2] == everything.partition("By kind")[2]
+    assert month == everything
 
 
 async def test_the_overview_and_its_charts_share_the_statistics(
     web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read once, also at the same time; again after a failure, and for another period."""
+    monkeypatch.setattr(reports, "REFRESH_SECONDS", 0)  # the failure is soon forgotten
     reads: list[object] = []
     read = bytes_squads.GuildOperations.get_statistics
 
@@ -368,8 +420,10 @@ async def test_a_members_ledger_says_who_that_is(web: Any) -> None:
     assert "Nothing is known of this member." in unknown
 
 
-async def test_the_books_show_what_differs(web: Any) -> None:
+async def test_the_books_show_what_differs(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A balance that somebody changed by hand."""
+    monkeypatch.setattr(reports, "KEEP_SECONDS", 0)
+    monkeypatch.setattr(reports, "KEEP_FACTOR", 0)
     good = (await web.get(f"{BASE}/books")).text
     await BytesBalance.filter(user_id=CAROL).update(balance=1000, total_received=1000)
     bad = (await web.get(f"{BASE}/books")).text
@@ -377,6 +431,170 @@ async def test_the_books_show_what_differs(web: Any) -> None:
     assert "Every balance agrees with the ledger." in good
     assert "2 numbers differ from the ledger." in bad
     assert CAROL in bad
+
+
+# What takes longer than a page may --------------------------------------------------------------
+
+
+class Slow:
+    """An operation that ends when the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+        self.calls, self.may_end, self.error = 0, asyncio.Event(), None
+        self._run = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *arguments: self._wait(arguments))
+        monkeypatch.setattr(reports, "MAX_WAIT", 0.01)
+
+    async def _wait(self, arguments: tuple[Any, ...]) -> Any:
+        self.calls += 1
+        await self.may_end.wait()
+        if self.error:
+            raise self.error
+        return await self._run(*arguments)
+
+
+async def come_back(web: Any, path: str) -> Any:
+    """Reload a page until it no longer does so by itself; the result is its last answer."""
+    async with asyncio.timeout(LONG):
+        while True:
+            answer = await web.get(path)
+            if "refresh" not in answer.headers:
+                return answer
+
+
+SLOW_PAGES = {
+    f"{BASE}/books": (BytesOperations, "verify", "Every balance agrees with the ledger."),
+    f"{BASE}?days=90": (bytes_squads.GuildOperations, "get_statistics", "By kind"),
+}
+
+
+@pytest.mark.parametrize("path", SLOW_PAGES)
+async def test_a_page_does_not_wait_for_a_slow_report(
+    web: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """It says so and reloads itself. All visitors share one computation, and its result is kept."""
+    owner, name, words = SLOW_PAGES[path]
+    slow = Slow(monkeypatch, owner, name)
+    early = await asyncio.gather(*(web.get(path) for _ in range(5)))
+    slow.may_end.set()
+    late = await come_back(web, path)
+    kept = await web.get(path)
+
+    assert {answer.status_code for answer in early} == {200}
+    assert {answer.headers["refresh"] for answer in early} == {str(reports.REFRESH_SECONDS)}
+    assert all("this page reloads by itself" in answer.text for answer in early)
+    assert not any(words in answer.text for answer in early)
+    assert "<img" not in early[0].text
+    assert words in late.text
+    assert "this page reloads by itself" not in late.text
+    assert kept.text.partition("<footer>")[0] == late.text.partition("<footer>")[0]
+    assert slow.calls == 1
+
+
+@pytest.mark.parametrize("path", SLOW_PAGES)
+async def test_an_old_report_is_shown_until_there_is_a_newer_one(
+    web: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """With the time it was made at, in the guild's time zone."""
+    owner, name, words = SLOW_PAGES[path]
+    first = await come_back(web, path)
+    made = re.search(r'<time datetime="([^"]+)">([^<]+)</time>', first.text)
+    slow = Slow(monkeypatch, owner, name)
+    monkeypatch.setattr(reports, "monotonic", lambda: time.monotonic() + 1000)
+    old = await web.get(path)
+    slow.may_end.set()
+    new = await come_back(web, path)
+
+    assert made
+    moment = datetime.fromisoformat(made[1]).astimezone(ZoneInfo("Asia/Tokyo"))
+    assert made[2] == f"{moment:%Y-%m-%d %H:%M:%S}"
+    assert abs(datetime.now(UTC) - moment) < timedelta(minutes=5)
+    assert old.headers["refresh"]
+    assert made[0] in old.text
+    assert words in old.text
+    assert made[0] not in new.text
+    assert words in new.text
+
+
+async def test_a_chart_waits_for_a_slow_report(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image cannot reload itself."""
+    slow = Slow(monkeypatch, bytes_squads.GuildOperations, "get_statistics")
+    chart = asyncio.create_task(web.get(f"{BASE}/charts/flows.svg"))
+    page = await web.get(BASE)
+    waits = not chart.done()
+    slow.may_end.set()
+    answer = await chart
+
+    assert page.headers["refresh"]
+    assert waits
+    assert answer.content.startswith(b"<?xml")
+    assert slow.calls == 1
+
+
+async def test_a_slow_report_that_fails_is_told_to_the_page_that_comes_back(
+    web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not reload itself for ever; later, the report is computed again."""
+    slow = Slow(monkeypatch, BytesOperations, "verify")
+    slow.error = bytes_squads.StorageUnavailableError("gone")
+    early = await web.get(f"{BASE}/books")
+    slow.may_end.set()
+    failed = await come_back(web, f"{BASE}/books")
+    slow.error = None
+    monkeypatch.setattr(reports, "monotonic", lambda: time.monotonic() + 1000)
+    later = await come_back(web, f"{BASE}/books")
+
+    assert [early.status_code, failed.status_code, later.status_code] == [200, 503, 200]
+    assert "Every balance agrees with the ledger." in later.text
+    assert slow.calls == 2
+
+
+async def test_few_reports_are_computed_at_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages have the database's other connections, and ids that a visitor makes up no memory."""
+    running = most = 0
+
+    async def compute() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    shared = reports.Reports()
+    keys = range(reports.MAX_REPORTS + 10)
+    await asyncio.gather(*(shared.get(key, compute, need=True) for key in keys))
+
+    assert most == reports.MAX_AT_ONCE
+    assert len(shared._last) == reports.MAX_REPORTS
+
+
+async def test_shutdown_ends_reports_in_progress(
+    migrated_url: str, close_after_test: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lifespan leaves no task behind."""
+    before = asyncio.all_tasks()
+    slow = Slow(monkeypatch, BytesOperations, "verify")
+    app = dashboard.create_app(TOKEN, migrated_url)
+    messages: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    answers: asyncio.Queue[Any] = asyncio.Queue()
+    server = asyncio.create_task(app({"type": "lifespan"}, messages.get, answers.put))
+    await messages.put({"type": "lifespan.startup"})
+    started = await answers.get()
+    async with client(app) as visitor:
+        await visitor.get(f"/?token={TOKEN}")
+        page = await visitor.get(f"{BASE}/books")
+    await messages.put({"type": "lifespan.shutdown"})
+    async with asyncio.timeout(LONG):
+        ended = await answers.get()
+        await server
+
+    assert page.headers["refresh"]
+    assert [started["type"], ended["type"]] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert slow.calls == 1
+    assert asyncio.all_tasks() == before
 
 
 # What it refuses --------------------------------------------------------------------------------
