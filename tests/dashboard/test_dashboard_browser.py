@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from helpers import ALICE, GUILD
 from helpers.backends import copy_sqlite
-from helpers.dashboard import TOKEN, populate_dashboard
+from helpers.dashboard import TOKEN, populate_dashboard, serve_dashboard
 from helpers.doc_blocks import read_blocks
 from helpers.paths import ROOT
 from helpers.sample_guild import open_database
@@ -50,40 +46,6 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 IMAGES_LOADED = "[...document.images].every(image => image.complete && image.naturalWidth > 0)"
 
 
-@asynccontextmanager
-async def served(url: str) -> AsyncIterator[str]:
-    """Start the dashboard as docs/how-to/dashboard.md says; the result is its address."""
-    blocks = read_blocks(ROOT / "docs" / "how-to" / "dashboard.md")
-    (block,) = [block for block in blocks if block.language == "sh"]
-    install, start = block.code.splitlines()
-    assert install == "pip install '.[dashboard]'"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *start.split()[1:], "--port", str(port)),
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "DATABASE_URL": url,
-            "DASHBOARD_TOKEN": TOKEN,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        },
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(240):
-            while b"Application startup complete" not in (line := await process.stderr.readline()):
-                assert line, "the dashboard has ended"
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        log = await process.stderr.read()
-        await process.wait()
-        assert b"Traceback" not in log, log.decode()
-
-
 @pytest.fixture
 async def address(
     sqlite_migrated: Any, tmp_path: Any, close_after_test: None
@@ -93,7 +55,11 @@ async def address(
     url = f"sqlite://{tmp_path / 'guild.db'}"
     async with open_database(url):
         await populate_dashboard()
-    async with served(url) as found:
+    blocks = read_blocks(ROOT / "docs" / "how-to" / "dashboard.md")
+    (block,) = [block for block in blocks if block.language == "sh"]
+    install, start = block.code.splitlines()
+    assert install == "pip install '.[dashboard]'"
+    async with serve_dashboard(url, *start.split()[1:]) as (found, _):
         yield found
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
 
 from bytes_squads import BytesConfigUpdate, BytesOperations, SquadCreate, SquadOperations
 from bytes_squads.testing import Clock
 
+from .backends import LONG
+from .paths import ROOT
 from .sample_data import ALICE, BOB, CAROL, GUILD, make_transfer
 
 TOKEN = "a-token-for-the-tests-of-the-dashboard"
@@ -50,3 +60,54 @@ async def populate_dashboard() -> None:
         await money.claim_daily(GUILD, ALICE, HTML)
     await money.grant(GUILD, CAROL, 7, username=EMOJI, reason=EMOJI, actor_id=BOB)
     await money.charge(GUILD, BOB, 5, username=BIDI, reason=BIDI)
+
+
+@asynccontextmanager
+async def serve_dashboard(
+    url: str, *arguments: str, workers: int = 1
+) -> AsyncIterator[tuple[str, int]]:
+    """Start a server in a new process; the result is its address and its process id.
+
+    Args:
+        url: The database.
+        *arguments: Those of Python, without a port.
+        workers: How many workers are to start.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = (str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", ""))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *arguments, "--port", str(port)),
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DATABASE_URL": url,
+            "DASHBOARD_TOKEN": TOKEN,
+            "PYTHONPATH": os.pathsep.join(path),
+        },
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(240):
+            for _ in range(workers):
+                while b"Application startup complete" not in (
+                    line := await process.stderr.readline()
+                ):
+                    assert line, "the dashboard has ended"
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        process.terminate()
+        log = await process.stderr.read()
+        await process.wait()
+        assert b"Traceback" not in log, log.decode()
+
+
+def create_app_that_keeps_nothing() -> Any:
+    """Return the dashboard; each of its pages waits for a report of its own."""
+    reports: Any = import_module("examples.dashboard.reports")
+    reports.KEEP_SECONDS = reports.KEEP_FACTOR = 0
+    reports.MAX_WAIT = LONG
+    return import_module("examples.dashboard.app").create_app()
