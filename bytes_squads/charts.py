@@ -35,14 +35,9 @@ ImageFormat = Literal["svg", "png"]
 _MAX_BARS = 62
 _MIN_WIDTH, _MAX_WIDTH = 300, 4000
 _PIXELS_PER_INCH = 100
-_PANEL, _ABOVE, _ABOVE_UNTITLED, _BELOW, _LEFT, _RIGHT = (
-    320,
-    62,
-    28,
-    46,
-    66,
-    16,
-)  # heights and margins in pixels
+# Heights and margins in pixels; above the axes are the title and the legend.
+_PANEL, _TITLE, _LEGEND, _BELOW, _LEFT, _RIGHT = 320, 34, 28, 46, 66, 16
+_NO_LEGEND = 10
 _lock = threading.Lock()  # fonts and their caches are shared by all figures
 
 
@@ -147,8 +142,7 @@ def _draw(
         raise ValueError(f"{image_format!r} is not a format of charts (svg, png)")
     if not _MIN_WIDTH <= width <= _MAX_WIDTH:
         raise ValueError(f"{width!r} is not a width of charts ({_MIN_WIDTH} … {_MAX_WIDTH} pixels)")
-    above = _ABOVE if title else _ABOVE_UNTITLED
-    panel_height = _PANEL - _ABOVE + above
+    panel_height = _PANEL if title else _PANEL - _TITLE
     height = panel_height * len(panels)
     colors = _DARK if dark else _LIGHT
     with _lock:
@@ -159,6 +153,9 @@ def _draw(
             facecolor=colors.background,
         )
         for number, panel in enumerate(reversed(panels)):  # from the bottom up
+            above = _TITLE + _LEGEND
+            if not title:
+                above = _LEGEND if panel is _draw_flows else _NO_LEGEND
             left, bottom = _LEFT / width, (number * panel_height + _BELOW) / height
             right, top = 1 - _RIGHT / width, ((number + 1) * panel_height - above) / height
             axes = figure.add_axes((left, bottom, right - left, top - bottom))
@@ -190,7 +187,7 @@ def _style(axes: Axes, colors: _Colors) -> None:
     axes.xaxis.set_major_locator(locator)
     labels = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(labels)
-    axes.xaxis.get_offset_text().set_color(colors.muted)
+    axes.xaxis.get_offset_text().set(color=colors.muted, fontsize=9)
 
 
 def _set_title(axes: Axes, text: str, colors: _Colors) -> None:
@@ -254,7 +251,8 @@ def _draw_flows(axes: Axes, statistics: EconomyStatistics, currency: str, colors
         color=colors.transferred,
         linestyle="none",
         marker="o",
-        markersize=4,
+        markersize=6,
+        markeredgecolor=colors.background,  # seen on a bar as well
         label="transferred",
     )
     axes.axhline(0, color=colors.muted, linewidth=0.8)
@@ -302,6 +300,7 @@ def _sum_by_period(
 
 
 def _say_empty(axes: Axes, colors: _Colors) -> None:
+    axes.spines["bottom"].set_visible(False)
     axes.xaxis.set_visible(False)
     axes.yaxis.set_visible(False)
     axes.text(

@@ -270,7 +270,7 @@ async def test_pages_change_nothing(web: Any, read_all_rows: Callable[[], Awaita
 
 TAGS = """
     a bdi body br button dd div dl dt footer form h1 h2 head header html img input label link main
-    meta nav option p picture section select source span table tbody td th thead time title tr
+    meta nav option p picture section select source span table tbody td th thead time title tr wbr
 """
 """Those that the templates have."""
 
