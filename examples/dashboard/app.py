@@ -21,14 +21,12 @@ from starlette.types import ASGIApp
 
 import bytes_squads
 from bytes_squads import (
-    SYSTEM_ID,
     BytesConfig,
     BytesOperations,
     BytesTransaction,
     EconomyStatistics,
     GuildOperations,
     InvalidInputError,
-    LedgerReport,
     SquadOperations,
     StorageError,
 )
@@ -150,6 +148,12 @@ def render_guild(template: str, active: str, config: BytesConfig, **values: Any)
     return answer
 
 
+def get_reports(request: Request) -> Reports:
+    """Return the reports of this process."""
+    reports: Reports = request.app.state.reports
+    return reports
+
+
 async def read_period(
     request: Request, guild_id: str, days: str, *, need: bool = False
 ) -> tuple[BytesConfig, Report[EconomyStatistics] | None, bool]:
@@ -165,8 +169,7 @@ async def read_period(
         zone = zone_of(config)
         first = datetime.now(zone).date() - timedelta(days=int(days) - 1)
         since = datetime.combine(first, time(), zone)
-    reports: Reports = request.app.state.reports
-    report, running = await reports.get(
+    report, running = await get_reports(request).get(
         ("statistics", config.guild_id, since),
         lambda: guilds.get_statistics(guild_id, since),
         need=need,
@@ -286,6 +289,7 @@ async def show_squads(guild_id: str) -> Response:
 
 
 async def show_ledger(
+    request: Request,
     guild_id: str,
     member: str = "",
     kind: str = "",
@@ -306,14 +310,20 @@ async def show_ledger(
         end = datetime.combine(last + timedelta(days=1), time(), zone)
         position = BytesTransaction(id=UUID(int=0), created_at=end.astimezone(UTC))
     user = filters["member"] or None
-    rows = await ops.get_transaction_history(
-        guild_id,
-        user,
-        PAGE_SIZE + 1,
-        position,
-        kind=kind or None,
-        since=datetime.combine(first, time(), zone) if first else None,
-    )
+    since_midnight = datetime.combine(first, time(), zone) if first else None
+
+    async def read() -> list[BytesTransaction]:
+        return await ops.get_transaction_history(
+            guild_id, user, PAGE_SIZE + 1, position, kind=kind or None, since=since_midnight
+        )
+
+    report, running = None, False
+    if kind and not user:  # no index has the kind: a rare one is looked for in the whole ledger
+        key = ("ledger", config.guild_id, kind, since, until, before)
+        report, running = await get_reports(request).get(key, read)
+        rows = report.value if report else []
+    else:
+        rows = await read()
     older = None
     if len(rows) > PAGE_SIZE:
         rows = rows[:PAGE_SIZE]
@@ -325,17 +335,16 @@ async def show_ledger(
             ops.get_rank(guild_id, user),
             squads.get_user_squad(guild_id, user),
         )
-    page = {"rows": rows, "filters": filters, "kinds": KINDS, "older": older, "system": SYSTEM_ID}
+    page = {"rows": rows, "filters": filters, "kinds": KINDS, "older": older, "report": report}
     person = {"balance": balance, "rank": rank, "squad": squad, "first_page": not before}
-    return render_guild("ledger.html", "ledger", config, **page, **person)
+    return render_guild("ledger.html", "ledger", config, running=running, **page, **person)
 
 
 async def show_books(request: Request, guild_id: str) -> Response:
     """Every balance recomputed from the ledger."""
     config = await ops.get_config(guild_id)
-    reports: Reports = request.app.state.reports
-    report: Report[LedgerReport] | None
-    report, running = await reports.get(("books", config.guild_id), lambda: ops.verify(guild_id))
+    key = ("books", config.guild_id)
+    report, running = await get_reports(request).get(key, lambda: ops.verify(guild_id))
     return render_guild("books.html", "books", config, report=report, running=running)
 
 

@@ -442,15 +442,17 @@ class Slow:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
         self.calls, self.may_end, self.error = 0, asyncio.Event(), None
         self._run = getattr(owner, name)
-        monkeypatch.setattr(owner, name, lambda *arguments: self._wait(arguments))
+        monkeypatch.setattr(
+            owner, name, lambda *arguments, **options: self._wait(arguments, options)
+        )
         monkeypatch.setattr(reports, "MAX_WAIT", 0.01)
 
-    async def _wait(self, arguments: tuple[Any, ...]) -> Any:
+    async def _wait(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         self.calls += 1
         await self.may_end.wait()
         if self.error:
             raise self.error
-        return await self._run(*arguments)
+        return await self._run(*arguments, **options)
 
 
 async def come_back(web: Any, path: str) -> Any:
@@ -465,6 +467,7 @@ async def come_back(web: Any, path: str) -> Any:
 SLOW_PAGES = {
     f"{BASE}/books": (BytesOperations, "verify", "Every balance agrees with the ledger."),
     f"{BASE}?days=90": (bytes_squads.GuildOperations, "get_statistics", "By kind"),
+    f"{BASE}/ledger?kind=daily": (BytesOperations, "get_transaction_history", '"kind">daily</td>'),
 }
 
 
