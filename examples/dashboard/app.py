@@ -276,15 +276,19 @@ async def show_leaderboard(guild_id: str, page: str = "1") -> Response:
     return render_guild("leaderboard.html", "leaderboard", config, pages=pages, **values)
 
 
-async def show_squads(guild_id: str) -> Response:
+async def show_squads(request: Request, guild_id: str) -> Response:
     """Active squads by the total of their members, then the inactive ones."""
-    config, standings, summaries = await asyncio.gather(
-        ops.get_config(guild_id),
-        squads.get_squad_leaderboard(guild_id, MAX_SQUADS),
-        squads.get_guild_squads(guild_id, active_only=False),
+    config = await ops.get_config(guild_id)
+    report, running = await get_reports(request).get(
+        ("squads", config.guild_id),
+        lambda: asyncio.gather(
+            squads.get_squad_leaderboard(guild_id, MAX_SQUADS),
+            squads.get_guild_squads(guild_id, active_only=False),
+        ),
     )
-    inactive = [summary for summary in summaries if not summary.squad.is_active]
-    page = {"standings": standings, "inactive": inactive[:MAX_SQUADS]}
+    standings, summaries = report.value if report else ([], [])
+    inactive = [summary for summary in summaries if not summary.squad.is_active][:MAX_SQUADS]
+    page = {"report": report, "running": running, "standings": standings, "inactive": inactive}
     return render_guild("squads.html", "squads", config, **page)
 
 

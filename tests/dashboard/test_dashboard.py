@@ -467,6 +467,7 @@ async def come_back(web: Any, path: str) -> Any:
 SLOW_PAGES = {
     f"{BASE}/books": (BytesOperations, "verify", "Every balance agrees with the ledger."),
     f"{BASE}?days=90": (bytes_squads.GuildOperations, "get_statistics", "By kind"),
+    f"{BASE}/squads": (bytes_squads.SquadOperations, "get_squad_leaderboard", "Inactive"),
     f"{BASE}/ledger?kind=daily": (BytesOperations, "get_transaction_history", '"kind">daily</td>'),
 }
 
