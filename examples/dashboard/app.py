@@ -1,4 +1,4 @@
-"""The dashboard's pages. Every one only reads: no request changes a row or makes a member known."""
+"""The dashboard's pages, all read-only: no request changes a row or creates a member."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ templates = jinja2.Environment(
 
 
 class BadRequestError(Exception):
-    """What a visitor gave cannot be understood; the text says why."""
+    """A visitor's input is invalid; the text says why."""
 
 
 # The app -------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def create_app(token: str | None = None, database_url: str | None = None) -> ASG
     """Return the dashboard.
 
     Args:
-        token: What a visitor has to show; None for that of ``DASHBOARD_TOKEN``.
+        token: The token for visitors; None for that of ``DASHBOARD_TOKEN``.
         database_url: None for that of ``DATABASE_URL``.
     """
     reports = Reports()
@@ -115,7 +115,7 @@ async def show_style() -> Response:
 
 
 async def show_start(guild: str = "") -> Response:
-    """Lead to a guild, or ask for one."""
+    """Redirect to a guild, or return a form for its id."""
     chosen = guild.strip() or os.environ.get("DASHBOARD_GUILD", "")
     if not chosen:
         return render("start.html")
@@ -123,11 +123,11 @@ async def show_start(guild: str = "") -> Response:
     return RedirectResponse(f"/guilds/{config.guild_id}", 303)
 
 
-# What pages have in common -------------------------------------------------------------------
+# Shared by several pages ---------------------------------------------------------------------
 
 
 def zone_of(config: BytesConfig) -> tzinfo:
-    """Return the guild's time zone; UTC if this machine does not know it."""
+    """Return the guild's time zone; UTC if this machine does not have it."""
     try:
         return ZoneInfo(config.timezone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -233,7 +233,7 @@ def format_position(row: BytesTransaction) -> str:
 
 
 async def show_overview(request: Request, guild_id: str, days: str = "30") -> Response:
-    """Circulation, members, and what was created and retired by kind."""
+    """Circulation, members, and bytes created and retired by kind."""
     config, report, running = await read_period(request, guild_id, days)
     page = {"report": report, "running": running, "days": days, "periods": PERIODS}
     return render_guild("overview.html", "overview", config, **page)
@@ -301,7 +301,7 @@ async def show_ledger(
     until: str = "",
     before: str = "",
 ) -> Response:
-    """Ledger rows, newest first, by member, kind and date; with a member, also who that is."""
+    """Ledger rows, newest first, by member, kind and date; with a member, also a summary."""
     filters = {"member": member.strip(), "kind": kind, "since": since, "until": until}
     if kind and kind not in KINDS:
         raise BadRequestError(f"“{kind}” is not a kind: {', '.join(KINDS)}.")

@@ -1,4 +1,4 @@
-"""The dashboard: what its pages show, whom they show it to, and that they change nothing."""
+"""The dashboard: pages, authentication, and that it changes nothing."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def client(app: Any = None, **options: Any) -> Any:
 
 @pytest.fixture
 async def web(db: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
-    """Return a client that has shown the token, of a guild that has lived.
+    """Return a client with the token, of a guild with rows of every kind.
 
     Pages wait for their reports.
     """
@@ -240,7 +240,7 @@ async def test_every_answer_has_the_headers(web: Any) -> None:
 async def test_a_defect_is_answered_with_500_and_the_headers(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And without a word about its cause."""
+    """The answer has no details."""
 
     async def fail(*_: object) -> None:
         raise RuntimeError("secret")
@@ -378,7 +378,7 @@ async def test_the_leaderboard_has_pages(web: Any) -> None:
     assert 'rel="next"' not in pages[1]
 
 
-async def test_the_squads_stand_in_order(web: Any) -> None:
+async def test_the_squads_are_in_order(web: Any) -> None:
     """Active ones first, by total; inactive ones in a table of their own."""
     names = Tags((await web.get(f"{BASE}/squads")).text).texts["bdi"]
 
@@ -411,7 +411,7 @@ async def test_the_ledger_filters_by_member_kind_and_date(web: Any) -> None:
     assert late == []
 
 
-async def test_a_members_ledger_says_who_that_is(web: Any) -> None:
+async def test_a_members_ledger_has_a_summary(web: Any) -> None:
     """Balance and squad of a known member; plain words about an unknown one."""
     known = (await web.get(f"{BASE}/ledger?member={ALICE}")).text
     unknown = (await web.get(f"{BASE}/ledger?member={UNKNOWN}")).text
@@ -421,7 +421,7 @@ async def test_a_members_ledger_says_who_that_is(web: Any) -> None:
 
 
 async def test_the_books_show_what_differs(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A balance that somebody changed by hand."""
+    """A balance that was changed by hand is listed."""
     monkeypatch.setattr(reports, "KEEP_SECONDS", 0)
     monkeypatch.setattr(reports, "KEEP_FACTOR", 0)
     good = (await web.get(f"{BASE}/books")).text
@@ -631,7 +631,7 @@ BAD = {
 
 @pytest.mark.parametrize(("path", "words"), BAD.items(), ids=range(len(BAD)))
 async def test_bad_input_is_answered_with_400(db: Database, path: str, words: str) -> None:
-    """In plain words, which quote it as text."""
+    """The answer quotes the input as text."""
     async with client() as visitor:
         await visitor.get(f"/?token={TOKEN}")
         answer = await visitor.get(path)
@@ -642,7 +642,7 @@ async def test_bad_input_is_answered_with_400(db: Database, path: str, words: st
 
 
 async def test_no_database_is_answered_with_503() -> None:
-    """On every page of a guild; without a word about its address."""
+    """Every page of a guild answers 503, without the address."""
     async with client() as visitor:
         await visitor.get(f"/?token={TOKEN}")
         answers = [await visitor.get(path) for path in PAGES if path.startswith(BASE)]
