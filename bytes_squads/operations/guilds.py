@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -149,17 +149,16 @@ class GuildOperations:
         # Entries may be inserted before the next query; their dates have to be among these.
         end = min(end, rules.add(max(last, now), timedelta(days=1)))
         periods = rules.date_periods(first, end, zone)
-        dates = list(dict.fromkeys(day for _, day in periods))
-        numbers = {day: number for number, day in enumerate(dates)}
-        rows = await run.fetch(
-            guilds.GET_STATISTICS,
-            guild,
-            first,
-            end,
-            [start for start, _ in periods],
-            [numbers[day] for _, day in periods],
+        stops = [*(start for start, _ in periods[1:]), end]
+        limits: dict[date, list[datetime]] = {}
+        for (start, day), stop in zip(periods, stops, strict=True):
+            limits.setdefault(day, []).extend((start, stop))
+        columns = zip(
+            *((at[0], at[1], at[-2], at[-1], number) for number, at in enumerate(limits.values())),
+            strict=True,
         )
-        return build_statistics(rows, dates)
+        rows = await run.fetch(guilds.GET_STATISTICS, guild, *map(list, columns))
+        return build_statistics(rows, list(limits))
 
     @operation
     async def export_member(

@@ -96,60 +96,66 @@ GET_LEDGER_PERIOD = Statement(f"""
 $1 guild, $2 from, $3 until.
 """
 
-_ENTRIES = """
-        SELECT ($5::int[])[width_bucket(created_at, $4::timestamptz[])] AS day,
-            giver_id, receiver_id, kind, amount
-        FROM bytes_transactions
-        WHERE guild_id = $1::text
-          AND created_at >= $2::timestamptz AND created_at < $3::timestamptz"""
+# Each date is read, and its members are counted, separately: in memory, through the index.
+_EACH_DATE = """unnest(
+        $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::int[]
+    ) AS date (start, gap_start, gap_stop, stop, day) CROSS JOIN LATERAL """
 
-# Each date's entries through the index.
-_ENTRIES_ON_SQLITE = """
-        SELECT day, giver_id, receiver_id, kind, amount
-        FROM (
-            SELECT json_extract(value, '$[0]') AS start, json_extract(value, '$[1]') AS day,
-                lead(json_extract(value, '$[0]'), 1, $3) OVER (ORDER BY key) AS stop
-            FROM json_each($4)
-        ) AS period
-        CROSS JOIN bytes_transactions AS entry
-        WHERE entry.guild_id = $1
-          AND entry.created_at >= period.start AND entry.created_at < period.stop"""
-
-_FROM_PRESENT_MEMBERS = "FROM bytes_balances WHERE guild_id = $1::text AND left_at IS NULL"
+_DATES_ON_SQLITE = """(
+            SELECT json_extract(value, '$[0]') AS start, json_extract(value, '$[1]') AS gap_start,
+                json_extract(value, '$[2]') AS gap_stop, json_extract(value, '$[3]') AS stop,
+                json_extract(value, '$[4]') AS day
+            FROM json_each($2)
+        ) AS date CROSS JOIN bytes_transactions AS entry"""
 
 GET_STATISTICS = Statement(
     f"""
-    SELECT 'entries' AS part, day, kind, giver_id = 'SYSTEM' AS from_system,
-        receiver_id = 'SYSTEM' AS to_system, count(*) AS count, {sum_halves("amount")}
-    FROM ({_ENTRIES}) AS entries
-    GROUP BY day, kind, giver_id = 'SYSTEM', receiver_id = 'SYSTEM'
+    WITH members AS MATERIALIZED (
+        SELECT left_at IS NULL AS is_here, count(*) AS count, {sum_halves("balance")}
+        FROM bytes_balances WHERE guild_id = $1::text
+        GROUP BY left_at IS NULL
+    )
+    SELECT found.* FROM {_EACH_DATE}(
+        WITH movement AS MATERIALIZED (
+            SELECT date.day, giver_id, receiver_id, kind, amount
+            FROM bytes_transactions AS entry
+            WHERE entry.guild_id = $1::text
+              AND entry.created_at >= date.start AND entry.created_at < date.stop
+              AND NOT (entry.created_at >= date.gap_start AND entry.created_at < date.gap_stop)
+        )
+        SELECT 'entries' AS part, day, kind, giver_id = 'SYSTEM' AS from_system,
+            receiver_id = 'SYSTEM' AS to_system, count(*) AS count, {sum_halves("amount")}
+        FROM movement
+        GROUP BY day, kind, giver_id = 'SYSTEM', receiver_id = 'SYSTEM'
+        UNION ALL
+        SELECT 'active members', day, NULL::text, NULL::boolean, NULL::boolean, count(*),
+            NULL::bigint, NULL::bigint
+        FROM (
+            SELECT day, giver_id AS user_id FROM movement WHERE giver_id <> 'SYSTEM'
+            UNION
+            SELECT day, receiver_id FROM movement WHERE receiver_id <> 'SYSTEM'
+        ) AS active
+        GROUP BY day
+    ) AS found
     UNION ALL
-    SELECT 'active members', day, NULL::text, NULL::boolean, NULL::boolean, count(*),
-        NULL::bigint, NULL::bigint
-    FROM (
-        SELECT day, giver_id AS user_id FROM ({_ENTRIES}) AS given WHERE giver_id <> 'SYSTEM'
-        UNION
-        SELECT day, receiver_id FROM ({_ENTRIES}) AS received WHERE receiver_id <> 'SYSTEM'
-    ) AS active
-    GROUP BY day
-    UNION ALL
-    SELECT CASE WHEN left_at IS NULL THEN 'members' ELSE 'members who left' END,
-        NULL::int, NULL::text, NULL::boolean, NULL::boolean, count(*), {sum_halves("balance")}
-    FROM bytes_balances WHERE guild_id = $1::text
-    GROUP BY 1
+    SELECT CASE WHEN is_here THEN 'members' ELSE 'members who left' END, NULL::int, NULL::text,
+        NULL::boolean, NULL::boolean, count, high, low
+    FROM members
     UNION ALL
     SELECT 'richest tenth', NULL::int, NULL::text, NULL::boolean, NULL::boolean, count(*),
         {sum_halves("balance")}
     FROM (
-        SELECT balance {_FROM_PRESENT_MEMBERS}
-        ORDER BY balance DESC, user_id LIMIT (SELECT (count(*) + 9) / 10 {_FROM_PRESENT_MEMBERS})
+        SELECT balance FROM bytes_balances WHERE guild_id = $1::text AND left_at IS NULL
+        ORDER BY balance DESC, user_id
+        LIMIT (SELECT (coalesce(max(count), 0) + 9) / 10 FROM members WHERE is_here)
     ) AS richest
     """,
-    {_ENTRIES: _ENTRIES_ON_SQLITE},
+    {_EACH_DATE: "", "bytes_transactions AS entry": _DATES_ON_SQLITE},
 )
 """Count and add up a guild's balances and the entries of a period, in one snapshot.
 
 A row has a ``part`` of it, see `operations.statistics`; the sums have an upper and a lower half.
-$1 guild, $2 from, $3 until, $4 the instants at which dates begin, the first of them $2, $5 the
-number of each date.
+$1 guild, $2 the first instant of each date, $3 and $4 where another date is between, as if clocks
+went back over midnight, $5 the instant after the date, $6 its number. Without such a gap, $4 is
+before $3.
 """
