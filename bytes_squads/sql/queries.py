@@ -28,6 +28,7 @@ LEADERBOARD = Statement("""
 ``left_at IS NULL`` is the predicate of the leaderboard's index, which the planner needs to use it.
 """
 
+# The sub-query returns the best first; the outer one looks up who left until it has enough.
 EARNINGS_LEADERBOARD = Statement(f"""
     SELECT earned.* FROM (
         SELECT entry.receiver_id AS user_id, {sum_halves("entry.amount")}
@@ -40,6 +41,7 @@ EARNINGS_LEADERBOARD = Statement(f"""
               WHERE reversal.guild_id = $1::text AND reversal.reverses_id = entry.id
           )
         GROUP BY entry.receiver_id
+        ORDER BY high DESC, low DESC, user_id
     ) AS earned
     WHERE (
         SELECT member.left_at IS NULL FROM bytes_balances AS member

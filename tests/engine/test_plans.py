@@ -83,11 +83,11 @@ READS: dict[str, tuple[Statement, tuple[Any, ...], int]] = {
         (GUILD, 5, *SEEN, BEGAN, None, ALICE),
         5 + 5,
     ),
-    # Three entries each millisecond, and the members who received them.
+    # Three entries each millisecond, and the ten members who received most.
     "earnings in a period": (
         queries.EARNINGS_LEADERBOARD,
         (GUILD, *PERIOD, 10),
-        30 + 30,
+        30 + 10,
     ),
     "an entry": (postings.GET_ENTRY, (GUILD, UUID(int=int(GUILD) << 64)), 1),
     "the balance to be set": (set_balances.GET_EXPECTED_BALANCE, (GUILD, ALICE), 1),
