@@ -465,12 +465,15 @@ class ReferenceModel:
     def erase_member(self, user: str, drawn: str) -> str:
         """Erase a member, with the pseudonym that the package drew."""
         moments = {moment_of(row) for row in self.ledger if user in parties_of(row)}
-        keyed = {row["idempotency_key"]: moment_of(row) for row in self.ledger}
+        keyed = {row["idempotency_key"]: row for row in self.ledger}
         changed = {row["id"]: erase(row, user, drawn) for row in self.ledger}
         self.ledger = list(changed.values())
         for key, (order, answer) in list(self.answers.items()):
-            bulk = order[0] == "grant_many" and keyed.get(key) in moments
-            new = ("erased",) if bulk or user in order else order
+            row = keyed[key]
+            bulk = order[0] == "grant_many" and moment_of(row) in moments
+            # The reason is part of each request, and emptied.
+            emptied = row["reason"] is not None and user in parties_of(row)
+            new = ("erased",) if bulk or emptied or user in order else order
             is_row = isinstance(answer, dict) and "id" in answer
             self.answers[key] = new, changed[answer["id"]] if is_row else answer
         if user in self.members:
