@@ -137,7 +137,7 @@ class InvalidSnowflakeError(_InvalidValueError):
 
 
 class InvalidAmountError(_InvalidValueError):
-    """The amount is not an int from 1 to 2⁶³−1 whole bytes.
+    """The amount is not an int from 1, or of a balance from 0, to 2⁶³−1 whole bytes.
 
     Attributes:
         value: The invalid value.
@@ -147,7 +147,10 @@ class InvalidAmountError(_InvalidValueError):
 
     def __str__(self) -> str:
         shown = _abbreviate(self.value)
-        return f"{shown} is not an amount of bytes (a whole number from 1 to 2⁶³−1)"
+        return (
+            f"{shown} is not an amount of bytes"
+            " (a whole number from 1 to 2⁶³−1; only a balance may be 0)"
+        )
 
 
 class InvalidTextError(_InvalidValueError):
