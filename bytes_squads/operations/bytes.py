@@ -458,9 +458,9 @@ class BytesOperations:
     ) -> int:
         """Set the balance of every member, by a grant or a charge each, all or nothing.
 
-        That includes members who left. Totals do not shrink; streaks and seats stay. Costs
-        O(members) in the database, in one statement; a concurrent transfer is before it or after
-        it.
+        That includes members who left, and the pseudonyms of erased members, who are granted a
+        balance above 0 as well. Totals do not shrink; streaks and seats stay. Costs O(members) in
+        the database, in one statement; a concurrent transfer is before it or after it.
 
         Args:
             guild_id: The guild.

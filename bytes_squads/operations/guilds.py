@@ -203,9 +203,9 @@ class GuildOperations:
         was part of. Ids, amounts, kinds and times of rows do not change, nor do the sums of others.
 
         Idempotency keys stay, so that a repeated request from before moves nothing, but raises
-        `IdempotencyConflictError`. A concurrent operation on the member is before the erasure, or
-        after it; then the person is a new member, with a starting balance. A concurrent order of an
-        erased moderator may keep the id.
+        `IdempotencyConflictError` if part of it was erased. A concurrent operation on the member is
+        before the erasure, or after it; then the person is a new member, with a starting balance. A
+        concurrent order of an erased moderator may keep the id.
 
         Costs O(rows of the guild's ledger), in the database.
 
