@@ -25,6 +25,7 @@ from bytes_squads import (
     BytesBalance,
     BytesOperations,
     BytesTransaction,
+    GuildOperations,
     IdempotencyConflictError,
     InsufficientBalanceError,
     NotReversibleError,
@@ -33,6 +34,7 @@ from bytes_squads import (
     TransactionNotFoundError,
     in_transaction,
 )
+from bytes_squads.operations import ledger
 
 Act = Callable[[], Awaitable[Any]]
 
@@ -334,3 +336,30 @@ async def test_reverse_transaction_waits_for_a_member_who_is_renamed(
     await assert_ledger_consistent()
     assert reversal.receiver_id == "7"
     assert await balance_and_totals(ids, "7") == (100, 100, 0)
+
+
+async def test_reverse_transaction_spares_a_new_member_with_the_id_of_an_erased_one(
+    bytes_ops: BytesOperations,
+    guild_ops: GuildOperations,
+    make_member: MakeMember,
+    ids: Ids,
+    assert_ledger_consistent: Check,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The row was read before the erasure: the bytes go back to its giver, under the pseudonym."""
+    await make_member(ids.alice, 100)
+    row = await bytes_ops.create_transaction(make_transfer(amount=30))
+    pseudonyms = []
+    post = ledger.post
+
+    async def post_late(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        pseudonyms.append(await guild_ops.erase_member(ids.guild, ids.alice))
+        await bytes_ops.get_balance(ids.guild, ids.alice)
+        return await post(*arguments)
+
+    monkeypatch.setattr(ledger, "post", post_late)
+    reversal = await bytes_ops.reverse_transaction(ids.guild, row.id)
+    await assert_ledger_consistent()
+    assert [reversal.receiver_id] == pseudonyms
+    assert await balance_and_totals(ids, ids.alice) == (100, 100, 0)
