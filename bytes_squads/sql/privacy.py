@@ -191,9 +191,15 @@ $4 clock, $5 wall time."""
 
 ERASE_MEMBERSHIP = Statement("""
     UPDATE squad_memberships SET user_id = $3::text
-    WHERE guild_id = $1::text AND user_id = $2::text RETURNING id
+    WHERE guild_id = $1::text AND user_id = $2::text AND NOT EXISTS (
+        SELECT 1 FROM bytes_balances WHERE guild_id = $1::text AND user_id = $2::text
+    )
+    RETURNING id
 """)
-"""Replace the id in a member's membership; no row without one. $1 guild, $2 user, $3 pseudonym."""
+"""Replace the id in a member's membership after `ERASE_MEMBER`; no row without one.
+
+A member who has the id now came meanwhile, and keeps the seat. $1 guild, $2 user, $3 pseudonym.
+"""
 
 FIND_ERASURE = Statement("""
     SELECT 1 FROM bytes_balances WHERE guild_id = $1::text AND user_id = $2::text

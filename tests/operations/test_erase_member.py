@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import io
 import json
 from typing import Any
@@ -27,6 +28,7 @@ from bytes_squads.archive.exporter import export_guild
 from bytes_squads.archive.importer import import_guild
 from bytes_squads.domain import ids as domain_ids
 from bytes_squads.domain import validation
+from bytes_squads.operations import guilds
 from bytes_squads.sql import privacy
 
 MODERATOR = "300000000000000009"
@@ -251,6 +253,32 @@ async def test_erase_member_of_an_unknown_member_changes_nothing(
     before = await read_all_rows()
     assert validation.snowflake(await guild_ops.erase_member(GUILD, user))
     assert await read_all_rows() == before
+
+
+@pytest.mark.postgres
+async def test_erase_member_of_an_unknown_member_spares_one_who_comes_meanwhile(
+    guild_ops: GuildOperations,
+    squad_ops: SquadOperations,
+    test_data: TestData,
+    assert_ledger_consistent: Check,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A member who joins a squad after the look-up is not erased in part."""
+    outside = contextvars.copy_context()
+    execute = guilds.execute_in_block
+
+    async def execute_late(db: Any, statement: Any, *parameters: Any, **options: Any) -> Any:
+        if statement is privacy.REMOVE_DIGESTS:
+            joining = squad_ops.join_squad(GUILD, 999, test_data.red.id)
+            await asyncio.create_task(joining, context=outside)
+        return await execute(db, statement, *parameters, **options)
+
+    monkeypatch.setattr(guilds, "execute_in_block", execute_late)
+    pseudonym = await guild_ops.erase_member(GUILD, 999)
+    await assert_ledger_consistent()
+    assert await SquadMembership.filter(user_id="999").exists()
+    assert await BytesBalance.filter(user_id="999", left_at=None).exists()
+    assert not await BytesTransaction.filter(giver_id=pseudonym).exists()
 
 
 @pytest.mark.usefixtures("busy_guild")
