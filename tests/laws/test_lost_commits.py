@@ -308,18 +308,19 @@ async def test_delete_guild_of_squads_only_has_an_unknown_outcome(world: World) 
     assert outcome == UNKNOWN
 
 
-async def test_erase_member_is_not_repeated_over_a_new_member(world: World) -> None:
-    """A new member after the lost answer stays, and the pseudonym is returned."""
+@pytest.mark.parametrize("new", [ALICE, NEW])
+async def test_erase_member_is_not_repeated_over_a_new_member(world: World, new: int) -> None:
+    """A member who comes back after the lost answer stays; the pseudonym is the stored one."""
     answers = []
     outcome = await lose_answer(
         world,
         lambda member: guild_ops.erase_member(GUILD, member),
         lambda w: note(answers, guild_ops.erase_member(GUILD, ALICE)),
-        lambda w: bytes_ops.grant(GUILD, ALICE, 7),
+        lambda w: bytes_ops.grant(GUILD, new, 7),
     )
     balances = dict(await world.direct.fetch("SELECT user_id, balance FROM bytes_balances"))
-    assert balances[str(ALICE)] == 107
-    assert [balances[answer] for answer in answers] == [0]
+    assert balances[str(new)] == 107
+    assert [balances.get(answer) for answer in answers] == [0]
     assert outcome == DONE
 
 
