@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from helpers.assertions import Check, ReadRows
 
 import bytes_squads
 from bytes_squads import (
+    BytesBalance,
     BytesConfigUpdate,
     BytesOperations,
     GuildOperations,
@@ -189,3 +191,19 @@ async def test_delete_guild_of_squads_only(
     await squad_ops.create_squad(SquadCreate(guild_id=GUILD, role_id=1, name="Red"))
     await guild_ops.delete_guild(GUILD)
     assert not any((await read_all_rows()).values())
+
+
+@pytest.mark.postgres
+async def test_delete_guild_locks_members_before_their_ledger_rows(
+    guild_ops: GuildOperations, bytes_ops: BytesOperations
+) -> None:
+    """A block that holds a member can still rewrite the member's rows: no deadlock."""
+    await bytes_ops.grant(GUILD, ALICE, 5)
+    outside = contextvars.copy_context()
+    async with bytes_squads.in_transaction():
+        await bytes_ops.charge(GUILD, ALICE, 1)
+        deletion = asyncio.create_task(guild_ops.delete_guild(GUILD), context=outside)
+        await asyncio.sleep(1.5)  # it looks for a deadlock once, after a second
+        await guild_ops.erase_member(GUILD, ALICE)
+    await deletion
+    assert not await BytesBalance.filter(guild_id=GUILD).exists()

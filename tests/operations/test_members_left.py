@@ -6,7 +6,17 @@ import asyncio
 from typing import Any
 
 import pytest
-from helpers import ALICE, BOB, GUILD, OTHER_GUILD, Clock, MakeMember, MakeSquad, make_transfer
+from helpers import (
+    ALICE,
+    BOB,
+    GUILD,
+    OTHER_GUILD,
+    Clock,
+    MakeMember,
+    MakeSquad,
+    TestData,
+    make_transfer,
+)
 from helpers.assertions import Check, ReadRows
 
 from bytes_squads import (
@@ -18,6 +28,7 @@ from bytes_squads import (
     SquadOperations,
     in_transaction,
 )
+from bytes_squads.operations import ledger
 
 
 async def left_at(user: str = ALICE, guild: str = GUILD) -> Any:
@@ -191,3 +202,25 @@ async def test_set_member_left_in_a_block_is_undone_with_it(
             assert (await left_at() is not None) is left
             raise ZeroDivisionError
     assert before == await read_all_rows()
+
+
+async def test_set_member_left_gives_up_a_seat_that_is_taken_meanwhile(
+    guild_ops: GuildOperations,
+    squad_ops: SquadOperations,
+    test_data: TestData,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A member who joins a squad after the look for a seat is marked without that seat."""
+    await SquadMembership.filter(user_id=BOB).delete()
+    post = ledger.post
+
+    async def post_early(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        verdict = await post(*arguments)
+        await squad_ops.join_squad(GUILD, BOB, test_data.red.id)
+        return verdict
+
+    monkeypatch.setattr(ledger, "post", post_early)
+    assert await guild_ops.set_member_left(GUILD, BOB)
+    assert await left_at(BOB) is not None
+    assert not await SquadMembership.filter(user_id=BOB).exists()
