@@ -30,6 +30,8 @@ POST_REVERSAL = PostingStatement(
     locks=lock_members(),
     source=f"{ONE_ROW} LEFT JOIN {_ORIGINAL} ON true LEFT JOIN {_REVERSAL} ON true {PARTIES}",
     repeated=KEY_IS_USED,
+    # If the row was reversed since the snapshot, the members have changed, and their totals may be
+    # too small. A distributed database updates them before the index of reversals is asked.
     cases=f"""
         WHEN original.id IS NULL THEN 'outdated'
         WHEN original.kind IN ('starting', 'reversal') OR original.amount = 0
@@ -37,7 +39,8 @@ POST_REVERSAL = PostingStatement(
         WHEN reversal.id IS NOT NULL THEN 'already_reversed'
         WHEN giver.id IS NULL AND $3::text <> 'SYSTEM'
             OR receiver.id IS NULL AND $5::text <> 'SYSTEM' THEN 'outdated'
-        {insufficient_balance_case("original.amount")}""",
+        {insufficient_balance_case("original.amount")}
+        WHEN {MEMBERS_CHANGED} THEN 'stale'""",
     amount="original.amount",
     reason="$13::text",
     details="NULL::text",

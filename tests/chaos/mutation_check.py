@@ -224,6 +224,13 @@ MUTATIONS = (
         "tests/operations/test_reversals.py",
     ),
     Mutation(
+        "A reversal of a row that was reversed since the snapshot is judged again",
+        "bytes_squads/sql/reversals.py",
+        "        WHEN {MEMBERS_CHANGED} THEN 'stale'",
+        "",
+        "tests/engine/test_split_postings.py",
+    ),
+    Mutation(
         "A starting balance and a reversal are not reversed",
         "bytes_squads/sql/reversals.py",
         "WHEN original.kind IN ('starting', 'reversal') OR",

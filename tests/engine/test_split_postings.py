@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 from helpers import ALICE, BOB, CAROL, GUILD, Database, MakeMember, MakeSquad, make_transfer
+from helpers.assertions import Check
 
 from bytes_squads import (
     BytesOperations,
@@ -47,7 +49,7 @@ async def test_split_posting_does_what_one_statement_does(
     squad_ops: SquadOperations,
     make_member: MakeMember,
     make_squad: MakeSquad,
-    assert_ledger_consistent: Callable[[], Awaitable[None]],
+    assert_ledger_consistent: Check,
 ) -> None:
     """Every act moves the bytes and writes one row for each member."""
     await make_member(ALICE, 200)
@@ -87,3 +89,18 @@ async def test_split_posting_does_what_one_statement_does(
     assert (await bytes_ops.get_balance(GUILD, CAROL)).balance == 100 + 2
     assert await SquadMembership.all().count() == 0
     assert len({id(statement) for statement in split}) == 9
+
+
+async def test_split_reversal_twenty_at_once_reverses_once(
+    split: list[Any], bytes_ops: BytesOperations, make_member: MakeMember
+) -> None:
+    """The others are told that the row is reversed, although a total would become negative."""
+    await make_member(ALICE, 100)
+    await make_member(BOB, 100)
+    row = await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 30))
+    answers = await asyncio.gather(
+        *(bytes_ops.reverse_transaction(GUILD, row.id) for _ in range(20)), return_exceptions=True
+    )
+    counted = Counter(type(answer).__name__ for answer in answers)
+
+    assert counted == {"BytesTransaction": 1, "AlreadyReversedError": 19}
