@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .statement import Statement
+from typing import Any
+
+from .statement import Fetch, Rows, Statement
 
 # Export -------------------------------------------------------------------------------------------
 
@@ -140,17 +142,17 @@ _IS_RECEIVER = "($5::boolean AND receiver_id = $2::text)"
 
 _ERASED = f"""
     id, guild_id,
-    CASE WHEN {_IS_GIVER} THEN $3::text ELSE giver_id END,
-    CASE WHEN {_IS_GIVER} THEN '' ELSE giver_username END,
-    CASE WHEN {_IS_RECEIVER} THEN $3::text ELSE receiver_id END,
-    CASE WHEN {_IS_RECEIVER} THEN '' ELSE receiver_username END,
+    CASE WHEN {_IS_GIVER} THEN $3::text ELSE giver_id END AS giver_id,
+    CASE WHEN {_IS_GIVER} THEN '' ELSE giver_username END AS giver_username,
+    CASE WHEN {_IS_RECEIVER} THEN $3::text ELSE receiver_id END AS receiver_id,
+    CASE WHEN {_IS_RECEIVER} THEN '' ELSE receiver_username END AS receiver_username,
     amount,
     CASE WHEN {_IS_GIVER} OR {_IS_RECEIVER} THEN NULL
-        ELSE replace(reason, $4::text, $3::text) END,
+        ELSE replace(reason, $4::text, $3::text) END AS reason,
     created_at, kind,
-    CASE WHEN actor_id = $2::text THEN $3::text ELSE actor_id END,
-    replace(idempotency_key, $4::text, $3::text),
-    replace(details::text, $4::text, $3::text)::jsonb,
+    CASE WHEN actor_id = $2::text THEN $3::text ELSE actor_id END AS actor_id,
+    replace(idempotency_key, $4::text, $3::text) AS idempotency_key,
+    replace(details::text, $4::text, $3::text)::jsonb AS details,
     reverses_id"""
 
 _CONTAINS_ID = f"""
@@ -160,6 +162,33 @@ _CONTAINS_ID = f"""
         OR idempotency_key <> replace(idempotency_key, $4::text, $3::text)
         OR details::text <> replace(details::text, $4::text, $3::text)
     )"""
+
+_DELETE_ENTRIES = f"DELETE FROM bytes_transactions WHERE {_CONTAINS_ID} RETURNING {_ERASED}"
+
+_ROWS_AT_ONCE = 500
+"""Rows of one INSERT on a distributed database; each has 14 of 32,767 parameters."""
+
+
+def _insert_entries(count: int) -> str:
+    """Return the INSERT of some entries; the values of `ENTRY_COLUMNS` follow one another."""
+    columns = ENTRY_COLUMNS.count(",") + 1
+    rows = (
+        ", ".join(f"${row * columns + column}" for column in range(1, columns + 1))
+        for row in range(count)
+    )
+    values = ", ".join(f"({row})" for row in rows)
+    return f"INSERT INTO bytes_transactions ({ENTRY_COLUMNS}) VALUES {values}"
+
+
+async def _erase_entries_split(fetch: Fetch, *parameters: Any) -> Rows:
+    """Erase entries on a distributed database: it sends VALUES to one node, but not other rows."""
+    columns = ENTRY_COLUMNS.split(", ")
+    erased = await fetch(_DELETE_ENTRIES, *parameters)
+    for start in range(0, len(erased), _ROWS_AT_ONCE):
+        some = erased[start : start + _ROWS_AT_ONCE]
+        await fetch(_insert_entries(len(some)), *(row[name] for row in some for name in columns))
+    return []
+
 
 ERASE_ENTRIES = Statement(
     f"""
@@ -171,6 +200,7 @@ ERASE_ENTRIES = Statement(
     INSERT OR REPLACE INTO bytes_transactions ({ENTRY_COLUMNS})
     SELECT {_ERASED} FROM bytes_transactions WHERE {_CONTAINS_ID}""",
     ),
+    distributed=_erase_entries_split,
 )
 """Replace a member's id in the ledger; remove the member's names and reasons.
 

@@ -10,7 +10,7 @@ from .postings import (
     EACH_LOCKED_MEMBER,
     ENTRY_COLUMNS,
 )
-from .statement import PostingStatement
+from .statement import Insert, PostingStatement
 
 _LOCKED = f"""
     locked AS MATERIALIZED (
@@ -36,10 +36,21 @@ _ENTRY_ID = f"""
                 || substr({_HEX_NUMBER}, 4, 4) || substr($3::uuid::text, 29, 8)
             )::uuid END"""
 
+_VALUES = f"""{_ENTRY_ID}, {{guild}},
+            CASE WHEN difference > 0 THEN 'SYSTEM' ELSE entry.user_id END,
+            CASE WHEN difference > 0 THEN 'SYSTEM' ELSE '' END,
+            CASE WHEN difference > 0 THEN entry.user_id ELSE 'SYSTEM' END,
+            CASE WHEN difference > 0 THEN '' ELSE 'SYSTEM' END,
+            $6::timestamptz, CASE WHEN difference > 0 THEN 'grant' ELSE 'charge' END, $7::text,
+            CASE WHEN number = 1 THEN $8::text END, abs(difference), verdict.reason,
+            CASE WHEN number = 1 THEN verdict.details::jsonb END, NULL::uuid"""
+
+_CHANGING = "FROM locked WHERE balance <> target"
+
 POST_RESET = PostingStatement(
     locks=_LOCKED,
     source=f"""(
-        SELECT count(*) AS members_changed FROM locked WHERE balance <> target
+        SELECT count(*) AS members_changed {_CHANGING}
     ) AS found LEFT JOIN (
         SELECT target - balance AS amount, total_received FROM locked
         WHERE target > balance AND total_received > {MAX_BYTES} - (target - balance)
@@ -63,22 +74,6 @@ POST_RESET = PostingStatement(
         "members_changed": "members_changed",
     },
     changes={
-        # The entries first: SQLite reads the old balances from the members' rows.
-        "entries_inserted": f"""
-        INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
-        SELECT {_ENTRY_ID}, $1::text,
-            CASE WHEN target > balance THEN 'SYSTEM' ELSE user_id END,
-            CASE WHEN target > balance THEN 'SYSTEM' ELSE '' END,
-            CASE WHEN target > balance THEN user_id ELSE 'SYSTEM' END,
-            CASE WHEN target > balance THEN '' ELSE 'SYSTEM' END,
-            $6::timestamptz, CASE WHEN target > balance THEN 'grant' ELSE 'charge' END, $7::text,
-            CASE WHEN number = 1 THEN $8::text END, abs(target - balance), verdict.reason,
-            CASE WHEN number = 1 THEN verdict.details::jsonb END, NULL::uuid
-        FROM verdict CROSS JOIN (
-            SELECT user_id, balance, target, row_number() OVER (ORDER BY user_id) AS number
-            FROM locked WHERE balance <> target
-        ) AS entry
-        WHERE verdict.outcome = 'done'""",
         "balances_updated": f"""
         UPDATE bytes_balances AS member SET
             balance = locked.target,
@@ -92,6 +87,30 @@ POST_RESET = PostingStatement(
         FROM locked, verdict
         WHERE {EACH_LOCKED_MEMBER}
           AND locked.balance <> locked.target AND verdict.outcome = 'done'""",
+    },
+    inserts={
+        "entries_inserted": Insert(
+            f"bytes_transactions ({ENTRY_COLUMNS})",
+            _VALUES.format(guild="$1::text"),
+            source=f""" CROSS JOIN (
+            SELECT user_id, target - balance AS difference,
+                row_number() OVER (ORDER BY user_id) AS number
+            {_CHANGING}
+        ) AS entry""",
+            distributed=f"""
+                INSERT INTO bytes_transactions ({ENTRY_COLUMNS})
+                SELECT {_VALUES.format(guild="member.guild_id")}
+                FROM bytes_balances AS member
+                JOIN unnest(verdict.changed_users::text[], verdict.differences::bigint[])
+                    WITH ORDINALITY AS entry(user_id, difference, number)
+                    ON entry.user_id = member.user_id
+                WHERE member.guild_id = $1::text""",
+            # The members' rows are updated before.
+            reads={
+                "changed_users": f"(SELECT array_agg(user_id ORDER BY user_id) {_CHANGING})",
+                "differences": f"(SELECT array_agg(target - balance ORDER BY user_id) {_CHANGING})",
+            },
+        )
     },
     changed=ANY_MEMBER_CHANGED,
     distributed_pieces=DISTRIBUTED_PIECES,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -90,6 +90,7 @@ class Insert:
         returning: The RETURNING clause, whose columns are added to the result.
         distributed: The statement for a distributed PostgreSQL if it has a source, which there has
             to be a table that is distributed.
+        reads: Further columns of the distributed verdict, which ``distributed`` reads.
     """
 
     into: str
@@ -97,6 +98,7 @@ class Insert:
     source: str = ""
     returning: str = ""
     distributed: str = ""
+    reads: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def after_verdict(self) -> str:
@@ -112,10 +114,12 @@ class Insert:
         Args:
             parameters: The parameter that replaces each column of the verdict.
         """
-        values = self.values
+        text = (
+            self.distributed or f"INSERT INTO {self.into} VALUES ({self.values}) {self.returning}"
+        )
         for column, parameter in parameters.items():
-            values = values.replace(f"verdict.{column}", parameter)
-        return self.distributed or f"INSERT INTO {self.into} VALUES ({values}) {self.returning}"
+            text = text.replace(f"verdict.{column}", parameter)
+        return text
 
 
 def row_changed(locked: str, table: str, guild: str = "$2::text") -> str:
@@ -144,9 +148,10 @@ class PostingStatement:
     snapshot.
 
     PostgreSQL executes all parts as one statement. SQLite has no data-modifying CTEs: it executes
-    the parts one after another, the later ones with a verdict of constants. A distributed
-    PostgreSQL executes verdict and changes as one statement and each insert as another; an INSERT
-    in a CTE would not be sent to one node as a whole.
+    the parts one after another, the later ones with a verdict of constants, and the inserts before
+    the changes, so that they read the rows as they were. A distributed PostgreSQL executes verdict
+    and changes as one statement and each insert as another; an INSERT in a CTE would not be sent to
+    one node as a whole.
 
     Each table or CTE of the verdict is read once, as a row of ``source``: PostgreSQL would plan a
     scalar sub-query again for each place that mentions its column.
@@ -160,8 +165,7 @@ class PostingStatement:
         reason: The reason.
         details: The details, as JSON text.
         numbers: Further columns of the result, by name.
-        changes: The UPDATE and DELETE statements, by CTE name, in the order of SQLite. An INSERT
-            may be among them, which a distributed PostgreSQL executes more slowly.
+        changes: The UPDATE and DELETE statements, by CTE name, in the order of SQLite.
         inserts: The INSERT statements, by CTE name.
         changed: The condition that a locked row is newer than the snapshot.
         reverses_id: The ledger row that the posting takes back.
@@ -211,7 +215,10 @@ class PostingStatement:
             END AS outcome, {", ".join(columns)}{answer}
             FROM verdict"""
 
-        without_inserts = select(answer)
+        reads = {name: text for insert in inserts.values() for name, text in insert.reads.items()}
+        without_inserts = select(
+            answer + "".join(f", {text} AS {name}" for name, text in reads.items())
+        )
         for piece, replacement in distributed_pieces.items():
             without_inserts = without_inserts.replace(piece, replacement)
         for name, insert in inserts.items():
@@ -221,11 +228,11 @@ class PostingStatement:
                 answer += f", (SELECT {column} FROM {name}) AS {column}"
         self.postgres = select(answer)
         count = max(map(int, _PARAMETER.findall(self.postgres)))
+        casts = [f"::{type_name}" for type_name in self._COMPUTED_TYPES] + [""] * len(reads)
+        self._columns_read = (*self.COMPUTED, *reads)
         computed = {
-            column: f"${count + number}::{type_name}"
-            for number, (column, type_name) in enumerate(
-                zip(self.COMPUTED, self._COMPUTED_TYPES, strict=True), 1
-            )
+            column: f"${count + number}{cast}"
+            for number, (column, cast) in enumerate(zip(self._columns_read, casts, strict=True), 1)
         }
         self.split = tuple(
             _renumber(text)
@@ -238,7 +245,7 @@ class PostingStatement:
             to_sqlite(
                 f"WITH {locks}, verdict AS (SELECT 'done' AS outcome, {constants}) {text}", pieces
             )
-            for text in writes.values()
+            for text in (*(insert.after_verdict for insert in inserts.values()), *changes.values())
         )
 
     async def distributed(self, fetch: Fetch, *parameters: Any) -> Rows:
@@ -251,7 +258,7 @@ class PostingStatement:
         (judge, numbers), *inserts = self.split
         verdict = dict((await fetch(judge, *(parameters[number - 1] for number in numbers)))[0])
         if verdict["outcome"] == "done":
-            values = (*parameters, *(verdict[name] for name in self.COMPUTED))
+            values = (*parameters, *(verdict[name] for name in self._columns_read))
             for insert, numbers in inserts:
                 for row in await fetch(insert, *(values[number - 1] for number in numbers)):
                     verdict |= dict(row)

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-from helpers import ALICE, BOB, GUILD, Database, PostgresServer, make_transfer
+from helpers import ALICE, GUILD, Database, PostgresServer
 from helpers.migrations import VERSIONS, copy_migrations, run_aerich
+from helpers.operations_table import CASES, READS, Case, World
 from helpers.postgres import CITUS_URL_VARIABLE
 from helpers.sample_guild import dump, open_database, populate
 from helpers.statement_texts import ACROSS_GUILDS, distributed_texts
@@ -44,7 +45,9 @@ SAMPLES = {
     "date": "'2026-01-01'",
     "jsonb": "'{}'",
     "text[]": "'{1,2}'",
+    "int4[]": "'{1,2}'",
     "int8[]": "'{1,2}'",
+    "timestamptz[]": "'{2026-01-01 00:00:00+00,2026-01-02 00:00:00+00}'",
     "uuid[]": "'{00000000-0000-7000-8000-000000000001,00000000-0000-7000-8000-000000000002}'",
 }
 TEXTS = {
@@ -52,6 +55,10 @@ TEXTS = {
     for name, text in distributed_texts().items()
     if name not in ACROSS_GUILDS and re.search(rf"(FROM|INTO|UPDATE) ({'|'.join(TABLES)})\b", text)
 }
+
+
+COSTLY = re.compile(r"PREPARE TRANSACTION|COPY|read_intermediate_result")
+"""What the coordinator sends for a commit in two phases, and for rows that it passes on."""
 
 
 @pytest.fixture
@@ -66,6 +73,22 @@ def migrated_only(postgres_server: PostgresServer) -> Iterator[str]:
     with postgres_server.database() as url:
         asyncio.run(bytes_squads.upgrade(url))
         yield url
+
+
+async def log_commands(work: Awaitable[object]) -> list[tuple[str, str]]:
+    """Do the work in a block; return the commands that the coordinator sends, and to which node."""
+    commands: list[tuple[str, str]] = []
+
+    def listen(_: object, message: Any) -> None:
+        if message.message.startswith("issuing "):
+            commands.append((message.message, message.detail.partition(" connectionId")[0]))
+
+    async with bytes_squads.in_transaction() as block:
+        connection = bound_connection(block)
+        await connection.execute("SET LOCAL citus.log_remote_commands = on")
+        connection.add_log_listener(listen)
+        await work
+    return commands
 
 
 async def is_distributed(url: str) -> bool:
@@ -99,30 +122,24 @@ async def test_a_statement_goes_to_one_shard(name: str, db: Database) -> None:
 
     assert re.findall(r"Task Count: (\d+)", plan) == ["1"], plan
     assert "Subplan" not in plan
+    assert "INSERT/SELECT method" not in plan  # what it selects would pass through the coordinator
 
 
 @on_citus
-async def test_writes_commit_in_one_phase(db: Database, bytes_ops: BytesOperations) -> None:
-    """A grant to new members, a transfer and a claim prepare nothing on the workers."""
-    commands: list[str] = []
+async def test_an_operation_is_the_work_of_one_node(db: Database, world: World) -> None:
+    """Nothing is prepared, and no rows pass through the coordinator; also with new members."""
+    cases = [*CASES, *(Case(read, is_new=False) for read in READS)]
+    found: dict[str, tuple[int, list[str]]] = {}
+    for number, case in enumerate(cases):
+        member = case.members[number]
+        await case.operation.get_ready(world, member)
+        with pytest.warns(asyncpg.InterfaceWarning, match="active log listener"):
+            commands = await log_commands(case.operation.run(world, member))
+        nodes = {node for _, node in commands}
+        costly = [text for text, _ in commands if COSTLY.search(text)]
+        found[str(case)] = len(nodes), costly
 
-    def listen(_: object, message: Any) -> None:
-        commands.append(message.message)
-
-    async def write() -> None:
-        async with bytes_squads.in_transaction() as block:
-            connection = bound_connection(block)
-            await connection.execute("SET LOCAL citus.log_remote_commands = on")
-            connection.add_log_listener(listen)
-            await bytes_ops.grant_many(GUILD, {ALICE: 1, BOB: 2, 3: 3})
-            await bytes_ops.create_transaction(make_transfer(ALICE, BOB, 1))
-            await bytes_ops.claim_daily(GUILD, ALICE)
-
-    with pytest.warns(asyncpg.InterfaceWarning, match="active log listener"):
-        await write()
-
-    assert "issuing COMMIT" in commands
-    assert not any("PREPARE" in command for command in commands)
+    assert found == {str(case): (1, []) for case in cases}
 
 
 # Distributing -------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from helpers import ALICE, BOB, CAROL, GUILD, Database, MakeMember, MakeSquad, make_transfer
-from helpers.assertions import Check
+from helpers.assertions import Check, ReadRows
+from helpers.operations_table import Case, World, count_changes, each_case
 
 from bytes_squads import (
     BytesOperations,
@@ -89,6 +90,24 @@ async def test_split_posting_does_what_one_statement_does(
     assert (await bytes_ops.get_balance(GUILD, CAROL)).balance == 100 + 2
     assert await SquadMembership.all().count() == 0
     assert len({id(statement) for statement in split}) == 9
+
+
+@each_case
+async def test_split_operation_writes_what_one_statement_writes(
+    case: Case,
+    split: list[Any],
+    world: World,
+    read_all_rows: ReadRows,
+    assert_ledger_consistent: Check,
+) -> None:
+    """The same number of rows in each table, and every balance is the sum of its entries."""
+    member = case.members[0]
+    await case.operation.get_ready(world, member)
+    before = await read_all_rows()
+    await case.operation.run(world, member)
+    await assert_ledger_consistent()
+
+    assert count_changes(before, await read_all_rows()) == case.writes
 
 
 async def test_split_reversal_twenty_at_once_reverses_once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pkgutil
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
@@ -21,7 +22,8 @@ BATCH: dict[str, tuple[Any, ...]] = {
         ["a", "b"],
         datetime.now(UTC),
         datetime.now(UTC),
-    )
+    ),
+    "privacy.ERASE_ENTRIES": ("1", "12", "3", "", True),
 }
 """Parameters of the statements that are not postings and have several texts when distributed."""
 
@@ -69,9 +71,9 @@ async def _record(statement: Statement, parameters: tuple[Any, ...]) -> list[str
     """Return the texts that a statement executes; every row that they ask for is found."""
     texts: list[str] = []
 
-    async def fetch(text: str, *_: Any) -> list[dict[str, Any]]:
+    async def fetch(text: str, *_: Any) -> list[defaultdict[str, Any]]:
         texts.append(text)
-        return [{"starting_balance": 100, "user_id": user} for user in parameters[1]]
+        return [defaultdict(lambda: 100, user_id=user) for user in parameters[1]]
 
     assert statement.distributed is not None
     await statement.distributed(fetch, *parameters)

@@ -248,7 +248,8 @@ async def test_reset_balances_locks_members_in_the_order_of_ids(
         waiting = asyncio.create_task(bytes_ops.reset_balances(ids.guild, 55), context=outside)
         await asyncio.sleep(0.3)
         rows = await BytesBalance.raw(
-            f"SELECT * FROM bytes_balances WHERE user_id = '{ids.bob}' FOR UPDATE NOWAIT"
+            f"SELECT * FROM bytes_balances WHERE guild_id = '{ids.guild}'"
+            f" AND user_id = '{ids.bob}' FOR UPDATE NOWAIT"
         )
         assert len(list(rows)) == 1
     assert await waiting == 2
