@@ -82,8 +82,12 @@ UNKNOWN = {
     ("update_squad", "before"),
     ("delete_squad", "after"),
     ("set_member_left, back", "before"),
+    *((("set_member_left", "before"),) if ON_CITUS else ()),
 }
-"""Operations without a ledger row: what is not there may have been changed again by others."""
+"""Operations without a ledger row: what is not there may have been changed again by others.
+
+On Citus the first COMMIT of `set_member_left` is not that of the posting for a member in a squad.
+"""
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
