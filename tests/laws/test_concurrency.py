@@ -26,6 +26,7 @@ from helpers import (
     MakeSquad,
     make_transfer,
 )
+from helpers.citus import ON_CITUS
 
 import bytes_squads
 from bytes_squads import (
@@ -170,7 +171,8 @@ async def test_create_transaction_cooldown_holds_for_transfers_that_waited(
     try:
         lock = somebody.transaction()
         await lock.start()
-        await somebody.execute("SELECT 1 FROM bytes_balances WHERE user_id = $1 FOR UPDATE", ALICE)
+        lock_row = "SELECT 1 FROM bytes_balances WHERE guild_id = $1 AND user_id = $2 FOR UPDATE"
+        await somebody.execute(lock_row, GUILD, ALICE)
         waiting = asyncio.create_task(
             at_once(
                 bytes_ops.create_transaction(make_transfer(ALICE, receiver))
@@ -218,8 +220,11 @@ async def test_create_transaction_creates_members_before_it_locks_rows(
         )
         waiting = asyncio.create_task(bytes_ops.create_transaction(make_transfer()))
         await _somebody_waits(watcher)
-        free = "SELECT 1 FROM bytes_balances WHERE user_id = $1 FOR UPDATE NOWAIT"
-        locked = await somebody.fetchval(free, ALICE)
+        locked = await somebody.fetchval(
+            "SELECT 1 FROM bytes_balances WHERE guild_id = $1 AND user_id = $2 FOR UPDATE NOWAIT",
+            GUILD,
+            ALICE,
+        )
         await transaction.rollback()
         await waiting
     assert locked == 1
@@ -282,11 +287,14 @@ async def _two_others(
 
 
 async def _somebody_waits(watcher: asyncpg.Connection) -> None:
+    count = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND datname = current_database()"
+    )
+    if ON_CITUS:  # it is a worker's process that waits
+        count = f"SELECT sum(result::int) FROM run_command_on_workers($${count}$$)"
     async with asyncio.timeout(20):
-        while not await watcher.fetchval(  # noqa: ASYNC110  # a server sets no Event
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND datname = current_database()"
-        ):
+        while not await watcher.fetchval(count):  # noqa: ASYNC110  # a server sets no Event
             await asyncio.sleep(0.02)
 
 
