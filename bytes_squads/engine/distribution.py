@@ -38,7 +38,8 @@ from .urls import describe_database
 
 RECHECK_INTERVAL = 60.0
 """Seconds after which a database that was not distributed is checked again. Until then the form for
-a plain database is executed: it is correct on a distributed one too, but slower."""
+a plain database is executed. A distributed one executes it more slowly, or does not support it:
+then the database is checked at once."""
 
 OLDEST_CITUS = 11
 """The first with global process ids and ``citus_is_coordinator``."""
@@ -63,9 +64,7 @@ async def is_distributed(client: BaseDBAsyncClient) -> bool:
     """
     if is_sqlite(client):
         return False
-    database = client
-    while isinstance(database, TransactionalDBClient):
-        database = parent_of(database)
+    database = _database_of(client)
     now = asyncio.get_running_loop().time()
     distributed, checked_at = _distributed_cache.get(database, (False, -RECHECK_INTERVAL))
     if not distributed and now >= checked_at + RECHECK_INTERVAL:
@@ -73,6 +72,28 @@ async def is_distributed(client: BaseDBAsyncClient) -> bool:
             distributed = bool(await list_distributed(connection))
         _distributed_cache[database] = distributed, now
     return distributed
+
+
+def forget(client: BaseDBAsyncClient) -> bool:
+    """Check the database again at the next call of `is_distributed`, unless it is distributed.
+
+    Args:
+        client: The database's client, or a transaction.
+
+    Returns:
+        Whether it will be checked.
+    """
+    database = _database_of(client)
+    distributed, _ = _distributed_cache.get(database, (False, 0.0))
+    if not distributed:
+        _distributed_cache.pop(database, None)
+    return not distributed
+
+
+def _database_of(client: BaseDBAsyncClient) -> BaseDBAsyncClient:
+    while isinstance(client, TransactionalDBClient):
+        client = parent_of(client)
+    return client
 
 
 def _connection_of(client: BaseDBAsyncClient) -> AbstractAsyncContextManager[Any]:

@@ -28,6 +28,10 @@ class ReadOnlyServerError(StorageUnavailableError):
     """The server refuses writes: a standby, or one that was set to read-only."""
 
 
+class UnsupportedStatementError(StorageUnavailableError):
+    """The server does not support a statement; on a distributed database, in this form."""
+
+
 class UniqueConflictError(TransientError):
     """A row with the same key exists; a retry reads it."""
 
@@ -78,6 +82,7 @@ _CONSTRAINT_SQLSTATES = ("23", "22003")  # integrity constraints, number out of 
 _UNIQUE_VIOLATION = "23505"
 _NO_SCHEMA_SQLSTATES = ("42P01", "42703")  # undefined table, undefined column
 _READ_ONLY = "25006"
+_NOT_SUPPORTED = "0A000"
 _FAILED_TRANSACTION = "25P02"
 _INTERNAL_ERROR = "XX000"
 _LOST_WORKER = ("connection", "could not commit transaction")  # messages of Citus
@@ -146,7 +151,8 @@ def _translate_postgres(cause: BaseException) -> StorageError:
         return StorageError(f"the database rejected the change ({cause}): nothing was changed")
     if state in _NO_SCHEMA_SQLSTATES:
         return _missing_schema(cause)
-    return StorageUnavailableError(f"the database rejected a statement ({cause})")
+    rejected = UnsupportedStatementError if state == _NOT_SUPPORTED else StorageUnavailableError
+    return rejected(f"the database rejected a statement ({cause})")
 
 
 def _missing_schema(cause: BaseException) -> StorageError:

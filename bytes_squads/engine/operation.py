@@ -34,12 +34,13 @@ from .connections import (
     is_sqlite,
     log,
 )
-from .distribution import is_distributed
+from .distribution import forget, is_distributed
 from .driver_errors import (
     DRIVER_ERRORS,
     ConnectionLostError,
     ReadOnlyServerError,
     TransientError,
+    UnsupportedStatementError,
     translate,
     translate_driver_errors,
 )
@@ -183,7 +184,11 @@ def operation(
     async def call(self: SelfT, /, *args: P.args, **kwargs: P.kwargs) -> T:
         run = Operation(current_client())
         if run.is_nested:
-            return await _translate_errors(method(self, run, *args, **kwargs))
+            try:
+                return await _translate_errors(method(self, run, *args, **kwargs))
+            except UnsupportedStatementError:
+                forget(run.client)
+                raise
         return await run_shielded(
             lambda: _run_with_retries(run, lambda: method(self, run, *args, **kwargs))
         )
@@ -201,6 +206,11 @@ async def _run_with_retries(run: Operation, work: Callable[[], Coroutine[Any, An
     while True:
         try:
             return await _translate_errors(work())
+        except UnsupportedStatementError:
+            # The tables may have been distributed since the database was checked.
+            if not forget(run.client) or not await _translate_errors(is_distributed(run.client)):
+                raise
+            continue
         except (TransientError, ReadOnlyServerError) as error:
             if isinstance(error, ReadOnlyServerError) and not is_read_write_wanted(run.client):
                 raise

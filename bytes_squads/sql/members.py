@@ -33,13 +33,16 @@ _INSERT_MEMBERS = f"""
     ORDER BY batch.user_id
     ON CONFLICT (guild_id, user_id) DO NOTHING"""
 
-_INSERT_STARTING_ENTRIES = f"""
+
+def _insert_starting_entries(amount: str) -> str:
+    return f"""
     INSERT INTO bytes_transactions
         (id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount,
          created_at, kind)
-    SELECT batch.id, $1::text, 'SYSTEM', 'SYSTEM', batch.user_id, batch.username, {_STARTING},
+    SELECT batch.id, $1::text, 'SYSTEM', 'SYSTEM', batch.user_id, batch.username, {amount},
         $5::timestamptz, 'starting'
     FROM {_NEW_MEMBERS}"""
+
 
 _GET_STARTING_BALANCE = f"SELECT {_STARTING} AS starting_balance"
 
@@ -98,10 +101,13 @@ async def _insert_members_split(
     return await fetch(_INSERT_ENTRIES_FROM_MEMBERS, guild_id, *columns, created_at)
 
 
+# A bot executes it also while it does not know yet that the tables are distributed. A sub-query in
+# the SELECT of the second INSERT, which returns rows, would crash Citus's coordinator then (13.2).
 INSERT_MEMBERS = Statement(
     f"""
-    WITH inserted AS ({_INSERT_MEMBERS} RETURNING user_id)
-    {_INSERT_STARTING_ENTRIES} JOIN inserted ON inserted.user_id = batch.user_id
+    WITH inserted AS ({_INSERT_MEMBERS} RETURNING user_id, total_received)
+    {_insert_starting_entries("inserted.total_received")}
+    JOIN inserted ON inserted.user_id = batch.user_id
     RETURNING id
     """,
     {
@@ -113,7 +119,7 @@ INSERT_MEMBERS = Statement(
     },
     sqlite=(
         # The entries first: a member is new while there is no row.
-        f"""{_INSERT_STARTING_ENTRIES} WHERE NOT EXISTS (
+        f"""{_insert_starting_entries(_STARTING)} WHERE NOT EXISTS (
             SELECT 1 FROM bytes_balances
             WHERE guild_id = $1::text AND user_id = batch.user_id
         ) RETURNING id""",

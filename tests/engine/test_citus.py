@@ -9,20 +9,22 @@ import asyncio
 import os
 import re
 from collections.abc import Awaitable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-from helpers import ALICE, GUILD, Database, PostgresServer
+from helpers import ALICE, GUILD, Database, MakeMember, PostgresServer
+from helpers.assertions import Check, ReadRows
 from helpers.migrations import VERSIONS, copy_migrations, run_aerich
-from helpers.operations_table import CASES, READS, Case, World
+from helpers.operations_table import CASES, READS, Case, World, count_changes, each_case
 from helpers.postgres import CITUS_URL_VARIABLE
 from helpers.sample_guild import dump, open_database, populate
 from helpers.statement_texts import ACROSS_GUILDS, distributed_texts
 
 import bytes_squads
-from bytes_squads import BytesOperations, StorageUnavailableError
+from bytes_squads import BytesOperations, BytesTransaction, StorageUnavailableError
 from bytes_squads.engine import distribution
 from bytes_squads.engine._tortoise import bound_connection
 from bytes_squads.engine.connections import current_client
@@ -220,7 +222,7 @@ async def test_distribute_that_is_cancelled_changes_nothing(
 async def test_distribute_beside_a_bot_that_writes(
     migrated_only: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Grants before, during and after it happen once; the bot detects the distribution."""
+    """Grants, also to new members, happen once; the bot detects the distribution."""
     monkeypatch.setattr(distribution, "RECHECK_INTERVAL", 0.5)
     await bytes_squads.init(migrated_only)
     bytes_ops = BytesOperations()
@@ -229,7 +231,7 @@ async def test_distribute_beside_a_bot_that_writes(
     async def grant(member: int) -> int:
         count = 0
         while not ended.is_set():
-            await bytes_ops.grant(GUILD, member, 1)
+            await bytes_ops.grant_many(GUILD, {member: 1, 1_000 * member + count: 1})
             count += 1
         return count
 
@@ -268,6 +270,39 @@ async def test_upgrade_of_a_distributed_database(
 
     assert applied == VERSIONS[number:]
     assert report.ok
+
+
+@on_citus
+@each_case
+async def test_operation_of_a_bot_that_does_not_know_yet(
+    case: Case, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
+) -> None:
+    """A bot that has last asked before the tables were distributed does each operation once."""
+    client = current_client()
+    member = case.members[0]
+    await case.operation.get_ready(world, member)
+    before = await read_all_rows()
+    distribution._distributed_cache[client] = False, asyncio.get_running_loop().time()
+    await case.operation.run(world, member)
+    await assert_ledger_consistent()
+
+    assert count_changes(before, await read_all_rows()) == case.writes
+
+
+@on_citus
+async def test_block_of_a_bot_that_does_not_know_yet(
+    bytes_ops: BytesOperations, make_member: MakeMember
+) -> None:
+    """A caller's block may fail as a whole, and the next one knows."""
+    await make_member(ALICE, 100)
+    distribution._distributed_cache[current_client()] = False, asyncio.get_running_loop().time()
+    for _ in range(2):
+        with suppress(StorageUnavailableError):
+            async with bytes_squads.in_transaction():
+                await bytes_ops.reset_balances(GUILD, 7)
+
+    assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 7
+    assert await BytesTransaction.filter(kind="charge").count() == 1
 
 
 @on_citus
