@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from helpers.citus import ON_CITUS
 from helpers.engine_settings import set_timeout
 from helpers.outcomes import DONE, FAILED, UNKNOWN, open_through_relay, outcome_of
 from helpers.postgres_relay import PostgresRelay
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.postgres
 GUILD, ALICE, BOB, NEW = 1, 11, 12, 13
 REHEARSALS = range(101, 104)
 COMMIT = b"COMMIT;"
-LONG = 20.0
+LONG = 60.0 if ON_CITUS else 20.0
 """Seconds after which an operation hangs."""
 
 bytes_ops, squad_ops, guild_ops = BytesOperations(), SquadOperations(), GuildOperations()
@@ -52,7 +53,7 @@ class World:
 @pytest.fixture
 async def world(copied_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """Open the database through a relay; Bob is in one of two free squads, claims pay nothing."""
-    set_timeout(monkeypatch, "retry_deadline", 2.0)
+    set_timeout(monkeypatch, "retry_deadline", 12.0 if ON_CITUS else 2.0)
     direct = await asyncpg.connect(copied_url)
     await direct.execute("CREATE TABLE host_notes (text TEXT)")
     try:
