@@ -13,6 +13,7 @@ from functools import partial
 
 import pytest
 from helpers import BOB, GUILD, Clock, make_transfer
+from helpers.citus import ON_CITUS
 from helpers.operations_table import (
     CASES,
     KEY_CASES,
@@ -229,6 +230,8 @@ async def test_operation_takes_its_number_of_round_trips(
     measurement: Measurement, counted: Counted
 ) -> None:
     """Each operation takes its number of round trips and locks."""
+    if ON_CITUS and measurement.name not in {read.name for read in READS}:
+        pytest.skip("on Citus a posting is a block of several statements")
     assert await counted.count(measurement) == ROUND_TRIPS[measurement.name]
 
 
