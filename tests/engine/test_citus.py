@@ -331,7 +331,7 @@ async def test_distribute_refuses_a_wrong_number_of_shards(migrated_only: str) -
         await bytes_squads.distribute(migrated_only, shards=0)
 
 
-@pytest.mark.skipif(CITUS_URL_VARIABLE in os.environ, reason="about a server without Citus")
+@pytest.mark.skipif(CITUS_URL_VARIABLE in os.environ, reason="about a server that lacks Citus")
 async def test_distribute_refuses_a_server_without_citus(migrated_url: str) -> None:
     """Without the extension the error is one line, and nothing is changed."""
     with pytest.raises(StorageUnavailableError, match="does not have the extension Citus"):
