@@ -35,7 +35,6 @@ from helpers import (
     TestData,
     create_member,
     create_test_data,
-    empty_tables,
     read_rows,
     run_in_thread,
     shared_server,
@@ -45,6 +44,7 @@ from helpers.citus import CitusServer
 from helpers.operations_table import World, create_world
 from helpers.postgres import CITUS_URL_VARIABLE, POSTGRES_URL_VARIABLE, postgres_folder
 from helpers.sample_guild import open_database, populate
+from helpers.worker_database import WorkerDatabase, end_other_tasks
 
 import bytes_squads
 from _bytes_squads_pytest import (  # the package's plugin, which need not be installed here
@@ -98,6 +98,14 @@ def postgres_migrated(postgres_server: PostgresServer, postgres_template: str) -
 
 
 @pytest.fixture(scope="session")
+async def postgres_database(postgres_migrated: str) -> AsyncIterator[WorkerDatabase]:
+    """Return the worker's migrated database with a pool that stays open between tests."""
+    database = WorkerDatabase(postgres_migrated)
+    yield database
+    await database.end()
+
+
+@pytest.fixture(scope="session")
 def sqlite_migrated() -> Iterator[sqlite3.Connection]:
     """A migrated SQLite database to copy from."""
     template = run_in_thread(migrated_template())
@@ -115,6 +123,15 @@ BACKENDS = (
 def backend(request: pytest.FixtureRequest) -> str:
     """Return the name of each database in turn."""
     return str(request.param)
+
+
+@pytest.fixture
+def worker_database(backend: str, request: pytest.FixtureRequest) -> WorkerDatabase | None:
+    """Return the worker's database if the backend is PostgreSQL."""
+    if backend == "sqlite":
+        return None
+    database: WorkerDatabase = request.getfixturevalue("postgres_database")
+    return database
 
 
 @pytest.fixture
@@ -146,18 +163,19 @@ def migrated_url(
 
 
 @pytest.fixture
-async def db(backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+async def db(
+    backend: str, worker_database: WorkerDatabase | None, request: pytest.FixtureRequest
+) -> AsyncIterator[Database]:
     """Open a migrated, empty database: SQLite in memory, or the worker's on PostgreSQL."""
-    if backend == "sqlite":
+    if worker_database is None:
         await open_from_template(request.getfixturevalue("sqlite_migrated"))
         yield Database(backend, "sqlite://:memory:")
+        await end_other_tasks()
         await bytes_squads.close()
     else:
-        url = request.getfixturevalue("postgres_migrated")
-        await bytes_squads.init(url)
-        yield Database(backend, url)
-        await bytes_squads.close()
-        await empty_tables(url)
+        await worker_database.open()
+        yield Database(backend, worker_database.url)
+        await worker_database.close()
 
 
 @pytest.fixture
@@ -170,15 +188,17 @@ async def populated_url(migrated_url: str) -> str:
 
 @pytest.fixture
 async def copied_url(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+    worker_database: WorkerDatabase | None, request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[str]:
     """Return the URL of a migrated, empty database; on PostgreSQL the worker's, quickly emptied."""
-    if backend == "sqlite":
+    if worker_database is None:
         copy_sqlite(request.getfixturevalue("sqlite_migrated"), tmp_path / "copy.db")
         yield f"sqlite://{tmp_path / 'copy.db'}"
+        await end_other_tasks()
     else:
-        yield request.getfixturevalue("postgres_migrated")
-        await empty_tables(request.getfixturevalue("postgres_migrated"))
+        yield worker_database.url
+        await end_other_tasks()
+        await worker_database.empty()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bytes_squads.testing import Clock
 
-from .backends import MODELS, Database, empty_tables
+from .backends import MODELS, Database
 from .postgres import PostgresServer, run_in_thread, shared_server
 from .sample_data import (
     ALICE,
@@ -45,7 +45,6 @@ __all__ = [
     "TestData",
     "create_member",
     "create_test_data",
-    "empty_tables",
     "make_transfer",
     "read_rows",
     "run_in_thread",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -16,6 +16,22 @@ from .sample_data import Ids, Rows
 MAX_BYTES = 2**63 - 1
 ReadRows = Callable[[], Awaitable[Rows]]
 Check = Callable[[], Awaitable[None]]
+
+
+@contextmanager
+def naming(*values: object) -> Iterator[None]:
+    """Name the case of a loop in the report of a failure."""
+    try:
+        yield
+    except BaseException as error:  # pytest's "did not raise" is no Exception
+        error.add_note("in the case " + ", ".join(map(_short, values)))
+        raise
+
+
+def _short(value: object) -> str:
+    # An int of more than 4,300 digits has no text in base 10.
+    text = hex(value) if isinstance(value, int) and abs(value) >= 2**100 else ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 @asynccontextmanager

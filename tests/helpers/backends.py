@@ -9,8 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
-
 import bytes_squads
 from bytes_squads import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
 
@@ -36,24 +34,6 @@ class Database:
     def is_postgres(self) -> bool:
         """Return whether it is PostgreSQL."""
         return self.backend == "postgres"
-
-
-async def empty_tables(url: str) -> None:
-    """Delete every row of the package's tables in a PostgreSQL database, as a superuser.
-
-    The role of a replica leaves out triggers, which protect the ledger. For small tables this is
-    several times faster than TRUNCATE, which makes new files.
-    """
-    connection = await asyncpg.connect(url)
-    try:
-        deletes = "; ".join(f"DELETE FROM {model._meta.db_table}" for model in MODELS)
-        # On Citus, without a new connection for each shard.
-        settings = (
-            "session_replication_role = replica; SET citus.max_adaptive_executor_pool_size = 1"
-        )
-        await connection.execute(f"SET {settings}; {deletes}")
-    finally:
-        await connection.close()
 
 
 def copy_sqlite(template: sqlite3.Connection, path: Path) -> None:

@@ -45,9 +45,9 @@ from .sample_data import ALICE, BOB, GUILD, Rows, make_transfer
 Member = int | str
 KINDS = (BytesOperations, SquadOperations, GuildOperations)
 """The classes whose methods are the operations."""
-KNOWN = range(1_000, 1_100)
+KNOWN = range(1_000, 1_032)
 """Members who have `BALANCE` bytes; so have Alice and Bob."""
-NEW = range(11_000, 11_100)
+NEW = range(11_000, 11_032)
 """Members whom the guild does not know."""
 BALANCE = 10_000
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import groupby, product
 from typing import Any
 
 import pytest
 from helpers import ALICE, GUILD, Clock, Database, Ids
-from helpers.assertions import MAX_BYTES, ReadRows, assert_refused
+from helpers.assertions import MAX_BYTES, ReadRows, assert_refused, naming
 from helpers.operations_table import KNOWN, NEW, Parameter, World, list_parameters
 from pydantic import BaseModel
 
@@ -35,7 +36,13 @@ BAD_IDS: list[Any] = [
 ]
 GOOD_IDS: list[Any] = [1, 2**64 - 1, "1", "18446744073709551615", 2**63, str(2**63)]
 
-ID_PARAMETERS = list_parameters("guild_id", "user_id", "actor_id")
+ID_PARAMETERS = {
+    method: list(parameters)
+    for method, parameters in groupby(
+        list_parameters("guild_id", "user_id", "actor_id"), lambda item: item.operation.method
+    )
+}
+"""The parameters of each operation that are ids."""
 
 
 def printable_message(error: BaseException) -> str:
@@ -47,19 +54,29 @@ def printable_message(error: BaseException) -> str:
     return str(error)
 
 
-@pytest.mark.parametrize("parameter", ID_PARAMETERS, ids=str)
-async def test_invalid_snowflake_is_refused(
-    parameter: Parameter, world: World, read_all_rows: ReadRows
+@pytest.mark.parametrize("method", ID_PARAMETERS)
+async def test_operation_takes_snowflakes_and_nothing_else(
+    method: str, world: World, read_all_rows: ReadRows
 ) -> None:
-    """Each invalid id is InvalidSnowflakeError with the value."""
-    await parameter.operation.get_ready(world, KNOWN[0])
+    """Each bad id is InvalidSnowflakeError with the very value, whatever else is right.
+
+    1 and 2⁶⁴−1, as int and as str, may be unknown, but are never refused as ids.
+    """
+    parameters = ID_PARAMETERS[method]
+    await parameters[0].operation.get_ready(world, KNOWN[0])
     before = await read_all_rows()
-    for bad in BAD_IDS if parameter.can_be_none else [*BAD_IDS, None]:
-        with pytest.raises(InvalidSnowflakeError) as caught:
-            await parameter.call(world, bad)
-        assert bad is caught.value.value
-        assert printable_message(caught.value)
+    for parameter in parameters:
+        for bad in BAD_IDS if parameter.can_be_none else [*BAD_IDS, None]:
+            with naming(parameter.name, bad):
+                with pytest.raises(InvalidSnowflakeError) as caught:
+                    await parameter.call(world, bad)
+                assert bad is caught.value.value
+                assert told(caught.value)
     assert before == await read_all_rows()
+    for parameter in parameters:
+        for good in GOOD_IDS:
+            with naming(parameter.name, good), suppress(RefusedError):  # unknown, in no squad
+                await parameter.call(world, good)
 
 
 async def test_grant_many_refuses_an_invalid_snowflake(
@@ -74,17 +91,6 @@ async def test_grant_many_refuses_an_invalid_snowflake(
             await world.bytes.grant_many(GUILD, {"7": 1, bad: 1})
         assert bad is caught.value.value
     assert before == await read_all_rows()
-
-
-@pytest.mark.parametrize("parameter", ID_PARAMETERS, ids=str)
-async def test_smallest_and_largest_snowflake_are_accepted(
-    parameter: Parameter, world: World
-) -> None:
-    """1 and 2⁶⁴−1, as int and as str, may be unknown, but are never refused as ids."""
-    await parameter.operation.get_ready(world, KNOWN[0])
-    for good in GOOD_IDS:
-        with suppress(RefusedError):  # not found, not in a squad; a bad id is InvalidInputError
-            await parameter.call(world, good)
 
 
 TRANSFER: dict[str, Any] = {
@@ -139,19 +145,19 @@ BAD_AMOUNTS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("member", [KNOWN[0], NEW[0]], ids=["known", "new"])
 @pytest.mark.parametrize("parameter", list_parameters("amount", "amounts"), ids=str)
 async def test_invalid_amount_is_refused(
-    parameter: Parameter, member: int, world: World, read_all_rows: ReadRows
+    parameter: Parameter, world: World, read_all_rows: ReadRows
 ) -> None:
     """Each invalid amount is InvalidAmountError with the value, and nothing changes."""
     before = await read_all_rows()
-    for bad in BAD_AMOUNTS:
-        value = {"7": 1, member: bad} if parameter.name == "amounts" else bad
-        with pytest.raises(InvalidAmountError) as caught:
-            await parameter.call(world, value, member)
-        assert bad is caught.value.value
-        assert printable_message(caught.value)
+    for member, bad in product((KNOWN[0], NEW[0]), BAD_AMOUNTS):
+        with naming(member, bad):
+            value = {"7": 1, member: bad} if parameter.name == "amounts" else bad
+            with pytest.raises(InvalidAmountError) as caught:
+                await parameter.call(world, value, member)
+            assert bad is caught.value.value
+            assert told(caught.value)
     assert before == await read_all_rows()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from helpers import ALICE, GUILD, Database
-from helpers.assertions import Check, ReadRows
+from helpers.assertions import Check, ReadRows, naming
 from helpers.citus import ON_CITUS
 from helpers.operations_table import Case, World, count_changes, each_case
 from helpers.postgres_process import start_private_server, terminate_backends
@@ -44,7 +44,7 @@ async def private_server(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def broken_commit(
-    postgres_migrated: str, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str], None]:
     """Break the connection at the next commit, before or after it; a lone statement is one too."""
     commit = TransactionWrapper.commit
@@ -90,28 +90,27 @@ On Citus the first COMMIT of `set_member_left` is not that of the posting for a 
 """
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
 @each_case
 async def test_operation_whose_commit_breaks_happens_once(
     case: Case,
-    when: str,
     broken_commit: Callable[[str], None],
     world: World,
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Whether the COMMIT arrived or not, an operation happens once and returns its result."""
-    member = case.members[0]
-    await case.operation.get_ready(world, member)
-    before = await read_all_rows()
-    broken_commit(when)
-    if (case.operation.name, when) in UNKNOWN:
-        with pytest.raises(OutcomeUnknownError):
+    """Whether the COMMIT came through or not, an operation happens once and answers as always."""
+    for when, member in zip(("before", "after"), case.members, strict=False):
+        with naming(when):
+            await case.operation.get_ready(world, member)
+            before = await read_all_rows()
+            broken_commit(when)
+            if (case.operation.name, when) in UNKNOWN:
+                with pytest.raises(OutcomeUnknownError):
+                    await case.operation.run(world, member)
+                continue
             await case.operation.run(world, member)
-        return
-    await case.operation.run(world, member)
-    await assert_ledger_consistent()
-    assert count_changes(before, await read_all_rows()) == case.writes
+            await assert_ledger_consistent()
+            assert count_changes(before, await read_all_rows()) == case.writes
 
 
 @pytest.mark.parametrize(("when", "happened"), [("before", 0), ("after", 1)])
@@ -292,7 +291,7 @@ async def test_operations_fail_soon_while_the_server_is_suspended(
 
 
 async def test_operations_fail_soon_while_the_pool_is_exhausted(
-    postgres_migrated: str, db: Database, monkeypatch: pytest.MonkeyPatch
+    db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every connection taken an operation ends in our error after the pool's timeout."""
     monkeypatch.setattr("bytes_squads.engine.connections.POOL_TIMEOUT", 0.2)

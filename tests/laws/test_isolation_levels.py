@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 from helpers import ALICE, BOB, GUILD, make_transfer, read_rows
-from helpers.operations_table import Case, count_changes, create_world, each_key_case
+from helpers.assertions import naming
+from helpers.operations_table import KEY_CASES, count_changes, create_world
 from tortoise.context import TortoiseContext
 
 import bytes_squads
@@ -148,16 +149,17 @@ async def test_claim_daily_pays_once(known: bool) -> None:
     assert outcomes == {"done": 1, "DailyAlreadyClaimedError": 49}
 
 
-@each_key_case
-async def test_operation_with_one_key_happens_once(case: Case) -> None:
+async def test_operation_with_one_key_happens_once() -> None:
     """Twenty calls at once with one key are one operation, and all get the same answer."""
     world = await create_world(bytes_ops, squad_ops)
-    member = case.members[0]
-    await case.operation.get_ready(world, member)
-    before = await read_rows()
-    outcomes = await race(case.operation.run(world, member, "click") for _ in range(20))
-    assert count_changes(before, await read_rows()) == case.writes
-    assert outcomes == {"done": 20}
+    for number, case in enumerate(KEY_CASES):
+        with naming(case):
+            member, key = case.members[number], f"click {number}"
+            await case.operation.get_ready(world, member)
+            before = await read_rows()
+            outcomes = await race(case.operation.run(world, member, key) for _ in range(20))
+            assert count_changes(before, await read_rows()) == case.writes
+            assert outcomes == {"done": 20}
 
 
 async def test_create_transaction_in_both_directions_all_happen() -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import pytest
 from helpers import ALICE, BOB, GUILD, make_transfer
-from helpers.assertions import Check, ReadRows, assert_refused
+from helpers.assertions import Check, ReadRows, assert_refused, naming
 from helpers.operations_table import (
     BALANCE,
     KNOWN,
@@ -40,103 +40,82 @@ from bytes_squads.domain.ids import uuid7
 NEWCOMER = "200000000000000009"
 MEMBER = KNOWN[0]
 
-each_block = pytest.mark.parametrize(
-    "outer",
-    [bytes_squads.in_transaction, transactions.in_transaction],
-    ids=["ours", "tortoise's"],
-)
 OpenOuter = Callable[[], AbstractAsyncContextManager[Any]]
+BLOCKS: dict[str, OpenOuter] = {
+    "our block": bytes_squads.in_transaction,
+    "Tortoise's block": transactions.in_transaction,
+}
+each_block = pytest.mark.parametrize("outer", BLOCKS.values(), ids=list(BLOCKS))
 
 
 class Undo(Exception):
     """Ends a caller's transaction."""
 
 
-@each_refusal
-async def test_refused_operation_alone_changes_nothing(
-    refusal: Refusal, world: World, read_all_rows: ReadRows
-) -> None:
-    """A refused operation leaves every row of every table as it was."""
-    await refusal.get_ready(world, MEMBER)
-    async with assert_refused(refusal.error, read_all_rows):
-        await refusal.run(world, MEMBER)
-
-
 @each_case
-@each_block
-async def test_operation_in_a_block_commits_with_the_block(
-    case: Case,
-    outer: OpenOuter,
-    world: World,
-    read_all_rows: ReadRows,
-    assert_ledger_consistent: Check,
-) -> None:
-    """An operation inside a caller's transaction is there after the caller's commit."""
-    await case.operation.get_ready(world, case.members[0])
-    before = await read_all_rows()
-    async with outer():
-        await case.operation.run(world, case.members[0])
-    await assert_ledger_consistent()
-    assert count_changes(before, await read_all_rows()) == case.writes
-
-
-@each_case
-@each_block
-async def test_operation_in_a_block_rolls_back_with_the_block(
-    case: Case, outer: OpenOuter, world: World, read_all_rows: ReadRows
-) -> None:
-    """An operation inside a caller's transaction is gone after the caller's rollback."""
-    await case.operation.get_ready(world, case.members[0])
-    before = await read_all_rows()
-    with pytest.raises(Undo):
-        async with outer():
-            await case.operation.run(world, case.members[0])
-            raise Undo
-    assert await read_all_rows() == before
-
-
-@each_refusal
-@each_block
-async def test_refused_operation_leaves_the_block_usable(
-    refusal: Refusal,
-    outer: OpenOuter,
-    world: World,
-    read_all_rows: ReadRows,
-    assert_ledger_consistent: Check,
-) -> None:
-    """After a refusal the caller's transaction goes on, without any change of the refused call."""
-    async with outer():
-        await world.bytes.grant(GUILD, ALICE, 7)
-    await refusal.get_ready(world, MEMBER)
-    before = await read_all_rows()
-    balance = (await world.bytes.get_balance(GUILD, ALICE)).balance
-    with pytest.raises(Undo):
-        async with outer():
-            with pytest.raises(refusal.error):
-                await refusal.run(world, MEMBER)
-            assert (await world.bytes.get_balance(GUILD, ALICE)).balance == balance
-            await world.bytes.grant(GUILD, ALICE, 1)
-            assert (await world.bytes.get_balance(GUILD, ALICE)).balance == balance + 1
-            raise Undo
-    await assert_ledger_consistent()
-    assert await read_all_rows() == before
-
-
-@each_case
-async def test_nested_block_undoes_only_itself(
+async def test_operation_commits_alone_and_with_the_callers_block(
     case: Case, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
 ) -> None:
-    """A failed inner block undoes its operations and keeps those of the outer one."""
-    await case.operation.get_ready(world, case.members[0])
+    """An operation writes what the table says, alone and inside a caller's transaction."""
+    places = {"alone": nullcontext} | BLOCKS
+    for (place, outer), member in zip(places.items(), case.members, strict=False):
+        with naming(place):
+            await case.operation.get_ready(world, member)
+            before = await read_all_rows()
+            async with outer():
+                await case.operation.run(world, member)
+            await assert_ledger_consistent()
+            assert count_changes(before, await read_all_rows()) == case.writes
+
+
+@each_case
+async def test_operation_rolls_back_with_the_callers_block(
+    case: Case, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
+) -> None:
+    """An operation is gone after the rollback of the block it is in; an outer block goes on."""
+    member = case.members[0]
+    await case.operation.get_ready(world, member)
+    before = await read_all_rows()
+    for block, outer in BLOCKS.items():
+        with naming(block):
+            with pytest.raises(Undo):
+                async with outer():
+                    await case.operation.run(world, member)
+                    raise Undo
+            assert await read_all_rows() == before
     async with bytes_squads.in_transaction():
         await world.bytes.grant(GUILD, BOB, 3)
         between = await read_all_rows()
         with pytest.raises(Undo):
             async with bytes_squads.in_transaction():
-                await case.operation.run(world, case.members[0])
+                await case.operation.run(world, member)
                 raise Undo
     await assert_ledger_consistent()
     assert await read_all_rows() == between
+
+
+@each_refusal
+async def test_refused_operation_changes_nothing_and_leaves_the_block_usable(
+    refusal: Refusal, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
+) -> None:
+    """A refused operation leaves every row as it was; a caller's transaction goes on after it."""
+    await refusal.get_ready(world, MEMBER)
+    async with assert_refused(refusal.error, read_all_rows):
+        await refusal.run(world, MEMBER)
+    before = await read_all_rows()
+    balance = (await world.bytes.get_balance(GUILD, ALICE)).balance
+    for block, outer in BLOCKS.items():
+        with naming(block):
+            with pytest.raises(Undo):
+                async with outer():
+                    with pytest.raises(refusal.error):
+                        await refusal.run(world, MEMBER)
+                    assert (await world.bytes.get_balance(GUILD, ALICE)).balance == balance
+                    await world.bytes.grant(GUILD, ALICE, 1)
+                    assert (await world.bytes.get_balance(GUILD, ALICE)).balance == balance + 1
+                    raise Undo
+            await assert_ledger_consistent()
+            assert await read_all_rows() == before
 
 
 @each_block
