@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from helpers import ALICE, BOB, GUILD, Clock, make_transfer
 from helpers.archives import EMPTY, Record, export_records, find_record, write_archive
+from helpers.assertions import naming
 from helpers.backends import delete_all_rows
 from helpers.sample_guild import dump
 
@@ -142,18 +144,18 @@ def as_archive(lines: list[Record]) -> io.BytesIO:
         sys.set_int_max_str_digits(4300)
 
 
-@pytest.mark.parametrize("what", REFUSED)
-async def test_import_refuses_a_hostile_line(lines: list[Record], what: str) -> None:
-    """The error is one line, and nothing is stored; the original archive is imported."""
-    good = write_archive(lines)
-    REFUSED[what](lines)
-    with pytest.raises(ArchiveError) as caught:
-        await import_guild(as_archive(lines))
-
-    assert str(caught.value).isprintable()
-    assert len(str(caught.value)) < 300
-    assert await dump() == EMPTY
-    await import_guild(good)
+async def test_import_refuses_hostile_lines(lines: list[Record]) -> None:
+    """One line says what is wrong, and nothing is stored; the archive as it was is imported."""
+    for what, tamper in REFUSED.items():
+        with naming(what):
+            hostile = deepcopy(lines)
+            tamper(hostile)
+            with pytest.raises(ArchiveError) as caught:
+                await import_guild(as_archive(hostile))
+            assert str(caught.value).isprintable()
+            assert len(str(caught.value)) < 300
+            assert await dump() == EMPTY
+    await import_guild(write_archive(lines))
     await use(GUILD)
 
 
