@@ -10,7 +10,9 @@ LOCKED := requirements-dev.lock
 CONSTRAINT = $(if $(LOCKED),--constraint $(LOCKED))
 
 WORKERS := 3
-PARALLEL = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) $(COVERAGE)
+# Each file of the long tests in one worker: their fixtures serve a file.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 MINUTES := 5
 DOCS := build/docs
 CLIENTS := $(VENV)/clients/installed $(VENV)/py-cord/installed
@@ -18,7 +20,7 @@ UVLOOP_TESTS := tests/operations tests/laws tests/chaos/test_byte_sweep.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-fast test-clients test-lowest test-uvloop check lint lock docs picture chaos mutation-check bench clean
+.PHONY: help demo test test-fast test-long test-clients test-lowest test-uvloop check forget-coverage lint lock docs picture chaos mutation-check bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 13
@@ -26,11 +28,14 @@ help:  ## Show this list
 demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show the result
 	@$(BIN)/bytes-squads demo
 
-test: $(VENV)/installed-test  ## Run the whole suite on SQLite and on PostgreSQL
-	BYTES_SQUADS_REQUIRE_POSTGRES=1 $(BIN)/python -m pytest $(PARALLEL) $(COVERAGE) $(OPTIONS)
+test: $(VENV)/installed-test  ## Run the suite on SQLite and on PostgreSQL, without its long tests
+	$(PYTEST) --dist worksteal -m "not long" $(OPTIONS)
 
-test-fast: $(VENV)/installed-test  ## Run the tests without PostgreSQL and other processes, in seconds
-	$(BIN)/python -m pytest --numprocesses 2 -m "not postgres and not process and not slow"
+test-fast: $(VENV)/installed-test  ## Run what needs neither PostgreSQL nor other processes, in seconds
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not postgres and not long"
+
+test-long: $(VENV)/installed-test  ## Run the long tests: those of processes, of servers that are killed, of documents
+	$(PYTEST) $(BY_FILE) -m long $(OPTIONS)
 
 test-clients: $(VENV)/installed-test $(CLIENTS)  ## Run the tests that install packages: bots on other libraries, the README in an empty folder
 	BYTES_SQUADS_TEST_INSTALL=1 $(BIN)/python -m pytest --numprocesses 2 \
@@ -40,14 +45,18 @@ test-uvloop: $(VENV)/installed-test  ## Run the tests of operations, transaction
 	$(PIP) uvloop
 	BYTES_SQUADS_TEST_UVLOOP=1 $(BIN)/python -m pytest --numprocesses 2 $(UVLOOP_TESTS)
 
-test-lowest: $(BIN)/python  ## Run the suite with the lowest versions that pyproject.toml allows
+test-lowest: $(BIN)/python  ## Run all tests with the lowest versions that pyproject.toml allows
 	$(PIP) uv
 	$(BIN)/uv venv --quiet --clear --seed --python $(BIN)/python build/lowest
 	$(BIN)/uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[test]'
-	build/lowest/bin/python -m pytest $(PARALLEL)
+	build/lowest/bin/python -m pytest --numprocesses $(WORKERS) $(BY_FILE)
 
-check: COVERAGE = --cov=bytes_squads --cov-report=term-missing:skip-covered --cov-fail-under=95
-check: lint docs test  ## Run all that must pass: linter, formatter, types, documentation, the suite with coverage
+check: COVERAGE = --cov=bytes_squads --cov-append --cov-report=
+check: lint docs forget-coverage test test-long  ## Run all that must pass: linter, formatter, types, documentation, all tests with coverage
+	$(BIN)/coverage report --skip-covered --fail-under=95
+
+forget-coverage: $(VENV)/installed-dev
+	@$(BIN)/coverage erase
 
 lint: $(VENV)/installed-dev  ## Run the linter, the formatter and the type checker
 	$(BIN)/ruff check

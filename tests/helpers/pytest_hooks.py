@@ -53,8 +53,19 @@ EXPENSIVE_MODULES = (
 )
 """Modules that take more than ten seconds. They begin first: no worker ends long after the rest."""
 
-SLOW_MODULES = {"test_example_bot_storms", "test_plans", "test_state_machine"}
-"""Modules that `make test-fast` leaves out for their time alone."""
+LONG_MODULES = {
+    "test_byte_sweep",
+    "test_chaos",
+    "test_database_cancellation",
+    "test_example_bot_storms",
+    "test_pgbouncer",
+    "test_state_machine",
+}
+LONG_FIXTURES = {"private_server"}
+LONG_TESTS = {
+    "test_operations_interrupted_two_thousand_times_leak_nothing",
+}
+"""What takes seconds beside what starts processes, by module, fixture and test."""
 
 PROCESS_MODULES = {
     "test_aerich",
@@ -109,7 +120,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, choose the event loop, and stop if a required PostgreSQL is missing."""
     config.addinivalue_line("markers", "postgres: needs a PostgreSQL server")
     config.addinivalue_line("markers", "process: starts a process or a server")
-    config.addinivalue_line("markers", "slow: takes seconds")
+    config.addinivalue_line("markers", "long: takes seconds, or starts a process")
     if os.environ.get(UVLOOP_VARIABLE):
         asyncio.set_event_loop_policy(import_module("uvloop").EventLoopPolicy())
     if os.environ.get(REQUIRE_VARIABLE) and not find_server():
@@ -125,13 +136,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.definition.add_marker(pytest.mark.parametrize("backend", ["postgres"]))
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects by the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Set the markers that depend on what a test uses, and put expensive modules first."""
     for item in items:
         if starts_process(item):
             item.add_marker(pytest.mark.process)
-        if item.path.stem in SLOW_MODULES:
-            item.add_marker(pytest.mark.slow)
+        if takes_long(item):
+            item.add_marker(pytest.mark.long)
         if item.get_closest_marker("postgres") and not find_server():
             item.add_marker(pytest.mark.skip(reason="without PostgreSQL"))
     items.sort(key=lambda item: item.path.stem not in EXPENSIVE_MODULES)
@@ -145,10 +157,19 @@ def pytest_collection_finish() -> None:
 
 def starts_process(item: pytest.Item) -> bool:
     """Return whether a test is listed as one that starts a process."""
+    return _is_listed(item, PROCESS_MODULES, PROCESS_FIXTURES, PROCESS_TESTS)
+
+
+def takes_long(item: pytest.Item) -> bool:
+    """Return whether a test is one that `make test` leaves to `make test-long`."""
+    return starts_process(item) or _is_listed(item, LONG_MODULES, LONG_FIXTURES, LONG_TESTS)
+
+
+def _is_listed(item: pytest.Item, modules: set[str], fixtures: set[str], tests: set[str]) -> bool:
     return (
-        item.path.stem in PROCESS_MODULES
-        or getattr(item, "originalname", "") in PROCESS_TESTS
-        or not PROCESS_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        item.path.stem in modules
+        or getattr(item, "originalname", "") in tests
+        or not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
     )
 
 
@@ -202,6 +223,32 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 # What was not run -----------------------------------------------------------------------------
 
+_LONG_LEFT_OUT = pytest.StashKey[int]()
+_WORKER_OUTPUT = "bytes_squads_long_left_out"
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the long tests that the options leave out."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            stash = item.config.stash
+            stash[_LONG_LEFT_OUT] = stash.get(_LONG_LEFT_OUT, 0) + 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the controller of xdist, which collects nothing, what this worker counted."""
+    if hasattr(session.config, "workeroutput"):
+        count = session.config.stash.get(_LONG_LEFT_OUT, 0)
+        session.config.workeroutput[_WORKER_OUTPUT] = count
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Read what a worker counted; each of them collects all tests."""
+    count = getattr(node, "workeroutput", {}).get(_WORKER_OUTPUT, 0)
+    node.config.stash[_LONG_LEFT_OUT] = max(count, node.config.stash.get(_LONG_LEFT_OUT, 0))
+
+
 _MISSING = (
     re.compile(r"could not import '([^']+)'"),
     re.compile(r"'?([\w.\[\]-]+)'? is not installed"),
@@ -219,7 +266,11 @@ def find_missing(reason: str) -> str | None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print one line that counts the tests that were skipped because something is missing."""
+    """Print lines that count what was left out, and what was skipped as something is missing."""
+    if left_out := terminalreporter.config.stash.get(_LONG_LEFT_OUT, 0):
+        terminalreporter.write_line(
+            f"{left_out} long tests were left out. `make test-long` runs them.", bold=True
+        )
     counts = Counter(
         name
         for report in terminalreporter.stats.get("skipped", [])

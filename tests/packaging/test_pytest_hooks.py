@@ -48,16 +48,18 @@ def test_unlisted_test_that_starts_a_process_fails(pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["*PROCESS_TESTS in *pytest_hooks.py does not list it*"])
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["one process", "a worker"])
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "workers"])
 def test_last_lines_count_what_was_not_run(
     pytester: pytest.Pytester, options: tuple[str, ...]
 ) -> None:
-    """Tests that lack a library are counted by its name; other skips are not."""
+    """Tests that lack a library are counted by its name, and long ones; other skips are not."""
     if options:
         pytest.importorskip("xdist")
-    result = run(pytester, NEEDS_WHAT_IS_MISSING, *options)
+    pytester.makepyfile(test_chaos="def test_one(): pass\ndef test_two(): pass\n")
+    result = run(pytester, NEEDS_WHAT_IS_MISSING, *options, "-m", "not long")
 
-    result.assert_outcomes(skipped=4)
+    result.assert_outcomes(skipped=4, deselected=0 if options else 2)
+    result.stdout.fnmatch_lines(["2 long tests were left out. `make test-long` runs them."])
     result.stdout.fnmatch_lines(["!!! NOT RUN: 3 x without no_such_library. *"])
 
 

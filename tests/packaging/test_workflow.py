@@ -79,8 +79,9 @@ def test_workflow_job_ends_within_half_an_hour(path: Path) -> None:
 
 
 def test_ci_runs_what_must_pass_before_a_merge(ci: dict[str, Any]) -> None:
-    """It runs the same `make check` as a developer."""
+    """It runs the same `make check` as a developer, which runs the long tests too."""
     assert "make check" in commands(ci)
+    assert re.search(r"^check: .*\btest test-long\b", MAKEFILE, re.MULTILINE)
 
 
 def test_ci_covers_every_python_of_the_classifiers(ci: dict[str, Any]) -> None:
