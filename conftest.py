@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -179,26 +178,29 @@ async def db(
 
 
 @pytest.fixture
-async def populated_url(migrated_url: str) -> str:
-    """Return the URL of a new database with the guild of `helpers.sample_guild`."""
-    async with open_database(migrated_url):
-        await populate()
-    return migrated_url
-
-
-@pytest.fixture
 async def copied_url(
-    worker_database: WorkerDatabase | None, request: pytest.FixtureRequest, tmp_path: Path
+    worker_database: WorkerDatabase | None,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[str]:
     """Return the URL of a migrated, empty database; on PostgreSQL the worker's, quickly emptied."""
     if worker_database is None:
-        copy_sqlite(request.getfixturevalue("sqlite_migrated"), tmp_path / "copy.db")
-        yield f"sqlite://{tmp_path / 'copy.db'}"
+        path = tmp_path_factory.mktemp("copied") / "copy.db"
+        copy_sqlite(request.getfixturevalue("sqlite_migrated"), path)
+        yield f"sqlite://{path}"
         await end_other_tasks()
     else:
         yield worker_database.url
         await end_other_tasks()
         await worker_database.empty()
+
+
+@pytest.fixture
+async def populated_url(copied_url: str) -> str:
+    """Return the URL of a database with the guild of `helpers.sample_guild`."""
+    async with open_database(copied_url):
+        await populate()
+    return copied_url
 
 
 @pytest.fixture
