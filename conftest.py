@@ -183,13 +183,17 @@ async def copied_url(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[str]:
-    """Return the URL of a migrated, empty database; on PostgreSQL the worker's, quickly emptied."""
+    """Return the URL of a migrated, empty database that nobody has open.
+
+    On PostgreSQL it is the worker's, quickly emptied.
+    """
     if worker_database is None:
         path = tmp_path_factory.mktemp("copied") / "copy.db"
         copy_sqlite(request.getfixturevalue("sqlite_migrated"), path)
         yield f"sqlite://{path}"
         await end_other_tasks()
     else:
+        await worker_database.end()
         yield worker_database.url
         await end_other_tasks()
         await worker_database.empty()

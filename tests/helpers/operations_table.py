@@ -7,7 +7,7 @@ while a public method of the operations' classes is not in the table.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -47,7 +47,7 @@ KINDS = (BytesOperations, SquadOperations, GuildOperations)
 """The classes whose methods are the operations."""
 KNOWN = range(1_000, 1_032)
 """Members who have `BALANCE` bytes; so have Alice and Bob."""
-NEW = range(11_000, 11_032)
+NEW = range(11_000, 11_100)
 """Members whom the guild does not know."""
 BALANCE = 10_000
 
@@ -91,11 +91,12 @@ async def create_world(
     bytes_ops: BytesOperations,
     squad_ops: SquadOperations,
     guild_ops: GuildOperations | None = None,
+    known: Iterable[Member] = KNOWN,
 ) -> World:
     """Create the guild of `World` in the open database."""
     world = World(bytes_ops, squad_ops, guild_ops or GuildOperations())
     await world.bytes.update_config(GUILD, BytesConfigUpdate(max_transfer=10**6))
-    await world.bytes.grant_many(GUILD, dict.fromkeys([*KNOWN], BALANCE - 100))
+    await world.bytes.grant_many(GUILD, dict.fromkeys(known, BALANCE - 100))
     await world.bytes.grant_many(GUILD, dict.fromkeys([ALICE, BOB], BALANCE - 100))
     costs = {"paid": 5, "other": 5, "free": 0, "costly": 10 * BALANCE}
     for role, (name, cost) in enumerate(costs.items(), 1):
