@@ -67,7 +67,12 @@ class StepwiseCanceller:
 
 
 async def cancel_at_every_step(
-    work: Start, check: Callable[[], Awaitable[None]], *, again: bool = False
+    work: Start,
+    check: Callable[[], Awaitable[None]],
+    *,
+    again: bool = False,
+    first: int = 1,
+    stride: int = 1,
 ) -> int:
     """Repeat the work, cancelled one step later each time, until it ends before the cancel.
 
@@ -75,11 +80,13 @@ async def cancel_at_every_step(
         work: Starts the work.
         check: Run after each time; makes everything ready for the next one, too.
         again: Whether a cancelled task is cancelled at each later step, too.
+        first: The first step at which it is cancelled.
+        stride: How many steps later the next time.
 
     Returns:
         How often it was cancelled.
     """
-    step, cancelled = 1, 0
+    step, cancelled = first, 0
     while True:
         canceller = StepwiseCanceller(step, again=again)
         async with asyncio.timeout(LONG):
@@ -90,4 +97,4 @@ async def cancel_at_every_step(
             await check()
         if canceller.steps < step:
             return cancelled
-        step += 1
+        step += stride

@@ -95,7 +95,7 @@ async def test_operation_rolls_back_with_the_callers_block(
 
 
 @each_refusal
-async def test_refused_operation_changes_nothing_and_leaves_the_block_usable(
+async def test_refused_operation_changes_nothing(
     refusal: Refusal, world: World, read_all_rows: ReadRows, assert_ledger_consistent: Check
 ) -> None:
     """A refused operation leaves every row as it was; a caller's transaction goes on after it."""

@@ -199,7 +199,7 @@ def test_the_plugin_is_disabled_by_the_name_of_the_package(pytester: pytest.Pyte
 
 @pytest.mark.parametrize("backend", ["sqlite"])
 async def test_the_schema_is_that_of_the_migrations(
-    bytes_squads_db: None, migrated_url: str
+    migrated_url: str, bytes_squads_db: None
 ) -> None:
     """The copy has every table, check, index and trigger, and the history of the migrations."""
     assert not is_postgres(migrated_url)
