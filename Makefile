@@ -18,6 +18,9 @@ DOCS := build/docs
 CLIENTS := $(VENV)/clients/installed $(VENV)/py-cord/installed
 UVLOOP_TESTS := tests/operations tests/laws tests/chaos/test_byte_sweep.py
 
+# Without compiled modules each process that a test starts would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-fast test-long test-clients test-lowest test-uvloop check forget-coverage lint lock docs picture chaos mutation-check bench clean
