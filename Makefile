@@ -34,7 +34,7 @@ demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show 
 test: $(VENV)/installed-test  ## Run the suite on SQLite and on PostgreSQL, without its long tests
 	$(PYTEST) --dist worksteal -m "not long" $(OPTIONS)
 
-test-fast: $(VENV)/installed-test  ## Run what needs neither PostgreSQL nor other processes, in seconds
+test-fast: $(VENV)/installed-test  ## Run the tests without PostgreSQL and other processes, in seconds
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not postgres and not long"
 
 test-long: $(VENV)/installed-test  ## Run the long tests: those of processes, of servers that are killed, of documents

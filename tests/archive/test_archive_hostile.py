@@ -145,7 +145,7 @@ def as_archive(lines: list[Record]) -> io.BytesIO:
 
 
 async def test_import_refuses_hostile_lines(lines: list[Record]) -> None:
-    """One line says what is wrong, and nothing is stored; the archive as it was is imported."""
+    """The error is one line, and nothing is stored; the original archive is imported."""
     for what, tamper in REFUSED.items():
         with naming(what):
             hostile = deepcopy(lines)

@@ -56,7 +56,7 @@ async def test_command_makes_no_database(
 
 
 async def test_command_without_tables_asks_for_upgrade(empty_url: str) -> None:
-    """In one line that says what to do."""
+    """Without tables the error is one line that names upgrade."""
     async with open_database(empty_url):
         pass  # a SQLite file is there now
     for name in sorted(set(ON_A_DATABASE_THAT_IS_THERE) - {"import", "status"}):

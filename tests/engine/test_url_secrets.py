@@ -108,7 +108,7 @@ URLS = [
 async def test_init_shows_no_piece_of_an_unescaped_password(
     form: str, everything_logged: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever character divides the password, init() refuses or fails without either half."""
+    """With any unescaped character in the password, the error has neither half."""
     for between in BETWEEN:
         with naming(between):
             url = form.format(f"{LEFT}{between}{RIGHT}")

@@ -128,7 +128,7 @@ async def test_reasons_are_kept_verbatim(
 
 @each_key_case
 async def test_keys_are_kept_verbatim(case: Case, world: World, read_all_rows: ReadRows) -> None:
-    """Whatever the key looks like, a repeated operation finds it and moves nothing."""
+    """A repeated operation finds any valid key and moves nothing."""
     for text, member in zip(GOOD["idempotency_key"], case.members, strict=False):
         with naming(text):
             await case.operation.get_ready(world, member)

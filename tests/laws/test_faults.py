@@ -98,7 +98,7 @@ async def test_operation_whose_commit_breaks_happens_once(
     read_all_rows: ReadRows,
     assert_ledger_consistent: Check,
 ) -> None:
-    """Whether the COMMIT came through or not, an operation happens once and answers as always."""
+    """Whether the COMMIT arrived or not, an operation happens once and returns its result."""
     for when, member in zip(("before", "after"), case.members, strict=False):
         with naming(when):
             await case.operation.get_ready(world, member)

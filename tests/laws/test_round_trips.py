@@ -235,7 +235,7 @@ async def counted(
 
 @pytest.mark.parametrize("name", [*COSTS, "reads", "transfer limits"])
 async def test_operation_takes_its_number_of_round_trips(name: str, counted: Counted) -> None:
-    """Round trips and locks decide how fast a bot is, so they are counted."""
+    """Each operation takes its number of round trips and locks."""
     names = GROUPS.get(name) or [name + kind for kind in KINDS if name + kind in ROUND_TRIPS]
     assert {item: await counted.count(MEASUREMENTS[item]) for item in names} == {
         item: ROUND_TRIPS[item] for item in names

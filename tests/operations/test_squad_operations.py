@@ -209,7 +209,7 @@ NO_SQUAD: list[Any] = [
 async def test_squad_operations_do_not_find_an_invalid_squad_id(
     squad_ops: SquadOperations, test_data: TestData, ids: Ids, read_all_rows: ReadRows, call: str
 ) -> None:
-    """An unknown UUID, or what is no UUID at all, is a squad that does not exist."""
+    """An unknown or invalid UUID is SquadNotFoundError."""
     before = await read_all_rows()
     for squad in NO_SQUAD:
         with naming(squad):
