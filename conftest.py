@@ -185,7 +185,8 @@ async def copied_url(
 ) -> AsyncIterator[str]:
     """Return the URL of a migrated, empty database that nobody has open.
 
-    On PostgreSQL it is the worker's, quickly emptied.
+    On PostgreSQL it is the worker's, quickly emptied: a test that changes the schema takes
+    `migrated_url`.
     """
     if worker_database is None:
         path = tmp_path_factory.mktemp("copied") / "copy.db"
@@ -193,10 +194,8 @@ async def copied_url(
         yield f"sqlite://{path}"
         await end_other_tasks()
     else:
-        await worker_database.end()
-        yield worker_database.url
-        await end_other_tasks()
-        await worker_database.empty()
+        async for url in worker_database.lend():
+            yield url
 
 
 @pytest.fixture

@@ -62,19 +62,19 @@ async def test_status_lists_every_rule(populated_url: str) -> None:
     assert present == rules_of(sqlite=not is_postgres(populated_url))
 
 
-async def test_status_names_what_is_missing(populated_url: str) -> None:
+async def test_status_names_what_is_missing(migrated_url: str) -> None:
     """It exits with 1: a trigger, a check, a migration."""
     trigger = "DROP TRIGGER tr_bytes_transactions_final"
     last = "DELETE FROM aerich WHERE id = (SELECT max(id) FROM aerich)"
-    if is_postgres(populated_url):
+    if is_postgres(migrated_url):
         check = "ALTER TABLE squads DROP CONSTRAINT ck_squads_switch_cost"
-        await change(populated_url, f"{trigger} ON bytes_transactions", check, last)
+        await change(migrated_url, f"{trigger} ON bytes_transactions", check, last)
         rules = ["ck_squads_switch_cost", "tr_bytes_transactions_final"]
     else:
-        await change(populated_url, trigger, last)
+        await change(migrated_url, trigger, last)
         rules = ["tr_bytes_transactions_final"]
 
-    result = await run_command("status", "--json", DATABASE_URL=populated_url)
+    result = await run_command("status", "--json", DATABASE_URL=migrated_url)
     found: dict[str, Any] = json.loads(result.stdout)
     assert (result.exit_code, result.stderr) == (1, "")
     assert found["rules_missing"] == rules

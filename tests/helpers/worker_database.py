@@ -7,6 +7,7 @@ statement.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from unittest.mock import patch
 
@@ -21,6 +22,12 @@ from bytes_squads.engine.tasks import running_tasks
 
 from .backends import LONG, MODELS
 
+_SCHEMA = """
+SELECT (SELECT count(*) FROM aerich), (SELECT count(*) FROM pg_constraint),
+    (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_class WHERE relpersistence = 'p')
+"""
+"""What tells a changed schema from the migrated one."""
+
 
 class WorkerDatabase:
     """A migrated database that tests use one after another, each time empty.
@@ -32,6 +39,7 @@ class WorkerDatabase:
     def __init__(self, url: str) -> None:
         self.url = url
         self._pool: Any = None
+        self._schema: Any = None
 
     async def open(self) -> None:
         """Open the database as `bytes_squads.init` does, with the pool of the test before."""
@@ -71,6 +79,27 @@ class WorkerDatabase:
         """Close the pool."""
         if self._is_open():
             await self._pool.close()
+
+    async def lend(self) -> AsyncIterator[str]:
+        """Yield the URL of the database, which nobody has open; empty it afterwards.
+
+        Raises:
+            AssertionError: The schema was changed, which a test may do in a new database only.
+        """
+        await self.end()
+        if self._schema is None:
+            self._schema = await self._read_schema()
+        yield self.url
+        await end_other_tasks()
+        await self.empty()
+        assert await self._read_schema() == self._schema, "the test needs `migrated_url`"
+
+    async def _read_schema(self) -> Any:
+        connection = await asyncpg.connect(self.url)
+        try:
+            return await connection.fetchrow(_SCHEMA)
+        finally:
+            await connection.close()
 
     async def _take_pool(self, **options: Any) -> Any:
         if not self._is_open():
