@@ -71,7 +71,7 @@ async def test_operation_takes_snowflakes_and_nothing_else(
                 with pytest.raises(InvalidSnowflakeError) as caught:
                     await parameter.call(world, bad)
                 assert bad is caught.value.value
-                assert told(caught.value)
+                assert printable_message(caught.value)
     assert before == await read_all_rows()
     for parameter in parameters:
         for good in GOOD_IDS:
@@ -157,7 +157,7 @@ async def test_invalid_amount_is_refused(
             with pytest.raises(InvalidAmountError) as caught:
                 await parameter.call(world, value, member)
             assert bad is caught.value.value
-            assert told(caught.value)
+            assert printable_message(caught.value)
     assert before == await read_all_rows()
 
 
