@@ -190,9 +190,15 @@ PROCESS_EVENTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty",
 _started: list[str] = []
 
 
-def _note_process(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in PROCESS_EVENTS:
-        _started.append(f"{event} {arguments[:2]}")
+def _note_process(
+    event: str,
+    arguments: tuple[Any, ...],
+    *,
+    events: set[str] = PROCESS_EVENTS,  # the module's names are gone when the interpreter ends
+    started: list[str] = _started,
+) -> None:
+    if event in events:
+        started.append(f"{event} {arguments[:2]}")
 
 
 sys.addaudithook(_note_process)
