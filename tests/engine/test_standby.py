@@ -89,11 +89,15 @@ async def test_grant_whose_wait_for_the_standby_is_cancelled_is_not_acknowledged
 
     async def cancel_waits() -> None:
         operator = await asyncpg.connect(url)
-        while True:
-            await operator.execute(
-                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-            )
-            await asyncio.sleep(0.05)
+        try:
+            while True:
+                await operator.execute(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                    " WHERE wait_event = 'SyncRep'"
+                )
+                await asyncio.sleep(0.05)
+        finally:
+            operator.terminate()
 
     for _ in range(3):
         await ops.grant(GUILD, ALICE, 1)
