@@ -16,6 +16,7 @@ BY_FILE := --dist loadfile --no-loadscope-reorder
 MINUTES := 5
 DOCS := build/docs
 CLIENTS := $(VENV)/clients/installed $(VENV)/py-cord/installed
+FAST_TESTS := tests/unit tests/operations tests/schema tests/cli
 UVLOOP_TESTS := tests/operations tests/laws tests/chaos/test_byte_sweep.py
 
 # Without compiled modules each process that a test starts would compile the package again.
@@ -34,8 +35,8 @@ demo: $(VENV)/installed  ## Play two weeks of a guild on a SQLite file and show 
 test: $(VENV)/installed-test  ## Run the suite on SQLite and on PostgreSQL, without its long tests
 	$(PYTEST) --dist worksteal -m "not long" $(OPTIONS)
 
-test-fast: $(VENV)/installed-test  ## Run the tests without PostgreSQL and other processes, in seconds
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not postgres and not long"
+test-fast: $(VENV)/installed-test  ## Run the tests of operations, schema and command line on SQLite, in seconds
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not postgres and not long" $(FAST_TESTS)
 
 test-long: $(VENV)/installed-test  ## Run the long tests: those of processes, of servers that are killed, of documents
 	$(PYTEST) $(BY_FILE) -m long $(OPTIONS)
