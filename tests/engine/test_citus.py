@@ -15,10 +15,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from helpers import ALICE, GUILD, Database, MakeMember, PostgresServer
+from helpers import ALICE, BOB, GUILD, Database, MakeMember, PostgresServer
 from helpers.assertions import Check, ReadRows
 from helpers.migrations import VERSIONS, copy_migrations, run_aerich
-from helpers.operations_table import CASES, READS, Case, World, count_changes, each_case
+from helpers.operations_table import CASES, KNOWN, NEW, READS, Case, World, count_changes, each_case
 from helpers.postgres import CITUS_URL_VARIABLE
 from helpers.sample_guild import dump, open_database, populate
 from helpers.statement_texts import ACROSS_GUILDS, distributed_texts
@@ -131,9 +131,10 @@ async def test_a_statement_goes_to_one_shard(name: str, db: Database) -> None:
 async def test_an_operation_is_the_work_of_one_node(db: Database, world: World) -> None:
     """Nothing is prepared, and no rows pass through the coordinator; also with new members."""
     cases = [*CASES, *(Case(read, is_new=False) for read in READS)]
+    members = {False: iter(KNOWN), True: iter(NEW)}
     found: dict[str, tuple[int, list[str]]] = {}
-    for number, case in enumerate(cases):
-        member = case.members[number]
+    for case in cases:
+        member = BOB if case.operation in READS else next(members[case.is_new])
         await case.operation.get_ready(world, member)
         with pytest.warns(asyncpg.InterfaceWarning, match="active log listener"):
             commands = await log_commands(case.operation.run(world, member))

@@ -236,6 +236,8 @@ async def counted(
 @pytest.mark.parametrize("name", [*COSTS, "reads", "transfer limits"])
 async def test_operation_takes_its_number_of_round_trips(name: str, counted: Counted) -> None:
     """Each operation takes its number of round trips and locks."""
+    if ON_CITUS and name != "reads":
+        pytest.skip("on Citus a posting is a block of several statements")
     names = GROUPS.get(name) or [name + kind for kind in KINDS if name + kind in ROUND_TRIPS]
     assert {item: await counted.count(MEASUREMENTS[item]) for item in names} == {
         item: ROUND_TRIPS[item] for item in names
