@@ -388,7 +388,8 @@ class BytesOperations:
             await ledger.insert_members(db, guild, names, ids.as_strings(0, count), now)
 
         check = CommitCheck.of_entry(guild, keyed_entry_id)
-        verdict = await ledger.execute_posting(run, POST_GRANTS, parameters, check, create_members)
+        statement = POST_GRANTS.for_rows(count)
+        verdict = await ledger.execute_posting(run, statement, parameters, check, create_members)
         if verdict["outcome"] == "repeated":
             rows = await run.fetch(GET_ENTRY_BY_KEY, guild, key)
             if not rows or from_row(BytesTransaction, rows[0]).details != details:

@@ -20,6 +20,7 @@ from ..engine.driver_errors import TransientError
 from ..engine.operation import Operation
 from ..models import BytesTransaction
 from ..sql.postings import GET_ENTRY, GET_ENTRY_BY_KEY
+from ..sql.queries import COUNT_MEMBERS
 from ..sql.reset_balances import POST_RESET
 from ..sql.reversals import POST_REVERSAL
 from ..sql.set_balances import GET_EXPECTED_BALANCE, SET_BALANCE
@@ -194,7 +195,8 @@ async def reset_balances(
     content = balance, reason, created_at, actor_id, idempotency_key, wall_time()
     check = CommitCheck.of_entry(guild_id, first_id)
     parameters = guild_id, first_id, ids[1], *content
-    verdict = await ledger.execute_posting(run, POST_RESET, parameters, check)
+    members = int((await run.fetch(COUNT_MEMBERS, guild_id))[0]["members"])
+    verdict = await ledger.execute_posting(run, POST_RESET.for_rows(members), parameters, check)
     if verdict["outcome"] == "unchanged":
         return 0
     if verdict["outcome"] == "done":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -247,6 +248,16 @@ class PostingStatement:
             )
             for text in (*(insert.after_verdict for insert in inserts.values()), *changes.values())
         )
+
+    def for_rows(self, count: int) -> PostingStatement:
+        """Return the statement with a text for about as many rows, up to a power of two.
+
+        PostgreSQL keeps a plan for each text. A plan that was made while a table was small, and
+        that reads it whole for each row, is not used for many rows.
+        """
+        sized = copy(self)
+        sized.postgres = f"{self.postgres} /* {1 << count.bit_length()} rows */"
+        return sized
 
     async def distributed(self, fetch: Fetch, *parameters: Any) -> Rows:
         """Execute the posting on a distributed PostgreSQL, in the current transaction.

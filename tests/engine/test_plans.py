@@ -328,3 +328,32 @@ async def test_bulk_statements_handle_each_member_a_fixed_number_of_times(
 
         assert sum(map(touched, found)) <= 40 * MEMBERS, name
         assert max(node["Actual Rows"] for node in found) >= MEMBERS, name
+
+
+@pytest.mark.postgres
+async def test_a_bulk_operation_is_planned_for_a_guild_that_has_grown(migrated_url: str) -> None:
+    """A connection that has executed it often in a small guild does not keep that plan."""
+    for table in LARGE:
+        await execute(migrated_url, f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+    operations = BytesOperations()
+    await bytes_squads.init(f"{migrated_url}{'&' if '?' in migrated_url else '?'}maxsize=1")
+    try:
+        await operations.grant(GUILD, MANY[0], 1)
+        await execute(migrated_url, "ANALYZE")
+        for number in range(10):
+            await operations.grant_many(GUILD, {MANY[0]: 1})
+            await operations.reset_balances(GUILD, number)
+        await operations.grant_many(GUILD, dict.fromkeys(MANY, 1))
+        await operations.grant_many(GUILD, dict.fromkeys(MANY, 1))
+        await operations.reset_balances(GUILD, 7)
+    finally:
+        await bytes_squads.close()
+    connection = await asyncpg.connect(migrated_url)
+    try:
+        read = await connection.fetchval(
+            "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_user_tables"
+            " WHERE relname = 'bytes_balances'"
+        )
+    finally:
+        await connection.close()
+    assert 3 * MEMBERS <= read <= 20 * MEMBERS

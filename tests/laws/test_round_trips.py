@@ -143,7 +143,7 @@ COSTS: dict[str, tuple[int | None, ...]] = {
     "grant_many": (1, 5, 1, 2, 1, 2),
     "set_balance": (2, 6, 2, 3, 2, 3),
     "set_balance, lower": (2, 6, 2, 3, None, 3),
-    "reset_balances": (1, None, 1, 2, 1, 2),
+    "reset_balances": (2, None, 2, 3, 2, 3),
     "reverse_transaction": (2, None, 2, 3, 2, 3),
     "reverse_transaction, transfer": (2, None, 2, 3, 1, 3),
     "create_squad": (1, None, None, None, 1, None),
