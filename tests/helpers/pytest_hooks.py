@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import re
+import signal
 import sys
 from collections import Counter
 from collections.abc import Generator
@@ -121,6 +122,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgres: needs a PostgreSQL server")
     config.addinivalue_line("markers", "process: starts a process or a server")
     config.addinivalue_line("markers", "long: takes seconds, or starts a process")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job
+        # The programs that tests interrupt would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.get(UVLOOP_VARIABLE):
         asyncio.set_event_loop_policy(import_module("uvloop").EventLoopPolicy())
     if os.environ.get(REQUIRE_VARIABLE) and not find_server():
