@@ -7,20 +7,20 @@ from ..domain.rules import MAX_BYTES
 from .postings import (
     ANY_MEMBER_CHANGED,
     DISTRIBUTED_PIECES,
-    EACH_LOCKED_MEMBER,
     ENTRY_COLUMNS,
 )
 from .statement import Insert, PostingStatement
 
+_TARGET = f"""coalesce(
+            $4::bigint,
+            (SELECT starting_balance FROM bytes_configs WHERE guild_id = $1::text),
+            {STARTING_BALANCE}
+        )"""
+
 _LOCKED = f"""
     locked AS MATERIALIZED (
-        SELECT member.ctid AS version, member.guild_id, member.id, member.user_id, member.balance,
-            member.total_received, member.total_sent,
-            coalesce(
-                $4::bigint,
-                (SELECT starting_balance FROM bytes_configs WHERE guild_id = $1::text),
-                {STARTING_BALANCE}
-            ) AS target
+        SELECT member.ctid AS version, member.guild_id, member.user_id, member.balance,
+            member.total_received, {_TARGET} AS target
         FROM bytes_balances AS member
         WHERE member.guild_id = $1::text
         ORDER BY member.user_id
@@ -74,19 +74,20 @@ POST_RESET = PostingStatement(
         "members_changed": "members_changed",
     },
     changes={
+        # No row has changed since the snapshot: the outcome would be ``stale``.
         "balances_updated": f"""
         UPDATE bytes_balances AS member SET
-            balance = locked.target,
-            total_received = locked.total_received
-                + CASE WHEN locked.target > locked.balance
-                    THEN locked.target - locked.balance ELSE 0 END,
-            total_sent = locked.total_sent
-                + CASE WHEN locked.target < locked.balance
-                    THEN locked.balance - locked.target ELSE 0 END,
+            balance = goal.target,
+            total_received = member.total_received
+                + CASE WHEN goal.target > member.balance
+                    THEN goal.target - member.balance ELSE 0 END,
+            total_sent = member.total_sent
+                + CASE WHEN goal.target < member.balance
+                    THEN member.balance - goal.target ELSE 0 END,
             updated_at = $9::timestamptz
-        FROM locked, verdict
-        WHERE {EACH_LOCKED_MEMBER}
-          AND locked.balance <> locked.target AND verdict.outcome = 'done'""",
+        FROM verdict, (SELECT {_TARGET} AS target) AS goal
+        WHERE member.guild_id = $1::text AND member.balance <> goal.target
+          AND verdict.outcome = 'done'""",
     },
     inserts={
         "entries_inserted": Insert(

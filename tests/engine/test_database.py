@@ -20,7 +20,7 @@ from bytes_squads import (
     StorageUnavailableError,
 )
 from bytes_squads.engine._tortoise import pool_of, sqlite_connection
-from bytes_squads.engine.connections import current_client
+from bytes_squads.engine.connections import current_client, is_sqlite
 
 pytestmark = pytest.mark.usefixtures("close_after_test")
 
@@ -164,7 +164,9 @@ async def test_init_after_close_opens_again(migrated_url: str) -> None:
 
 def is_closed(client: Any) -> bool:
     """Return whether the client has neither a pool nor a file."""
-    return getattr(client, "_pool", None) is None and sqlite_connection(client) is None
+    if is_sqlite(client):
+        return sqlite_connection(client) is None
+    return pool_of(client) is None
 
 
 async def test_init_twice_closes_the_first_database(migrated_url: str, tmp_path: Path) -> None:
@@ -176,7 +178,7 @@ async def test_init_twice_closes_the_first_database(migrated_url: str, tmp_path:
     first = current_client()
     await bytes_squads.init(other)
 
-    assert is_closed(first) or not hasattr(first, "_pool")
+    assert is_closed(first)
     assert await BytesBalance.all().count() == 0
     assert current_client() is not first
     await bytes_squads.init(migrated_url)

@@ -51,7 +51,7 @@ def after_commit(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Any], Awaita
 
 async def lose(connection: Any) -> None:
     """Break the connection as if COMMIT's answer had been lost."""
-    connection._con.terminate()
+    connection.terminate()
     raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle")
 
 

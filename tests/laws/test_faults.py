@@ -58,7 +58,7 @@ async def broken_commit(
         if when == "after":
             await commit(self)
         connection: Any = self._connection
-        connection._con.terminate()
+        connection.terminate()
         raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle")
 
     execute_autocommit = engine_operation.execute_autocommit

@@ -42,6 +42,7 @@ from bytes_squads import (
     SquadOperations,
     in_transaction,
 )
+from bytes_squads.engine._tortoise import sqlite_connection
 from bytes_squads.engine.connections import current_client
 
 
@@ -202,7 +203,7 @@ class Counted:
         for member in islice(self._members[measurement.members], 4):
             self.clock.advance(days=1)
             await measurement.get_ready(self.world, member)
-            counter = self.relay or SqliteVisits(current_client()._connection)
+            counter = self.relay or SqliteVisits(sqlite_connection(current_client()))
             start = counter.round_trips
             with suppress(RefusedError, InvalidInputError):
                 await measurement.run(self.world, member)
