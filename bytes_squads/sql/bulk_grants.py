@@ -6,7 +6,6 @@ from ..domain.rules import MAX_BYTES
 from .postings import (
     ANY_MEMBER_CHANGED,
     DISTRIBUTED_PIECES,
-    EACH_LOCKED_MEMBER,
     ENTRY_COLUMNS,
 )
 from .statement import Insert, PostingStatement
@@ -19,7 +18,7 @@ BATCH_ROWS = "unnest($2::text[], $3::bigint[], $4::uuid[]) AS batch(user_id, amo
 # The batch is in the order of user ids, so the rows are locked in that order.
 _EACH_MEMBER = """
         CROSS JOIN LATERAL (
-            SELECT ctid AS version, guild_id, id, user_id, balance, total_received, total_sent
+            SELECT ctid AS version, guild_id, user_id, balance, total_received, total_sent
             FROM bytes_balances
             WHERE guild_id = $1::text AND user_id = batch.user_id
             OFFSET 0 FOR UPDATE
@@ -32,7 +31,7 @@ _EACH_MEMBER_ON_SQLITE = """
 
 _LOCKED = f"""
     locked AS MATERIALIZED (
-        SELECT member.version, member.guild_id, member.id, member.user_id, member.balance,
+        SELECT member.version, member.guild_id, member.user_id, member.balance,
             member.total_received, member.total_sent, batch.amount
         FROM {BATCH_ROWS} {_EACH_MEMBER}
     )"""
@@ -66,14 +65,15 @@ POST_GRANTS = PostingStatement(
     changes={
         # Assign every balance column from the locked row: CHECK constraints are evaluated before
         # PostgreSQL re-checks the row's latest version.
-        "balances_updated": f"""
+        "balances_updated": """
         UPDATE bytes_balances AS member SET
             balance = locked.balance + locked.amount,
             total_received = locked.total_received + locked.amount,
             total_sent = locked.total_sent,
             updated_at = $11::timestamptz
         FROM locked, verdict
-        WHERE {EACH_LOCKED_MEMBER} AND verdict.outcome = 'done'"""
+        WHERE member.guild_id = locked.guild_id AND member.user_id = locked.user_id
+          AND verdict.outcome = 'done'"""
     },
     inserts={
         "entries_inserted": Insert(

@@ -66,10 +66,9 @@ MEMBER_IS_UNKNOWN = """
 
 MEMBERS_CHANGED = row_changed("locked", "bytes_balances")
 
-# A statement of many members joins by the locked rows' guild_id instead of the parameter. With the
-# parameter and few rows of the guild in its statistics, PostgreSQL would read the whole guild again
-# for each locked row. This way the only index for the join is that of (guild_id, user_id).
-EACH_LOCKED_MEMBER = "member.guild_id = locked.guild_id AND member.user_id = locked.user_id"
+# A statement of many members compares with the locked rows' guild_id instead of the parameter. With
+# the parameter and few rows of the guild in its statistics, PostgreSQL would read the whole guild
+# again for each locked row.
 ANY_MEMBER_CHANGED = row_changed("locked", "bytes_balances", "locked.guild_id")
 DISTRIBUTED_PIECES = {"locked.guild_id": "$1::text"}
 """Only a comparison with the parameter tells a distributed PostgreSQL the node."""

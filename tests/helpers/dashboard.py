@@ -106,7 +106,7 @@ async def serve_dashboard(
 
 
 def create_app_that_keeps_nothing() -> Any:
-    """Return the dashboard; each of its pages waits for a report of its own."""
+    """Return the dashboard; each page computes its report anew."""
     reports: Any = import_module("examples.dashboard.reports")
     reports.KEEP_SECONDS = reports.KEEP_FACTOR = 0
     reports.MAX_WAIT = LONG
