@@ -15,8 +15,6 @@ import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 
 import bytes_squads
-from bytes_squads import StorageUnavailableError
-from bytes_squads.engine.connections import current_client
 from bytes_squads.engine.driver_errors import DRIVER_ERRORS
 from bytes_squads.engine.tasks import running_tasks
 
@@ -29,6 +27,26 @@ SELECT (SELECT count(*) FROM aerich), (SELECT count(*) FROM pg_constraint),
 """What tells a changed schema from the migrated one."""
 
 
+class KeptPool:
+    """A pool that `close` leaves open while ``is_kept`` is set.
+
+    Args:
+        pool: An open pool of asyncpg.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.is_kept = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.pool, name)
+
+    async def close(self) -> None:
+        """Close the pool, unless it is kept."""
+        if not self.is_kept:
+            await self.pool.close()
+
+
 class WorkerDatabase:
     """A migrated database that tests use one after another, each time empty.
 
@@ -38,7 +56,7 @@ class WorkerDatabase:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._pool: Any = None
+        self._pool: KeptPool | None = None
         self._schema: Any = None
 
     async def open(self) -> None:
@@ -49,24 +67,22 @@ class WorkerDatabase:
     async def close(self) -> None:
         """End what the test left running, close all but the pool, and empty the tables."""
         await end_other_tasks()
-        try:
-            client: Any = current_client()
-        except StorageUnavailableError:
-            pass  # the test closed the database, and with it the pool
-        else:
-            if client._pool is self._pool and self._pool.get_idle_size() == self._pool.get_size():
-                client._pool = None
-            await bytes_squads.close()
+        if self._pool is not None:
+            self._pool.is_kept = self._pool.get_idle_size() == self._pool.get_size()
+        await bytes_squads.close()
+        if self._pool is not None:
+            self._pool.is_kept = False
         await self.empty()
 
     async def empty(self) -> None:
         """Delete every row of the package's tables."""
-        if self._is_open():
+        pool = self._open_pool()
+        if pool is not None:
             try:
-                async with self._pool.acquire() as connection:
+                async with pool.acquire() as connection:
                     await empty_tables(connection)
             except DRIVER_ERRORS:  # the test ended the connection
-                self._pool.terminate()
+                pool.terminate()
             else:
                 return
         connection = await asyncpg.connect(self.url)
@@ -77,8 +93,9 @@ class WorkerDatabase:
 
     async def end(self) -> None:
         """Close the pool."""
-        if self._is_open():
-            await self._pool.close()
+        pool = self._open_pool()
+        if pool is not None:
+            await pool.close()
 
     async def lend(self) -> AsyncIterator[str]:
         """Yield the URL of the database, which nobody has open; empty it afterwards.
@@ -101,13 +118,14 @@ class WorkerDatabase:
         finally:
             await connection.close()
 
-    async def _take_pool(self, **options: Any) -> Any:
-        if not self._is_open():
-            self._pool = await asyncpg.create_pool(None, **options)
-        return self._pool
+    async def _take_pool(self, **options: Any) -> KeptPool:
+        pool = self._open_pool()
+        if pool is None:
+            pool = self._pool = KeptPool(await asyncpg.create_pool(None, **options))
+        return pool
 
-    def _is_open(self) -> bool:
-        return self._pool is not None and not self._pool.is_closing()
+    def _open_pool(self) -> KeptPool | None:
+        return None if self._pool is None or self._pool.is_closing() else self._pool
 
 
 async def empty_tables(connection: Any) -> None:
