@@ -1,26 +1,27 @@
-"""Count the calls on the thread of a SQLite connection."""
+"""Count the round trips to the thread of a SQLite connection."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 
 class SqliteVisits:
-    """Counts what is executed on the thread of a connection.
+    """Counts the answers that other threads give to the running event loop.
 
-    Args:
-        connection: An open aiosqlite connection.
+    Of an open SQLite database there is one other thread, the connection's.
 
     Attributes:
-        round_trips: The number of calls.
+        round_trips: The number of answers.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self) -> None:
         self.round_trips = 0
-        execute = type(connection)._execute.__get__(connection)
+        loop: Any = asyncio.get_running_loop()
+        answer = loop.call_soon_threadsafe
 
-        async def counting(*arguments: Any, **named: Any) -> Any:
+        def count(*arguments: Any, **named: Any) -> Any:
             self.round_trips += 1
-            return await execute(*arguments, **named)
+            return answer(*arguments, **named)
 
-        connection._execute = counting
+        loop.call_soon_threadsafe = count

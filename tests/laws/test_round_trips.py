@@ -42,7 +42,6 @@ from bytes_squads import (
     SquadOperations,
     in_transaction,
 )
-from bytes_squads.engine._tortoise import sqlite_connection
 from bytes_squads.engine.connections import current_client
 
 
@@ -189,10 +188,10 @@ GROUPS = {
 
 
 class Counted:
-    """A guild, and the relay that counts round trips; None on SQLite."""
+    """A guild, and what counts the round trips to its database."""
 
-    def __init__(self, world: World, clock: Clock, relay: PostgresRelay | None) -> None:
-        self.world, self.clock, self.relay = world, clock, relay
+    def __init__(self, world: World, clock: Clock, counter: PostgresRelay | SqliteVisits) -> None:
+        self.world, self.clock, self.counter = world, clock, counter
         self._members: dict[Sequence[Member], Iterator[Member]] = {
             members: cycle(members) for members in (KNOWN, NEW)
         }
@@ -203,11 +202,10 @@ class Counted:
         for member in islice(self._members[measurement.members], 4):
             self.clock.advance(days=1)
             await measurement.get_ready(self.world, member)
-            counter = self.relay or SqliteVisits(sqlite_connection(current_client()))
-            start = counter.round_trips
+            start = self.counter.round_trips
             with suppress(RefusedError, InvalidInputError):
                 await measurement.run(self.world, member)
-            counts.append(counter.round_trips - start)
+            counts.append(self.counter.round_trips - start)
         assert counts[-1] == counts[-2]
         return counts[-1]
 
@@ -224,7 +222,7 @@ async def counted(
     )
     if backend == "sqlite":
         await bytes_squads.init(copied_url)
-        yield Counted(await create_world(*operations), clock, None)
+        yield Counted(await create_world(*operations), clock, SqliteVisits())
         await bytes_squads.close()
     else:
         relay = PostgresRelay(copied_url)
