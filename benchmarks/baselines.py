@@ -35,7 +35,7 @@ _INSERT = """
         receiver_username, amount, kind, created_at, idempotency_key)
 """
 # PostgreSQL locks both rows in the order of the index: opposite transfers do not deadlock.
-MOVE = """
+UPDATE_BALANCES = """
     UPDATE bytes_balances SET updated_at = $5,
         balance = balance + CASE WHEN user_id = $3 THEN $4::bigint ELSE - $4::bigint END,
         total_received = total_received + CASE WHEN user_id = $3 THEN $4::bigint ELSE 0 END,
@@ -43,12 +43,12 @@ MOVE = """
     WHERE guild_id = $1 AND user_id IN ($2, $3) AND (user_id = $3 OR balance >= $4)
     RETURNING user_id
 """
-RECORD = f"{_INSERT} VALUES ($1, $2, $3, $4, $5, $6, $7, 'transfer', $8, $9)"
-MOVE_ON_SQLITE = MOVE.replace("::bigint", "").replace("$", "?")
-RECORD_ON_SQLITE = RECORD.replace("$", "?")
+INSERT_ENTRY = f"{_INSERT} VALUES ($1, $2, $3, $4, $5, $6, $7, 'transfer', $8, $9)"
+UPDATE_BALANCES_SQLITE = UPDATE_BALANCES.replace("::bigint", "").replace("$", "?")
+INSERT_ENTRY_SQLITE = INSERT_ENTRY.replace("$", "?")
 
 # After waiting for the row's lock PostgreSQL checks the row again, and refuses a second claim.
-CLAIM = f"""
+CLAIM_DAILY = f"""
     WITH reward AS (
         SELECT streak, daily_amount * coalesce((
             SELECT value::bigint FROM jsonb_each_text(streak_bonuses) WHERE key::int <= streak
@@ -71,7 +71,7 @@ LOCK_SQUAD = """
     WHERE guild_id = $1 AND id = $2 AND is_active FOR UPDATE
 """
 # A second statement, to read what was committed during the wait for the squad's lock.
-JOIN = f"""
+JOIN_SQUAD = f"""
     WITH membership AS (
         INSERT INTO squad_memberships (guild_id, user_id, squad_id, joined_at)
         SELECT $1::varchar, $2::varchar, $3::uuid, $4 WHERE $5::int IS NULL OR $5::int > (
@@ -106,17 +106,17 @@ class AsyncpgBaseline:
 
     async def transfer(self, order: Order) -> None:
         now = self._clock()
-        guild_id, giver, receiver, amount = _get_fields(order)
+        guild_id, giver, receiver, amount = fields = _get_fields(order)
         async with self._pool.acquire() as connection, connection.transaction():
-            if len(await connection.fetch(MOVE, guild_id, giver, receiver, amount, now)) != 2:
+            if len(await connection.fetch(UPDATE_BALANCES, *fields, now)) != 2:
                 raise InsufficientBalanceError(0, amount)
             row = (uuid7(), guild_id, giver, NAME, receiver, NAME, amount, now)
-            await connection.execute(RECORD, *row, order.get("idempotency_key"))
+            await connection.execute(INSERT_ENTRY, *row, order.get("idempotency_key"))
 
     async def claim(self, user_id: str) -> None:
         now = self._clock()
-        async with self._pool.acquire() as connection:
-            if not await connection.fetch(CLAIM, GUILD, user_id, now.date(), now, uuid7(), NAME):
+        async with self._pool.acquire() as db:
+            if not await db.fetch(CLAIM_DAILY, GUILD, user_id, now.date(), now, uuid7(), NAME):
                 raise AssertionError
 
     async def join(self, user_id: str, squad_id: UUID) -> None:
@@ -125,7 +125,7 @@ class AsyncpgBaseline:
             if (squad := await connection.fetchrow(LOCK_SQUAD, GUILD, squad_id)) is None:
                 raise AssertionError
             row = (GUILD, user_id, squad_id, now, squad["max_members"], squad["switch_cost"])
-            if not await connection.fetch(JOIN, *row, uuid7(), NAME):
+            if not await connection.fetch(JOIN_SQUAD, *row, uuid7(), NAME):
                 raise AssertionError
 
 
@@ -155,14 +155,14 @@ class SqliteBaseline:
 
     def _transfer(self, order: Order) -> None:
         now = self._clock().astimezone(UTC).isoformat(" ")
-        guild_id, giver, receiver, amount = _get_fields(order)
+        guild_id, giver, receiver, amount = fields = _get_fields(order)
         row = (str(uuid7()), guild_id, giver, NAME, receiver, NAME, amount, now, None)
         with self._connection as connection:  # commits, or rolls back
             connection.execute("BEGIN IMMEDIATE")
-            moved = connection.execute(MOVE_ON_SQLITE, (guild_id, giver, receiver, amount, now))
+            moved = connection.execute(UPDATE_BALANCES_SQLITE, (*fields, now))
             if len(moved.fetchall()) != 2:
                 raise InsufficientBalanceError(0, amount)
-            connection.execute(RECORD_ON_SQLITE, row)
+            connection.execute(INSERT_ENTRY_SQLITE, row)
 
     def close(self) -> None:
         self._connection.close()
