@@ -225,7 +225,7 @@ def _draw_circulation(
 
 
 def _draw_flows(axes: Axes, statistics: EconomyStatistics, currency: str, colors: _Colors) -> None:
-    period, sums = _sum_by_period(statistics)
+    period, sums = sum_by_period(statistics)
     _set_title(axes, f"{currency} created, retired and transferred by {period}", colors)
     if not sums:
         _say_empty(axes, colors)
@@ -275,7 +275,7 @@ def _draw_flows(axes: Axes, statistics: EconomyStatistics, currency: str, colors
         text.set_color(colors.text)
 
 
-def _sum_by_period(
+def sum_by_period(
     statistics: EconomyStatistics,
 ) -> tuple[Literal["date", "week", "month"], dict[date, list[int]]]:
     """Return created, retired and transferred by the shortest period with few enough bars."""

@@ -206,7 +206,7 @@ def offset(value: int) -> int:
     return number
 
 
-def instant(value: datetime) -> datetime:
+def aware_datetime(value: datetime) -> datetime:
     """Return a limit of a period in UTC.
 
     Raises:
@@ -224,10 +224,10 @@ def period(since: datetime | None, until: datetime | None) -> tuple[datetime, da
     """Return a period's first instant and the one after its last, in UTC; None is no limit.
 
     Raises:
-        InvalidPageError: One is not valid, see `instant`, or the period ends before it begins.
+        InvalidPageError: One is invalid, see `aware_datetime`, or the period ends before it begins.
     """
-    begin = EARLIEST if since is None else instant(since)
-    end = LATEST if until is None else instant(until)
+    begin = EARLIEST if since is None else aware_datetime(since)
+    end = LATEST if until is None else aware_datetime(until)
     if end <= begin:
         raise InvalidPageError(until if until is not None else since)
     return begin, end

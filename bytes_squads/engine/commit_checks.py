@@ -53,19 +53,19 @@ class CommitCheck:
     Attributes:
         statement: A SELECT.
         parameters: Its parameters.
-        found: Whether a row means that it was committed.
-        absent: Whether no row means that it was committed; None if that is unknown.
+        committed_if_found: Whether a row means that it was committed.
+        committed_if_absent: Whether no row means that it was committed; None if that is unknown.
     """
 
     statement: Statement
     parameters: tuple[Any, ...]
-    found: bool = True
-    absent: bool | None = None
+    committed_if_found: bool = True
+    committed_if_absent: bool | None = None
 
     @classmethod
     def of_entry(cls, guild_id: str, entry_id: Any) -> CommitCheck:
         """Return the check of a transaction that inserts this ledger entry."""
-        return cls(FIND_POSTED_ENTRY, (guild_id, entry_id), absent=False)
+        return cls(FIND_POSTED_ENTRY, (guild_id, entry_id), committed_if_absent=False)
 
 
 async def find_outcome(
@@ -132,7 +132,7 @@ async def _run_checks(
     results = set()
     for check in checks:
         rows = await execute(connection, check.statement, *check.parameters)
-        result = check.found if rows else check.absent
+        result = check.committed_if_found if rows else check.committed_if_absent
         if result:
             # A terminated process does not wait for its standby; these commits do.
             if settings["synchronous"]:

@@ -49,7 +49,7 @@ DRIVER_TIMEOUT = 7 * 24 * 3600.0
 
 _LOCK_ATTEMPTS = 5
 
-_distributed_cache: weakref.WeakKeyDictionary[BaseDBAsyncClient, tuple[bool, float]] = (
+distributed_cache: weakref.WeakKeyDictionary[BaseDBAsyncClient, tuple[bool, float]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -66,11 +66,11 @@ async def is_distributed(client: BaseDBAsyncClient) -> bool:
         return False
     database = _database_of(client)
     now = asyncio.get_running_loop().time()
-    distributed, checked_at = _distributed_cache.get(database, (False, -RECHECK_INTERVAL))
+    distributed, checked_at = distributed_cache.get(database, (False, -RECHECK_INTERVAL))
     if not distributed and now >= checked_at + RECHECK_INTERVAL:
         async with _connection_of(client) as connection:
             distributed = bool(await list_distributed(connection))
-        _distributed_cache[database] = distributed, now
+        distributed_cache[database] = distributed, now
     return distributed
 
 
@@ -84,9 +84,9 @@ def forget(client: BaseDBAsyncClient) -> bool:
         Whether it will be checked.
     """
     database = _database_of(client)
-    distributed, _ = _distributed_cache.get(database, (False, 0.0))
+    distributed, _ = distributed_cache.get(database, (False, 0.0))
     if not distributed:
-        _distributed_cache.pop(database, None)
+        distributed_cache.pop(database, None)
     return not distributed
 
 
@@ -193,7 +193,7 @@ async def distribute_tables(
             )
         if set(await list_distributed(connection)) == set(TABLES):
             return False
-        progress = _Progress(on_progress)
+        progress = Progress(on_progress)
         if on_progress is not None:
             progress.total = await connection.fetchval(COUNT_ROWS, timeout=DRIVER_TIMEOUT)
             connection.add_log_listener(progress.on_message)
@@ -205,7 +205,7 @@ async def distribute_tables(
                     raise
             else:
                 break
-    _distributed_cache.pop(client, None)
+    distributed_cache.pop(client, None)
     return changed
 
 
@@ -226,7 +226,7 @@ async def _require_coordinator(connection: Any) -> None:
         raise StorageUnavailableError("it is a worker of Citus: use the URL of the coordinator")
 
 
-async def _distribute(connection: Any, shards: int | None, progress: _Progress) -> bool:
+async def _distribute(connection: Any, shards: int | None, progress: Progress) -> bool:
     try:
         for statement in BEGIN_DISTRIBUTION:
             await connection.execute(statement, timeout=DRIVER_TIMEOUT)
@@ -246,7 +246,7 @@ async def _distribute(connection: Any, shards: int | None, progress: _Progress) 
     return bool(missing)
 
 
-class _Progress:
+class Progress:
     """The number of rows copied, from the messages in which Citus counts those of a table.
 
     Args:

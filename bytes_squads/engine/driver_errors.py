@@ -104,7 +104,7 @@ def translate(error: Exception) -> StorageError | None:
     cause = _driver_error(error)
     if isinstance(cause, sqlite3.Error):
         return _translate_sqlite(cause)
-    return _translate_postgres(cause)
+    return translate_postgres(cause)
 
 
 def _translate_sqlite(cause: sqlite3.Error) -> StorageError:
@@ -123,7 +123,8 @@ def _translate_sqlite(cause: sqlite3.Error) -> StorageError:
     return StorageUnavailableError(f"the database rejected a statement ({cause})")
 
 
-def _translate_postgres(cause: BaseException) -> StorageError:
+def translate_postgres(cause: BaseException) -> StorageError:
+    """Return the error of ours for one of asyncpg, by its SQLSTATE."""
     state = getattr(cause, "sqlstate", None) or ""
     if state.startswith(_CONFLICT_SQLSTATES):
         return TransientError("the database stayed in conflict with other operations")

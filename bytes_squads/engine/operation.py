@@ -125,7 +125,7 @@ class Operation:
                 async with in_transaction() as db:
                     return await execute_in_block(db, statement, *parameters, check=check)
             if statement.distributed is not None and await is_distributed(self.client):
-                return await _execute_in_transaction(statement, *parameters, check=check)
+                return await _execute_in_new_transaction(statement, *parameters, check=check)
             return await self._execute_autocommit(statement, *parameters, check=check)
 
     async def _execute_autocommit(
@@ -155,7 +155,7 @@ class _NotWrittenError(Exception):
     """Roll back a transaction that has written nothing: its COMMIT need not be checked."""
 
 
-async def _execute_in_transaction(
+async def _execute_in_new_transaction(
     statement: AnyStatement, *parameters: Any, check: CommitCheck
 ) -> Rows:
     """Execute a statement that consists of several in a transaction."""

@@ -598,7 +598,7 @@ class BytesOperations:
                 the period ends before it begins.
         """
         guild, size = validation.snowflake(guild_id), validation.limit(limit)
-        period = validation.period(validation.instant(since), until)
+        period = validation.period(validation.aware_datetime(since), until)
         rows = await run.fetch(queries.EARNINGS_LEADERBOARD, guild, *period, size)
         return [
             LeaderboardEntry(
@@ -669,7 +669,7 @@ class BytesOperations:
             guild,
             size,
             *position,
-            rules.EARLIEST if since is None else validation.instant(since),
+            rules.EARLIEST if since is None else validation.aware_datetime(since),
             None if kind is None else validation.kind(kind),
         )
         if user is None:

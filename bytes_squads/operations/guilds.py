@@ -223,7 +223,7 @@ class GuildOperations:
         now = validation.now(self._clock)
         async with in_transaction() as db:
             pseudonym = await self._draw_pseudonym(db, guild)
-            check = CommitCheck(privacy.FIND_ERASURE, (guild, pseudonym), absent=False)
+            check = CommitCheck(privacy.FIND_ERASURE, (guild, pseudonym), committed_if_absent=False)
             rows = await execute_in_block(db, privacy.LOCK_MEMBER, guild, user, check=check)
             balance: int | None = rows[0]["balance"]
             names = guild, user, pseudonym
@@ -316,8 +316,8 @@ def _deletion_check(run: Operation, guild: str, before: Mapping[str, Any]) -> Co
     return CommitCheck(
         privacy.FIND_DELETED_ROWS,
         (guild, *keys, squad_id),
-        found=False,
-        absent=True if conclusive else None,
+        committed_if_found=False,
+        committed_if_absent=True if conclusive else None,
     )
 
 

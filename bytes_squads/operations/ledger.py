@@ -184,9 +184,11 @@ async def execute_posting(
         try:
             verdict: Verdict = (await run.execute(statement, *parameters, check=check))[0]
             if verdict["outcome"] == "unknown_member":
-                verdict = await _post_in_transaction(statement, parameters, check, create_members)
+                verdict = await _post_in_new_transaction(
+                    statement, parameters, check, create_members
+                )
             elif verdict["outcome"] == "stale":
-                verdict = await _post_in_transaction(statement, parameters, check)
+                verdict = await _post_in_new_transaction(statement, parameters, check)
         except UniqueConflictError:
             # Another transaction, now committed, inserted the same key or member.
             if not run.is_nested or attempt == IMMEDIATE_ATTEMPTS:
@@ -197,7 +199,7 @@ async def execute_posting(
     raise TransientError("the database stayed in conflict with other operations")
 
 
-async def _post_in_transaction(
+async def _post_in_new_transaction(
     statement: PostingStatement,
     parameters: Sequence[Any],
     check: CommitCheck,

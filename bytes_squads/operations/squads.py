@@ -141,7 +141,7 @@ class SquadOperations:
         """
         guild, squad = validation.snowflake(guild_id), validation.squad_id(squad_id)
         # If the squad exists it was not deleted; if not, another request may have deleted it.
-        check = CommitCheck(squads.GET_SQUAD, (guild, squad), found=False)
+        check = CommitCheck(squads.GET_SQUAD, (guild, squad), committed_if_found=False)
         if not await run.execute(squads.DELETE_SQUAD, guild, squad, check=check):
             raise SquadNotFoundError(squad)
 

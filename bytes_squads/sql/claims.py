@@ -12,8 +12,8 @@ from .postings import (
     PARTIES,
     RECORD_ENTRY,
     balance_cases,
-    lock_members,
-    update_balances,
+    balances_update,
+    locked_members_cte,
 )
 from .statement import PostingStatement, Statement
 
@@ -45,7 +45,7 @@ _NEW_BALANCE = f"""(
     )"""
 
 POST_DAILY_CLAIM = PostingStatement(
-    locks=lock_members(", last_daily, streak_count"),
+    locks=locked_members_cte(", last_daily, streak_count"),
     source=f"{ONE_ROW} {PARTIES}",
     repeated=KEY_IS_USED,
     cases=f"""
@@ -58,7 +58,7 @@ POST_DAILY_CLAIM = PostingStatement(
     details=f"$14::text || {_NEW_BALANCE}::text || '}}'",
     numbers={**BALANCES, "new_balance": _NEW_BALANCE},
     changes={
-        "balances_updated": update_balances(
+        "balances_updated": balances_update(
             assignments="last_daily = $17::date, streak_count = $18::int,"
         )
     },

@@ -1,6 +1,6 @@
 """Post one ledger entry: check the rules, update the balances, insert the entry.
 
-The first parameters of a posting are `ENTRY_PARAMETERS`; a statement may have more.
+The first parameters of a posting are `ENTRY_PARAMETER_COUNT`; a statement may have more.
 
 Rows are locked in the order of user ids, so that two transfers between the same members wait for
 each other instead of deadlocking. New values are computed from the locked rows: after a lock wait,
@@ -20,7 +20,7 @@ ENTRY_COLUMNS = (
     " actor_id, idempotency_key, amount, reason, details, reverses_id"
 )
 
-ENTRY_PARAMETERS = 10
+ENTRY_PARAMETER_COUNT = 10
 """$1 id, $2 guild, $3 giver, $4 giver's name, $5 receiver, $6 receiver's name, $7 clock, $8 kind,
 $9 actor, $10 idempotency key; then $11 wall time."""
 
@@ -30,7 +30,7 @@ _ENTRY_VALUES = (
 )
 
 
-def lock_members(columns: str = "", *, after: str = "") -> str:
+def locked_members_cte(columns: str = "", *, after: str = "") -> str:
     """Return the CTE ``locked``: the rows of the parties, locked in the order of user ids.
 
     Args:
@@ -89,7 +89,7 @@ def balance_cases(amount: str) -> str:
     WHEN receiver.total_received > {MAX_BYTES} - {amount} THEN 'overflow'"""
 
 
-def update_balances(*, assignments: str = "", only: str = "", takes_back: bool = False) -> str:
+def balances_update(*, assignments: str = "", only: str = "", takes_back: bool = False) -> str:
     """Return the UPDATE of the parties' rows.
 
     Args:
@@ -144,7 +144,7 @@ def _microseconds(timestamp: str) -> str:
 
 
 POST_ENTRY = PostingStatement(
-    locks=lock_members(", last_transfer_at"),
+    locks=locked_members_cte(", last_transfer_at"),
     source=f"{_CONFIG} {PARTIES}",
     repeated=KEY_IS_USED,
     cases=f"""
@@ -162,7 +162,7 @@ POST_ENTRY = PostingStatement(
         "last_transfer_at": "giver.last_transfer_at",
     },
     changes={
-        "balances_updated": update_balances(
+        "balances_updated": balances_update(
             assignments="""
             last_transfer_at = CASE
                 WHEN $8::text <> 'transfer' OR locked.user_id <> $3::text

@@ -131,7 +131,7 @@ A digest is of all members and amounts: from it and the others, the member's id 
 trying. The entries of a bulk request have the same time and kind.
 """
 
-ENTRY_COLUMNS = (
+ERASED_ENTRY_COLUMNS = (
     "id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,"
     " created_at, kind, actor_id, idempotency_key, details, reverses_id"
 )
@@ -170,19 +170,19 @@ _ROWS_AT_ONCE = 500
 
 
 def _insert_entries(count: int) -> str:
-    """Return the INSERT of some entries; the values of `ENTRY_COLUMNS` follow one another."""
-    columns = ENTRY_COLUMNS.count(",") + 1
+    """Return the INSERT of some entries; the values are those of `ERASED_ENTRY_COLUMNS`."""
+    columns = ERASED_ENTRY_COLUMNS.count(",") + 1
     rows = (
         ", ".join(f"${row * columns + column}" for column in range(1, columns + 1))
         for row in range(count)
     )
     values = ", ".join(f"({row})" for row in rows)
-    return f"INSERT INTO bytes_transactions ({ENTRY_COLUMNS}) VALUES {values}"
+    return f"INSERT INTO bytes_transactions ({ERASED_ENTRY_COLUMNS}) VALUES {values}"
 
 
 async def _erase_entries_split(fetch: Fetch, *parameters: Any) -> Rows:
     """Erase entries on a distributed database: it sends VALUES to one node, but not other rows."""
-    columns = ENTRY_COLUMNS.split(", ")
+    columns = ERASED_ENTRY_COLUMNS.split(", ")
     erased = await fetch(_DELETE_ENTRIES, *parameters)
     for start in range(0, len(erased), _ROWS_AT_ONCE):
         some = erased[start : start + _ROWS_AT_ONCE]
@@ -193,11 +193,11 @@ async def _erase_entries_split(fetch: Fetch, *parameters: Any) -> Rows:
 ERASE_ENTRIES = Statement(
     f"""
     WITH erased AS (DELETE FROM bytes_transactions WHERE {_CONTAINS_ID} RETURNING *)
-    INSERT INTO bytes_transactions ({ENTRY_COLUMNS}) SELECT {_ERASED} FROM erased
+    INSERT INTO bytes_transactions ({ERASED_ENTRY_COLUMNS}) SELECT {_ERASED} FROM erased
     """,
     sqlite=(
         f"""
-    INSERT OR REPLACE INTO bytes_transactions ({ENTRY_COLUMNS})
+    INSERT OR REPLACE INTO bytes_transactions ({ERASED_ENTRY_COLUMNS})
     SELECT {_ERASED} FROM bytes_transactions WHERE {_CONTAINS_ID}""",
     ),
     distributed=_erase_entries_split,

@@ -9,9 +9,9 @@ from .postings import (
     ONE_ROW,
     PARTIES,
     RECORD_ENTRY,
+    balances_update,
     insufficient_balance_case,
-    lock_members,
-    update_balances,
+    locked_members_cte,
 )
 from .statement import PostingStatement
 
@@ -27,7 +27,7 @@ _REVERSAL = """(
     ) AS reversal"""
 
 POST_REVERSAL = PostingStatement(
-    locks=lock_members(),
+    locks=locked_members_cte(),
     source=f"{ONE_ROW} LEFT JOIN {_ORIGINAL} ON true LEFT JOIN {_REVERSAL} ON true {PARTIES}",
     repeated=KEY_IS_USED,
     # If the row was reversed since the snapshot, the members have changed, and their totals may be
@@ -51,7 +51,7 @@ POST_REVERSAL = PostingStatement(
         "transaction_kind": "original.kind",
         "reversal_id": "reversal.id::text",
     },
-    changes={"balances_updated": update_balances(takes_back=True)},
+    changes={"balances_updated": balances_update(takes_back=True)},
     inserts=RECORD_ENTRY,
     changed=MEMBERS_CHANGED,
 )

@@ -12,8 +12,8 @@ from .postings import (
     PARTIES,
     RECORD_ENTRY,
     balance_cases,
-    lock_members,
-    update_balances,
+    balances_update,
+    locked_members_cte,
 )
 from .statement import PostingStatement, Statement
 
@@ -32,7 +32,7 @@ _DIFFERENCE = """(
     )"""
 
 SET_BALANCE = PostingStatement(
-    locks=lock_members(),
+    locks=locked_members_cte(),
     source=f"{ONE_ROW} {PARTIES}",
     repeated=KEY_IS_USED,
     cases=f"""
@@ -44,7 +44,7 @@ SET_BALANCE = PostingStatement(
     reason="$13::text",
     details="$14::text",
     numbers=BALANCES,
-    changes={"balances_updated": update_balances()},
+    changes={"balances_updated": balances_update()},
     inserts=RECORD_ENTRY,
     changed=MEMBERS_CHANGED,
 )

@@ -11,8 +11,8 @@ from .postings import (
     PARTIES,
     RECORD_ENTRY,
     balance_cases,
-    lock_members,
-    update_balances,
+    balances_update,
+    locked_members_cte,
 )
 from .statement import Insert, PostingStatement, Statement, row_changed
 
@@ -165,7 +165,7 @@ def _membership_posting(
         insert: The statement that inserts the membership.
     """
     return PostingStatement(
-        locks=f"{_LOCK_SQUAD}, {lock_members(after='squad')}, {_LOCK_MEMBERSHIP}",
+        locks=f"{_LOCK_SQUAD}, {locked_members_cte(after='squad')}, {_LOCK_MEMBERSHIP}",
         source=f"{ONE_ROW} LEFT JOIN squad ON true LEFT JOIN membership ON true {PARTIES}",
         repeated=KEY_IS_USED,
         cases=f"""
@@ -188,7 +188,7 @@ def _membership_posting(
             "current_squad_id": "membership.squad_id::text",
         },
         changes={
-            "balances_updated": update_balances(only="AND verdict.amount > 0"),
+            "balances_updated": balances_update(only="AND verdict.amount > 0"),
             **({"membership_updated": update} if update else {}),
             "squad_touched": """
         UPDATE squads SET max_members = squads.max_members FROM verdict
@@ -241,7 +241,7 @@ def leave_posting(*, cases: str, **changes: str) -> PostingStatement:
         changes: Further UPDATE statements, by CTE name.
     """
     return PostingStatement(
-        locks=f"{lock_members()}, {_LOCK_MEMBERSHIP}",
+        locks=f"{locked_members_cte()}, {_LOCK_MEMBERSHIP}",
         source=f"{ONE_ROW} LEFT JOIN membership ON true {PARTIES}",
         repeated=KEY_IS_USED,
         cases=cases,

@@ -266,8 +266,10 @@ class PostingStatement:
             fetch: Executes each statement.
             parameters: The posting's parameters.
         """
-        (judge, numbers), *inserts = self.split
-        verdict = dict((await fetch(judge, *(parameters[number - 1] for number in numbers)))[0])
+        (verdict_query, numbers), *inserts = self.split
+        verdict = dict(
+            (await fetch(verdict_query, *(parameters[number - 1] for number in numbers)))[0]
+        )
         if verdict["outcome"] == "done":
             values = (*parameters, *(verdict[name] for name in self._columns_read))
             for insert, numbers in inserts:

@@ -254,8 +254,8 @@ MUTATIONS = (
     Mutation(
         "A reversal lowers the totals",
         "bytes_squads/sql/reversals.py",
-        "update_balances(takes_back=True)",
-        "update_balances()",
+        "balances_update(takes_back=True)",
+        "balances_update()",
         "tests/operations/test_reversals.py",
     ),
     Mutation(
@@ -360,8 +360,8 @@ MUTATIONS = (
     Mutation(
         "A lost COMMIT of an erasure is looked for",
         "bytes_squads/operations/guilds.py",
-        "check = CommitCheck(privacy.FIND_ERASURE, (guild, pseudonym), absent=False)",
-        "check = CommitCheck(privacy.FIND_ERASURE, (guild, user), absent=False)",
+        "check = CommitCheck(privacy.FIND_ERASURE, (guild, pseudonym), committed_if_absent=False)",
+        "check = CommitCheck(privacy.FIND_ERASURE, (guild, user), committed_if_absent=False)",
         "tests/laws/test_lost_commits.py",
     ),
     Mutation(
@@ -494,7 +494,7 @@ MUTATIONS = (
         "An absent config is no proof",
         "bytes_squads/operations/bytes.py",
         "check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at)),",
-        "check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at), absent=False),",
+        "check=CommitCheck(GET_SAVED_CONFIG, (guild, saved_at), committed_if_absent=False),",
         "tests/laws/test_faults.py",
     ),
     Mutation(

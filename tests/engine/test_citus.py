@@ -198,13 +198,13 @@ async def test_distribute_that_is_cancelled_changes_nothing(
         await populate()
         before = await dump()
     started = asyncio.Event()
-    end_table = distribution._Progress.end_table
+    end_table = distribution.Progress.end_table
 
     def note(progress: Any) -> None:
         end_table(progress)
         started.set()
 
-    monkeypatch.setattr(distribution._Progress, "end_table", note)
+    monkeypatch.setattr(distribution.Progress, "end_table", note)
     task = asyncio.create_task(bytes_squads.distribute(migrated_only))
     await started.wait()
     task.cancel()
@@ -283,7 +283,7 @@ async def test_operation_of_a_bot_that_does_not_know_yet(
     member = case.members[0]
     await case.operation.get_ready(world, member)
     before = await read_all_rows()
-    distribution._distributed_cache[client] = False, asyncio.get_running_loop().time()
+    distribution.distributed_cache[client] = False, asyncio.get_running_loop().time()
     await case.operation.run(world, member)
     await assert_ledger_consistent()
 
@@ -296,7 +296,7 @@ async def test_block_of_a_bot_that_does_not_know_yet(
 ) -> None:
     """A caller's block may fail as a whole, and the next one knows."""
     await make_member(ALICE, 100)
-    distribution._distributed_cache[current_client()] = False, asyncio.get_running_loop().time()
+    distribution.distributed_cache[current_client()] = False, asyncio.get_running_loop().time()
     for _ in range(2):
         with suppress(StorageUnavailableError):
             async with bytes_squads.in_transaction():

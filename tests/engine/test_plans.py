@@ -145,7 +145,7 @@ WRITES: dict[str, tuple[PostingStatement, tuple[Any, ...], int]] = {
     "switch": (squads.SWITCH_SQUAD, posting(ALICE, "SYSTEM", "squad", SQUAD), 3 * 2),
     "leave": (
         squads.LEAVE_SQUAD,
-        posting(ALICE, "SYSTEM", "squad")[: postings.ENTRY_PARAMETERS],
+        posting(ALICE, "SYSTEM", "squad")[: postings.ENTRY_PARAMETER_COUNT],
         3 * 2,
     ),
     "leave the guild": (guilds.LEAVE_GUILD, posting(ALICE, "SYSTEM", "squad"), 3 * 2),

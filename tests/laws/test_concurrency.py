@@ -52,7 +52,7 @@ from bytes_squads.engine import driver_errors
 Check = Callable[[], Awaitable[None]]
 
 
-async def at_once(work: Iterable[Awaitable[Any]]) -> Counter[str]:
+async def run_concurrently(work: Iterable[Awaitable[Any]]) -> Counter[str]:
     """Run all of it concurrently and count the results by type."""
     answers = await asyncio.gather(*work, return_exceptions=True)
     return Counter(type(answer).__name__ for answer in answers)
@@ -63,14 +63,14 @@ def deadlocks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The deadlocks that the package has retried."""
     met: list[str] = []
 
-    translate = driver_errors._translate_postgres
+    translate = driver_errors.translate_postgres
 
     def noting(error: BaseException) -> StorageError:
         if "deadlock" in str(error):
             met.append(f"{error}: {getattr(error, 'detail', None)}")
         return translate(error)
 
-    monkeypatch.setattr(driver_errors, "_translate_postgres", noting)
+    monkeypatch.setattr(driver_errors, "translate_postgres", noting)
     return met
 
 
@@ -81,7 +81,7 @@ async def test_claim_daily_fifty_at_once_pay_once(
     """Of fifty simultaneous daily claims of a member one pays."""
     if known:
         await bytes_ops.get_balance(GUILD, ALICE)
-    outcome = await at_once(bytes_ops.claim_daily(GUILD, ALICE) for _ in range(50))
+    outcome = await run_concurrently(bytes_ops.claim_daily(GUILD, ALICE) for _ in range(50))
     await assert_ledger_consistent()
     assert outcome == {"DailyClaim": 1, DailyAlreadyClaimedError.__name__: 49}
     assert (await bytes_ops.get_balance(GUILD, ALICE)).balance == 110
@@ -92,7 +92,9 @@ async def test_join_squad_forty_at_once_fill_five_places(
 ) -> None:
     """Of forty concurrent joins of a squad with five seats, five succeed and pay."""
     squad = await make_squad(max_members=5)
-    outcome = await at_once(squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 41))
+    outcome = await run_concurrently(
+        squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 41)
+    )
     await assert_ledger_consistent()
     assert outcome == {"SquadMembership": 5, SquadFullError.__name__: 35}
     assert len(await squad_ops.get_squad_members(GUILD, squad.id)) == 5
@@ -105,7 +107,7 @@ async def test_create_transaction_thirty_at_once_spend_a_balance_once(
 ) -> None:
     """Of thirty concurrent transfers of 30 out of 100, three succeed."""
     await make_member(ALICE, 100)
-    outcome = await at_once(
+    outcome = await run_concurrently(
         bytes_ops.create_transaction(make_transfer(ALICE, BOB, 30)) for _ in range(30)
     )
     await assert_ledger_consistent()
@@ -123,7 +125,9 @@ async def test_create_transaction_in_both_directions_never_deadlocks(
     await make_member(ALICE, 1000)
     await make_member(BOB, 1000)
     pairs = [(ALICE, BOB), (BOB, ALICE)] * 100
-    outcome = await at_once(bytes_ops.create_transaction(make_transfer(*pair)) for pair in pairs)
+    outcome = await run_concurrently(
+        bytes_ops.create_transaction(make_transfer(*pair)) for pair in pairs
+    )
     await assert_ledger_consistent()
     assert outcome == {"BytesTransaction": 200}
     assert deadlocks == []
@@ -140,7 +144,7 @@ async def test_create_transaction_among_many_members_never_deadlocks(
     for member in members:
         await make_member(member, 100)
     chance = random.Random(7)
-    outcome = await at_once(
+    outcome = await run_concurrently(
         bytes_ops.create_transaction(
             make_transfer(*chance.sample(members, 2), chance.randint(1, 40))
         )
@@ -174,7 +178,7 @@ async def test_create_transaction_cooldown_holds_for_transfers_that_waited(
         lock_row = "SELECT 1 FROM bytes_balances WHERE guild_id = $1 AND user_id = $2 FOR UPDATE"
         await somebody.execute(lock_row, GUILD, ALICE)
         waiting = asyncio.create_task(
-            at_once(
+            run_concurrently(
                 bytes_ops.create_transaction(make_transfer(ALICE, receiver))
                 for receiver in map(str, range(1, 6))
             )
@@ -195,7 +199,7 @@ async def test_create_transaction_cooldown_admits_one_of_ten(
     await make_member(ALICE, 100)
     if known:
         await bytes_ops.grant_many(GUILD, dict.fromkeys(range(1, 11), 1))
-    outcome = await at_once(
+    outcome = await run_concurrently(
         bytes_ops.create_transaction(make_transfer(ALICE, receiver))
         for receiver in map(str, range(1, 11))
     )
@@ -317,7 +321,9 @@ async def test_create_transaction_between_new_members_creates_both_once(
 ) -> None:
     """Concurrent transfers between new members create each member once."""
     pairs = [(ALICE, BOB), (BOB, ALICE), (CAROL, ALICE), (BOB, CAROL)] * 5
-    outcome = await at_once(bytes_ops.create_transaction(make_transfer(*pair)) for pair in pairs)
+    outcome = await run_concurrently(
+        bytes_ops.create_transaction(make_transfer(*pair)) for pair in pairs
+    )
     await assert_ledger_consistent()
     assert outcome == {"BytesTransaction": 20}
 
@@ -384,7 +390,7 @@ async def test_grant_with_one_key_for_two_amounts_admits_one(
     bytes_ops: BytesOperations, assert_ledger_consistent: Check
 ) -> None:
     """Of two different concurrent requests with one key, one succeeds and one conflicts."""
-    outcome = await at_once(
+    outcome = await run_concurrently(
         bytes_ops.grant(GUILD, ALICE, amount, idempotency_key="interaction") for amount in (1, 2)
     )
     await assert_ledger_consistent()
@@ -396,7 +402,9 @@ async def test_join_squad_at_once_leaves_a_member_in_one_squad(
 ) -> None:
     """A member who joins ten squads at once is in one and has paid for one."""
     squads = [await make_squad(name=str(number)) for number in range(10)]
-    outcome = await at_once(squad_ops.join_squad(GUILD, ALICE, squad.id) for squad in squads)
+    outcome = await run_concurrently(
+        squad_ops.join_squad(GUILD, ALICE, squad.id) for squad in squads
+    )
     await assert_ledger_consistent()
     assert outcome == {"SquadMembership": 1, AlreadyInSquadError.__name__: 9}
     assert (await BytesBalance.get(user_id=ALICE)).balance == 50
@@ -410,7 +418,7 @@ async def test_switch_squad_never_overfills(
     target = await make_squad(name="Target", switch_cost=1, max_members=5)
     for user in range(1, 21):
         await squad_ops.join_squad(GUILD, user, home.id)
-    outcome = await at_once(
+    outcome = await run_concurrently(
         [squad_ops.switch_squad(GUILD, user, target.id) for user in range(1, 21)]
         + [squad_ops.join_squad(GUILD, user, target.id) for user in range(21, 41)]
     )
@@ -426,7 +434,7 @@ async def test_switch_squad_in_both_directions_never_deadlocks(
     red, blue = [await make_squad(name=name, switch_cost=1) for name in ("Red", "Blue")]
     for user in range(1, 21):
         await squad_ops.join_squad(GUILD, user, (red if user % 2 else blue).id)
-    outcome = await at_once(
+    outcome = await run_concurrently(
         squad_ops.switch_squad(GUILD, user, (blue if user % 2 else red).id) for user in range(1, 21)
     )
     assert outcome == {"SquadMembership": 20}
@@ -438,7 +446,7 @@ async def test_join_squad_during_delete_squad_joins_or_is_refused(
 ) -> None:
     """A concurrent join is before the deletion, or ends in SquadNotFoundError."""
     squad = await make_squad()
-    outcome = await at_once(
+    outcome = await run_concurrently(
         [squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 11)]
         + [squad_ops.delete_squad(GUILD, squad.id)]
         + [squad_ops.join_squad(GUILD, user, squad.id) for user in range(11, 21)]
@@ -453,12 +461,12 @@ async def test_join_squad_after_update_squad_made_it_inactive_is_refused(
 ) -> None:
     """After a concurrent change that closes the squad, joins are refused."""
     squad = await make_squad(switch_cost=0)
-    await at_once(
+    await run_concurrently(
         [squad_ops.join_squad(GUILD, user, squad.id) for user in range(1, 11)]
         + [squad_ops.update_squad(GUILD, squad.id, SquadUpdate(is_active=False))]
     )
     seated = await SquadMembership.all().count()
-    await at_once(squad_ops.join_squad(GUILD, user, squad.id) for user in range(11, 21))
+    await run_concurrently(squad_ops.join_squad(GUILD, user, squad.id) for user in range(11, 21))
     assert await SquadMembership.all().count() == seated
 
 
@@ -473,7 +481,7 @@ async def test_grant_many_and_create_transaction_never_deadlock(
     for member in members:
         await make_member(member, 100)
     chance = random.Random(11)
-    outcome = await at_once(
+    outcome = await run_concurrently(
         [bytes_ops.grant_many(GUILD, dict.fromkeys(members, 5)) for _ in range(10)]
         + [
             bytes_ops.create_transaction(make_transfer(*chance.sample(members, 2), 1))

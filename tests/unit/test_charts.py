@@ -84,7 +84,7 @@ def test_draw_circulation_counts_back_from_now() -> None:
 def test_draw_flows_adds_up_long_periods(length: int, period: str, count: int) -> None:
     """Bars are few enough to see, and nothing is lost in them."""
     statistics = make_statistics(length)
-    found, sums = charts._sum_by_period(statistics)
+    found, sums = charts.sum_by_period(statistics)
 
     assert (found, len(sums)) == (period, count)
     assert sum(amounts[0] for amounts in sums.values()) == statistics.created
