@@ -12,6 +12,8 @@ from tortoise.fields.base import Field
 from tortoise.fields.data import JSONField
 from tortoise.models import Model
 
+from bytes_squads.engine._tortoise import field_of
+
 
 def column_type(field: Field[Any]) -> str:
     """Return the type of a field's values as source code."""
@@ -31,10 +33,10 @@ def add_fields(
     """Append a section "Attributes" with type and description of each field of a table."""
     if isinstance(model, type) and issubclass(model, Model):
         lines += ["", f"Table ``{model._meta.db_table}``.", "", "Attributes:"]
-        lines += [
-            f"    {attribute} ({column_type(field)}): {field.description}."
-            for attribute, field in model._meta.fields_map.items()
-        ]
+        described = model.describe()
+        for each in (described["pk_field"], *described["data_fields"], *described["fk_fields"]):
+            field = field_of(model, each["name"])
+            lines.append(f"    {each['name']} ({column_type(field)}): {field.description}.")
         lines.append("")
 
 

@@ -128,15 +128,15 @@ def test_every_option_is_in_the_reference(name: str) -> None:
     for part in name.split():
         each = each.commands[part]
     text = reference()
-    told = section(f"`{name}`") + text.partition("\n## ")[0]
+    described = section(f"`{name}`") + text.partition("\n## ")[0]
     shared = "Each takes `--guild ID`, `--json` and `--database-url`."
     if shared in text[: text.index(f"### `{name}`")].rpartition("\n## ")[2]:
-        told += shared
+        described += shared
     for parameter in each.params:
         if isinstance(parameter, click.Option):
-            assert re.search(rf"{parameter.opts[0]}\b", told), parameter.opts[0]
+            assert re.search(rf"{parameter.opts[0]}\b", described), parameter.opts[0]
         else:
-            assert str(parameter.name).upper() in told
+            assert str(parameter.name).upper() in described
 
 
 def test_every_field_of_an_archive_is_in_the_reference() -> None:

@@ -17,6 +17,7 @@ from helpers.postgres_process import terminate_backends
 
 import bytes_squads
 from bytes_squads import BytesOperations, StorageUnavailableError, in_transaction
+from bytes_squads.engine import _tortoise
 from bytes_squads.engine._tortoise import SessionConnection, connection_options
 from bytes_squads.engine.connections import (
     acquire_connection,
@@ -156,15 +157,17 @@ async def test_commit_check_does_not_end_another_process_with_the_same_id(full_p
 
 
 async def test_dedicated_connection_detects_a_cancelled_wait_for_the_standby(
-    full_pool: str,
+    full_pool: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the server's warning the commit check's COMMIT is unconfirmed too."""
+    """A warning of the function that waits for a standby is noted, any other is not."""
     client = current_client()
     async with dedicated_connection(client) as connection:  # type: ignore[arg-type]
         assert isinstance(connection, SessionConnection)
-        await connection.execute("DO $$ BEGIN RAISE WARNING 'another'; END $$")
+        warning = "DO $$ BEGIN RAISE WARNING 'a message'; END $$"
+        await connection.execute(warning)
         assert not connection.unconfirmed
-        connection._process_log_message({"S": "WARNING", "R": "SyncRepWaitForLSN"}, "COMMIT")
+        monkeypatch.setattr(_tortoise, "_WAIT_FOR_STANDBY", "exec_stmt_raise")
+        await connection.execute(warning)
         assert connection.unconfirmed
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bytes_squads.testing import Clock
 
-from .backends import MODELS, Database
+from .backends import MODELS, Database, primary_key
 from .postgres import PostgresServer, run_in_thread, shared_server
 from .sample_data import (
     ALICE,
@@ -46,6 +46,7 @@ __all__ = [
     "create_member",
     "create_test_data",
     "make_transfer",
+    "primary_key",
     "read_rows",
     "run_in_thread",
     "shared_server",

@@ -10,6 +10,7 @@ import pytest
 from tortoise.models import Model
 
 from bytes_squads import BytesBalance, SquadMembership
+from bytes_squads.engine._tortoise import column_names
 
 from .sample_data import Ids, Rows
 
@@ -49,7 +50,7 @@ async def assert_refused(
 
 def as_dict(row: Model) -> dict[str, Any]:
     """The values of a row by field, to compare two rows by."""
-    return {name: getattr(row, name) for name in row._meta.fields_db_projection}
+    return {name: getattr(row, name) for name in column_names(type(row))}
 
 
 async def balance_and_totals(ids: Ids, user_id: str) -> tuple[int, int, int]:

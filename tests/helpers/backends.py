@@ -9,6 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from tortoise.models import Model
+
 import bytes_squads
 from bytes_squads import BytesBalance, BytesConfig, BytesTransaction, Squad, SquadMembership
 
@@ -16,6 +18,11 @@ LONG = 15.0
 """Seconds after which something hangs; what is waited for takes a fraction of one."""
 
 MODELS = (BytesBalance, BytesTransaction, BytesConfig, Squad, SquadMembership)
+
+
+def primary_key(model: type[Model]) -> str:
+    """Return the name of the field that identifies a row of one of `MODELS`."""
+    return "guild_id" if model is BytesConfig else "id"
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,13 @@
-"""Short timeouts of the engine: the only place in these tests with private names."""
+"""Short timeouts of the engine: the only place in these tests with their private names."""
 
 from __future__ import annotations
-
-from importlib import import_module
 
 import pytest
 
 _NAMES = {
-    "retry_deadline": (
-        ("bytes_squads.engine.commit_checks", "RETRY_DEADLINE"),
-        ("bytes_squads.engine.transaction", "RETRY_SECONDS"),
-    ),
-    "close_timeout": (
-        ("bytes_squads.database", "CLOSE_TIMEOUT"),
-        ("bytes_squads.database", "CLOSE_SECONDS"),
-    ),
-    "idle_timeout": (("bytes_squads.engine.connections", "IDLE_TIMEOUT"),),
+    "retry_deadline": "bytes_squads.engine.commit_checks.RETRY_DEADLINE",
+    "close_timeout": "bytes_squads.database.CLOSE_TIMEOUT",
+    "idle_timeout": "bytes_squads.engine.connections.IDLE_TIMEOUT",
 }
 
 
@@ -29,8 +21,4 @@ def set_timeout(monkeypatch: pytest.MonkeyPatch, setting: str, seconds: float) -
             which the server ends a transaction that sends nothing).
         seconds: Its value.
     """
-    for module, name in _NAMES[setting]:
-        if hasattr(import_module(module), name):
-            monkeypatch.setattr(f"{module}.{name}", seconds)
-            return
-    pytest.fail(f"the engine has no {setting}")
+    monkeypatch.setattr(_NAMES[setting], seconds)

@@ -198,7 +198,7 @@ class PostgresRelay:
                     self._requests = None
                 else:
                     await self._forward(link, TO_SERVER, data)
-        await self._end(link, TO_SERVER)
+        await self._pass_close_on(link, TO_SERVER)
 
     async def _return(self, link: Link, reader: asyncio.StreamReader) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -216,7 +216,7 @@ class PostgresRelay:
                 await self._forward(link, TO_CLIENT, head + body)
                 if head[0] == READY_FOR_QUERY and link in self._answered:
                     self._answered.pop(link).set_result(link)
-        await self._end(link, TO_CLIENT)
+        await self._pass_close_on(link, TO_CLIENT)
 
     async def _forward(self, link: Link, direction: Direction, data: bytes) -> None:
         if self.delay:
@@ -236,7 +236,7 @@ class PostgresRelay:
         link.writer(direction).write(data)
         await link.writer(direction).drain()
 
-    async def _end(self, link: Link, direction: Direction) -> None:
+    async def _pass_close_on(self, link: Link, direction: Direction) -> None:
         """Pass on that an end was closed, once nothing is held in its direction."""
         link.source(direction).close()
         while direction in link.held and not link.writer(direction).is_closing():  # noqa: ASYNC110

@@ -16,7 +16,7 @@ from bytes_squads import (
     SquadMembership,
 )
 
-from .backends import MODELS
+from .backends import MODELS, primary_key
 
 GUILD = "100000000000000001"
 OTHER_GUILD = "100000000000000002"
@@ -133,7 +133,7 @@ async def read_rows() -> Rows:
     """Read every row of the package's tables, by table."""
     return {
         model._meta.db_table: [
-            dict(row) for row in await model.all().order_by(model._meta.pk_attr).values()
+            dict(row) for row in await model.all().order_by(primary_key(model)).values()
         ]
         for model in MODELS
     }

@@ -9,11 +9,14 @@ from typing import Any
 
 import bytes_squads
 from bytes_squads import (
+    BytesBalance,
     BytesConfigUpdate,
     BytesOperations,
     SquadCreate,
+    SquadMembership,
     SquadOperations,
 )
+from bytes_squads.engine._tortoise import column_names
 from bytes_squads.testing import Clock
 
 from .backends import MODELS
@@ -85,12 +88,9 @@ async def dump(guild: str | None = None) -> Dump:
     found = {}
     for model in MODELS:
         rows = model.all() if guild is None else model.filter(guild_id=guild)
-        columns = [name for name in model._meta.fields_db_projection if name != "id"]
-        if "id" not in model._meta.fields_db_projection or model._meta.db_table in {
-            "bytes_transactions",
-            "squads",
-        }:
-            columns = list(model._meta.fields_db_projection)
+        columns = column_names(model)
+        if model in {BytesBalance, SquadMembership}:
+            columns.remove("id")
         found[str(model._meta.db_table)] = sorted(
             (dict(row) for row in await rows.values(*columns)), key=repr
         )

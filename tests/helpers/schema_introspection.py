@@ -12,10 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+from tortoise.models import Model
 
 from .backends import MODELS
 
 TABLES = tuple(sorted(str(model._meta.db_table) for model in MODELS))
+
+
+def describe_columns(model: type[Model]) -> list[dict[str, Any]]:
+    """Describe the columns of a model as Tortoise does."""
+    described = model.describe()
+    return [described["pk_field"], *described["data_fields"]]
 
 
 def is_postgres(url: str) -> bool:

@@ -122,8 +122,8 @@ def test_inputs_refuse_an_invalid_snowflake(
             model(**fields | {field: bad})
         assert printable_message(caught.value)
     for good in GOOD_IDS:
-        apart = {"giver_id": "7", "receiver_id": "8"} if "giver_id" in fields else {}
-        made = model(**fields | apart | {field: good})
+        parties = {"giver_id": "7", "receiver_id": "8"} if "giver_id" in fields else {}
+        made = model(**fields | parties | {field: good})
         assert str(good) == getattr(made, field)
 
 

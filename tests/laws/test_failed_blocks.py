@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -30,6 +31,7 @@ from bytes_squads import (
     SquadOperations,
     StorageUnavailableError,
 )
+from bytes_squads.engine._tortoise import find_socket
 from bytes_squads.engine.connections import current_client
 from bytes_squads.sql.squads import JOIN_SQUAD
 
@@ -149,7 +151,7 @@ async def test_operation_of_a_new_member_whose_connection_breaks_after_its_commi
     )
 
     async def abort(connection: Any) -> None:
-        connection._con._transport.abort()
+        find_socket(connection).shutdown(socket.SHUT_RDWR)
 
     after_commit.append(abort)
     if name == "grant":

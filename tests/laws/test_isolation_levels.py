@@ -17,7 +17,7 @@ import pytest
 from helpers import ALICE, BOB, GUILD, make_transfer, read_rows
 from helpers.assertions import naming
 from helpers.operations_table import KEY_CASES, count_changes, create_world
-from tortoise.context import TortoiseContext
+from tortoise.context import TortoiseContext, set_global_context
 
 import bytes_squads
 from bytes_squads import (
@@ -69,7 +69,8 @@ async def host_pool(url: str) -> AsyncIterator[None]:
         },
     }
     async with TortoiseContext() as context:
-        await context.init(config=config, _enable_global_fallback=True)
+        await context.init(config=config)
+        set_global_context(context)
         yield
 
 

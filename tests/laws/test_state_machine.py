@@ -20,7 +20,7 @@ import pytest
 
 pytest.importorskip("hypothesis", reason="could not import 'hypothesis'")
 
-from helpers import MODELS, Clock
+from helpers import MODELS, Clock, primary_key
 from helpers.reference_model import ReferenceModel
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -52,7 +52,7 @@ from bytes_squads import (
     SquadSummary,
     SquadUpdate,
 )
-from bytes_squads.engine._tortoise import run_on_sqlite_thread
+from bytes_squads.engine._tortoise import column_names, run_on_sqlite_thread
 from bytes_squads.engine.connections import current_client
 
 EXAMPLES = os.environ.get("BYTES_SQUADS_EXAMPLES")
@@ -391,7 +391,7 @@ class Economy(RuleBasedStateMachine):
         """The five tables, as a model has them."""
         async with bytes_squads.in_transaction() as db:  # all on one connection, which is quicker
             rows = {
-                model: await model.all().order_by(model._meta.pk_attr).using_db(db)
+                model: await model.all().order_by(primary_key(model)).using_db(db)
                 for model in MODELS
             }
         stored = {}
@@ -440,7 +440,7 @@ class Economy(RuleBasedStateMachine):
         if not isinstance(thing, MODELS):
             return thing
         assert guild == thing.guild_id
-        written = thing._meta.fields_db_projection.keys() - UNWRITTEN[type(thing)]
+        written = set(column_names(type(thing))) - UNWRITTEN[type(thing)]
         row = {name: getattr(thing, name) for name in written}
         if isinstance(thing, BytesTransaction):
             row["id"] = self.numbers[thing.id]

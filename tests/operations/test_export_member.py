@@ -21,6 +21,7 @@ from bytes_squads import (
     SquadMembership,
     SquadOperations,
 )
+from bytes_squads.engine._tortoise import column_names
 
 OTHERS_NAMES = {"giver_username", "receiver_username"}
 
@@ -104,9 +105,9 @@ async def test_export_member_has_every_column_of_the_models(
 
     assert export.balance is not None
     assert export.squad is not None
-    assert set(BytesBalance._meta.fields_db_projection) == set(export.balance)
-    assert {*SquadMembership._meta.fields_db_projection, "name"} == set(export.squad)
-    columns = set(BytesTransaction._meta.fields_db_projection)
+    assert set(column_names(BytesBalance)) == set(export.balance)
+    assert {*column_names(SquadMembership), "name"} == set(export.squad)
+    columns = set(column_names(BytesTransaction))
     for row in export.transactions:
         name = "giver_username" if row["giver_id"] == BOB else "receiver_username"
         assert columns - OTHERS_NAMES | {name} == set(row)

@@ -215,8 +215,8 @@ async def test_squad_operations_do_not_find_an_invalid_squad_id(
         with naming(squad):
             with pytest.raises(SquadNotFoundError) as caught:
                 await CALLS[call](squad_ops, ids, squad)
-            told = caught.value.squad_id
-            assert told == squad or UUID(squad) == told
+            named = caught.value.squad_id
+            assert named == squad or UUID(squad) == named
             assert str(caught.value).encode()
     assert before == await read_all_rows()
 

@@ -18,6 +18,7 @@ from helpers.schema_introspection import applied_versions, is_postgres, list_obj
 
 import bytes_squads
 from bytes_squads import BytesBalance, BytesOperations, BytesTransaction, SquadMembership
+from bytes_squads.engine._tortoise import column_names
 from bytes_squads.engine.driver_errors import DRIVER_ERRORS
 
 (KEYS,) = (number for number, version in enumerate(VERSIONS) if "one_place_for_keys" in version)
@@ -242,9 +243,9 @@ async def test_upgrade_moves_each_key_onto_a_row_of_0_bytes(used_url: str) -> No
 async def test_upgrade_keeps_every_other_value(used_url: str) -> None:
     """Balances, memberships and ledger rows do not change, except the names of details."""
     await bytes_squads.init(used_url)
-    entries = [name for name in BytesTransaction._meta.fields_db_projection if name not in LATER]
+    entries = [name for name in column_names(BytesTransaction) if name not in LATER]
     ledger = {row["id"]: row for row in await BytesTransaction.all().values(*entries)}
-    columns = [name for name in BytesBalance._meta.fields_db_projection if name not in LATER]
+    columns = [name for name in column_names(BytesBalance) if name not in LATER]
     balances = await BytesBalance.all().order_by("id").values(*columns)
     seats = await SquadMembership.all().order_by("id").values()
     await bytes_squads.upgrade()

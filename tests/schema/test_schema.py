@@ -15,6 +15,7 @@ from helpers import MODELS, Ids
 from helpers.schema_introspection import (
     TABLES,
     Schema,
+    describe_columns,
     is_postgres,
     query,
     read_schema,
@@ -331,17 +332,13 @@ async def test_every_table_and_column_has_a_comment(migrated_url: str) -> None:
         list(TABLES),
     )
     described: dict[tuple[str, str | None], str | None] = {
-        (
-            str(model._meta.db_table),
-            str(model._meta.fields_db_projection[field.model_field_name]),
-        ): (field.description)
+        (str(model._meta.db_table), column["db_column"]): column["description"]
         for model in MODELS
-        for field in model._meta.fields_map.values()
-        if field.model_field_name in model._meta.fields_db_projection
+        for column in describe_columns(model)
     }
     described[("squad_memberships", "squad_id")] = "A squad of the same guild"
     described |= {
-        (str(model._meta.db_table), None): model._meta.table_description for model in MODELS
+        (str(model._meta.db_table), None): model.describe()["description"] for model in MODELS
     }
 
     assert {(table, column): text for table, column, text in comments} == described

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 import zlib
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -21,7 +22,7 @@ HEARTBEAT_MS = 41_250
 class Connection(web.WebSocketResponse):
     """A bot's connection, compressed where the bot asks for zlib and as plain text otherwise."""
 
-    _stream: zlib._Compress | None = None
+    _stream: Any = None
 
     def start_stream(self) -> None:
         """Compress from here on: one stream for the connection, flushed after each payload."""

@@ -160,8 +160,8 @@ class Rest:
             interaction.choices = data["choices"]
         if kind != DEFERRED:
             interaction.answered.set()
-        told = {"id": str(interaction.id), "type": interaction.payload["type"]}
-        return _json({"interaction": {**told, "response_message_loading": kind == DEFERRED}})
+        answer = {"id": str(interaction.id), "type": interaction.payload["type"]}
+        return _json({"interaction": {**answer, "response_message_loading": kind == DEFERRED}})
 
     def _too_late(self, interaction: Interaction) -> bool:
         return time.monotonic() - interaction.sent_at > self.ack_seconds
