@@ -100,7 +100,7 @@ def test_importing_the_package_leaves_the_handler_of_another_program() -> None:
     assert bytes_squads.__file__
 
 
-def test_the_first_interrupt_cancels_and_the_second_exits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_cancels_and_a_second_one_exits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first Ctrl-C cancels the command, the second one exits."""
     exits: list[int] = []
     cancels: list[str] = []

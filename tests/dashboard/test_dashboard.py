@@ -168,7 +168,7 @@ async def test_without_the_token_nothing_is_shown(
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1], TOKEN + "x", "🎲", "\udc80"])
-async def test_a_wrong_token_or_cookie_is_refused(token: str) -> None:
+async def test_guard_refuses_a_wrong_token_or_cookie(token: str) -> None:
     """In the link, in the form and as cookie; the token itself is no cookie."""
     async with client() as stranger:
         encoded = {"token": token.encode("utf-8", "surrogatepass")}
@@ -185,7 +185,7 @@ async def test_a_wrong_token_or_cookie_is_refused(token: str) -> None:
     assert not any("set-cookie" in answer.headers for answer in answers)
 
 
-async def test_the_token_in_a_link_is_replaced_by_a_cookie(db: Database) -> None:
+async def test_guard_replaces_the_token_of_a_link_by_a_cookie(db: Database) -> None:
     """The address that stays in the browser does not have the token; nor does the cookie."""
     async with client() as visitor:
         answer = await visitor.get(f"{BASE}/ledger?kind=daily&token={TOKEN}&member={ALICE}")
@@ -198,7 +198,7 @@ async def test_the_token_in_a_link_is_replaced_by_a_cookie(db: Database) -> None
     assert shown.status_code == 200
 
 
-async def test_the_form_sets_a_cookie(db: Database) -> None:
+async def test_login_form_sets_a_cookie(db: Database) -> None:
     """Secure where the connection is."""
     async with client() as visitor, client() as other:
         answer = await visitor.post("/login", data={"token": TOKEN})
@@ -211,7 +211,7 @@ async def test_the_form_sets_a_cookie(db: Database) -> None:
     assert shown.status_code == 200
 
 
-async def test_a_link_with_the_token_never_leads_to_another_host() -> None:
+async def test_guard_never_redirects_to_another_host() -> None:
     """A path that begins with two slashes would."""
     async with client() as visitor:
         answer = await visitor.get(f"http://dashboard//evil.example/?token={TOKEN}")
@@ -237,7 +237,7 @@ async def test_every_answer_has_the_headers(web: Any) -> None:
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
-async def test_a_defect_is_answered_with_500_and_the_headers(
+async def test_dashboard_answers_a_defect_with_500_and_the_headers(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer has no details."""
@@ -320,7 +320,7 @@ async def test_charts_are_svg_without_markup_of_names(web: Any) -> None:
         assert not names & {"script", "image", "foreignObject", "a"}
 
 
-async def test_the_overview_has_the_statistics(web: Any) -> None:
+async def test_overview_has_the_statistics(web: Any) -> None:
     """The numbers are those of get_statistics, by kind."""
     statistics = await bytes_squads.GuildOperations().get_statistics(GUILD)
     page = (await web.get(f"{BASE}?days=all")).text
@@ -333,7 +333,7 @@ async def test_the_overview_has_the_statistics(web: Any) -> None:
         assert cells in page
 
 
-async def test_the_overview_begins_at_midnight_of_the_guild(web: Any) -> None:
+async def test_overview_begins_at_midnight_of_the_guild(web: Any) -> None:
     """30 days show all of two weeks; the charts know the same periods."""
     pages = [(await web.get(f"{BASE}?days={days}")).text for days in ("30", "all")]
     month, everything = (page.partition("By kind")[2].partition("<footer>")[0] for page in pages)
@@ -341,7 +341,7 @@ async def test_the_overview_begins_at_midnight_of_the_guild(web: Any) -> None:
     assert month == everything
 
 
-async def test_the_overview_and_its_charts_share_the_statistics(
+async def test_overview_and_its_charts_share_the_statistics(
     web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read once, also at the same time; again after a failure, and for another period."""
@@ -366,7 +366,7 @@ async def test_the_overview_and_its_charts_share_the_statistics(
     assert len(reads) == 3
 
 
-async def test_the_leaderboard_has_pages(web: Any) -> None:
+async def test_leaderboard_has_pages(web: Any) -> None:
     """Each member is on exactly one page, in the order of get_leaderboard, with a name."""
     expected = await BytesOperations().get_leaderboard(GUILD, 100)
     pages = [(await web.get(f"{BASE}/leaderboard?page={number}")).text for number in (1, 2)]
@@ -378,14 +378,14 @@ async def test_the_leaderboard_has_pages(web: Any) -> None:
     assert 'rel="next"' not in pages[1]
 
 
-async def test_the_squads_are_in_order(web: Any) -> None:
+async def test_squads_are_in_order(web: Any) -> None:
     """Active ones first, by total; inactive ones in a table of their own."""
     names = Tags((await web.get(f"{BASE}/squads")).text).texts["bdi"]
 
     assert names == [HTML, EMOJI, BIDI, EMOJI]
 
 
-async def test_the_ledger_shows_every_row_once(web: Any) -> None:
+async def test_ledger_shows_every_row_once(web: Any) -> None:
     """Over all pages, newest first."""
     rows = await rows_of(web)
     history = await BytesOperations().get_transaction_history(GUILD, limit=1000)
@@ -394,7 +394,7 @@ async def test_the_ledger_shows_every_row_once(web: Any) -> None:
     assert len(rows) > 2 * dashboard.PAGE_SIZE
 
 
-async def test_the_ledger_filters_by_member_kind_and_date(web: Any) -> None:
+async def test_ledger_filters_by_member_kind_and_date(web: Any) -> None:
     """Alone and together; dates are those of the guild's time zone, both ends included."""
     daily = await rows_of(web, kind="daily")
     bob = await rows_of(web, member=BOB)
@@ -411,7 +411,7 @@ async def test_the_ledger_filters_by_member_kind_and_date(web: Any) -> None:
     assert late == []
 
 
-async def test_a_members_ledger_has_a_summary(web: Any) -> None:
+async def test_ledger_of_a_member_has_a_summary(web: Any) -> None:
     """Balance and squad of a known member; plain words about an unknown one."""
     known = (await web.get(f"{BASE}/ledger?member={ALICE}")).text
     unknown = (await web.get(f"{BASE}/ledger?member={UNKNOWN}")).text
@@ -420,7 +420,7 @@ async def test_a_members_ledger_has_a_summary(web: Any) -> None:
     assert "Nothing is known of this member." in unknown
 
 
-async def test_the_books_show_what_differs(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_books_show_what_differs(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A balance that was changed by hand is listed."""
     monkeypatch.setattr(reports, "KEEP_SECONDS", 0)
     monkeypatch.setattr(reports, "KEEP_FACTOR", 0)
@@ -473,7 +473,7 @@ SLOW_PAGES = {
 
 
 @pytest.mark.parametrize("path", SLOW_PAGES)
-async def test_a_page_does_not_wait_for_a_slow_report(
+async def test_page_does_not_wait_for_a_slow_report(
     web: Any, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """It says so and reloads itself. All visitors share one computation, and its result is kept."""
@@ -496,7 +496,7 @@ async def test_a_page_does_not_wait_for_a_slow_report(
 
 
 @pytest.mark.parametrize("path", SLOW_PAGES)
-async def test_an_old_report_is_shown_until_there_is_a_newer_one(
+async def test_page_shows_the_old_report_until_there_is_a_newer_one(
     web: Any, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """With the time it was made at, in the guild's time zone."""
@@ -520,7 +520,7 @@ async def test_an_old_report_is_shown_until_there_is_a_newer_one(
     assert words in new.text
 
 
-async def test_a_chart_waits_for_a_slow_report(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_chart_waits_for_a_slow_report(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image cannot reload itself."""
     slow = Slow(monkeypatch, bytes_squads.GuildOperations, "get_statistics")
     chart = asyncio.create_task(web.get(f"{BASE}/charts/flows.svg"))
@@ -535,7 +535,7 @@ async def test_a_chart_waits_for_a_slow_report(web: Any, monkeypatch: pytest.Mon
     assert slow.calls == 1
 
 
-async def test_a_slow_report_that_fails_is_told_to_the_page_that_comes_back(
+async def test_page_shows_the_error_of_a_slow_report_when_it_reloads(
     web: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It does not reload itself for ever; later, the report is computed again."""
@@ -657,7 +657,7 @@ async def test_no_database_is_answered_with_503() -> None:
 
 
 @pytest.mark.postgres
-async def test_a_role_that_can_only_read_is_enough(
+async def test_dashboard_works_with_a_role_that_can_only_read(
     postgres_server: PostgresServer, postgres_template: str, close_after_test: None
 ) -> None:
     """The role of docs/how-to/dashboard.md: every page is shown."""

@@ -75,7 +75,7 @@ BOTS = {
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
-async def test_a_reader_who_follows_a_page_has_a_bot_that_pays(
+async def test_page_followed_by_a_reader_makes_a_bot_that_pays(
     reader: DocRunner, client: Client
 ) -> None:
     """The bot starts, answers, refuses, and stops; the claim is paid once."""
@@ -92,7 +92,7 @@ async def test_a_reader_who_follows_a_page_has_a_bot_that_pays(
 
 
 @pytest.mark.parametrize("name", ["disnake hikari nextcord fastapi litestar", "py-cord"])
-def test_the_programs_of_the_pages_have_types(tmp_path: Path, name: str) -> None:
+def test_programs_of_the_pages_are_typed(tmp_path: Path, name: str) -> None:
     """They pass mypy --strict, but for what a library itself has no types for."""
     pytest.importorskip("mypy")
     clients = [client for client in CLIENTS if client.name in name.split()]
@@ -121,7 +121,7 @@ def test_the_programs_of_the_pages_have_types(tmp_path: Path, name: str) -> None
 
 @pytest.mark.parametrize("name", BOTS)
 @pytest.mark.parametrize("token", [None, ""], ids=["unset", "empty"])
-def test_a_bot_without_a_token_says_so_in_one_line(
+def test_bot_without_a_token_says_so_in_one_line(
     tmp_path: Path, name: str, token: str | None
 ) -> None:
     """No traceback, no connection: the name of the variable, and an exit code that is not 0."""

@@ -107,7 +107,7 @@ async def test_move_a_guild_page_moves_the_guild(
 
 
 @needs_a_shell
-async def test_the_examples_of_the_reference_run(old_url: str, tmp_path: Path) -> None:
+async def test_examples_of_the_reference_run(old_url: str, tmp_path: Path) -> None:
     """In their order; the repeated grant moves bytes once."""
     async with open_database(old_url) as money:
         before = (await money.get_balance(GUILD, MEMBER)).balance
@@ -152,7 +152,7 @@ def test_every_field_of_an_archive_is_in_the_reference() -> None:
         assert tuple(re.findall(r"`([a-z_]+)`", fields)) == line.fields()
 
 
-def test_the_completion_is_set_up_as_the_tests_do_it() -> None:
+def test_completion_is_set_up_as_the_tests_do_it() -> None:
     """The lines of the page are those that the completion tests use."""
     text = reference()
     for script in COMPLETION_SCRIPTS.values():
@@ -160,7 +160,7 @@ def test_the_completion_is_set_up_as_the_tests_do_it() -> None:
         assert f"\n: `{line}`\n" in text
 
 
-def test_the_exit_codes_are_those_of_the_help() -> None:
+def test_exit_codes_are_those_of_the_help() -> None:
     """The same numbers in both places."""
     table = reference().partition("## Exit codes")[2].partition("\n## ")[0]
     in_help = re.findall(r"^  (\d+) ", str(commands.epilog), re.MULTILINE)

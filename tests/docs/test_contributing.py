@@ -23,7 +23,7 @@ def run(doc_runner: DocRunner, code: str) -> str:
     return doc_runner.run_block(Block(CONTRIBUTING, 0, "sh", url + code))
 
 
-def test_the_recipe_adds_a_field(tmp_path: Path) -> None:
+def test_recipe_adds_a_field(tmp_path: Path) -> None:
     """Its field, its migration by Aerich and the two functions go up, down and up again."""
     folder, tools = tmp_path / "checkout", tmp_path / "tools"
     tools.mkdir()

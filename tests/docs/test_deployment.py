@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "how-to" / "deployment.md"
 FILES = {block.file: block.code for block in read_blocks(PAGE) if block.file}
 
 
-def test_the_unit_of_the_page_stops_and_opens_as_the_package_needs() -> None:
+def test_systemd_unit_stops_and_opens_as_the_package_needs() -> None:
     """More seconds to stop than `close` takes, Ctrl-C's signal, a file in the writable folder."""
     unit = configparser.ConfigParser(interpolation=None)
     unit.read_string(FILES["bot.service"])
@@ -30,7 +30,7 @@ def test_the_unit_of_the_page_stops_and_opens_as_the_package_needs() -> None:
     assert service["ExecStartPre"].endswith("/bytes-squads upgrade")
 
 
-def test_the_container_of_the_page_stops_and_opens_as_the_package_needs() -> None:
+def test_container_stops_and_opens_as_the_package_needs() -> None:
     """Ctrl-C's signal reaches Python itself, and the file is in the volume."""
     lines = dict(line.split(" ", 1) for line in FILES["Containerfile"].splitlines())
     url = re.search(r"DATABASE_URL=(\S+)", lines["ENV"])

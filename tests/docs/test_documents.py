@@ -65,7 +65,7 @@ def doc_runner(request: pytest.FixtureRequest, tmp_path: Path) -> DocRunner:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
-def test_a_document_can_be_followed(path: Path, doc_runner: DocRunner) -> None:
+def test_document_can_be_followed(path: Path, doc_runner: DocRunner) -> None:
     """Its files, programs and commands have the documented output."""
     for block in read_blocks(path):
         if name(path) in ELSEWHERE or f"{name(path)} {block.language}" in ELSEWHERE:
@@ -113,7 +113,7 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert set(bytes_squads.__all__) - described == set()
 
 
-def test_the_sdist_has_the_sources_of_the_documentation(tmp_path: Path) -> None:
+def test_sdist_has_the_sources_of_the_documentation(tmp_path: Path) -> None:
     """The sdist has all sources of the documentation."""
     pytest.importorskip("hatchling")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
@@ -127,7 +127,7 @@ def test_the_sdist_has_the_sources_of_the_documentation(tmp_path: Path) -> None:
     assert sources - packed == set()
 
 
-def test_the_bot_of_the_readme_pays_once(tmp_path: Path) -> None:
+def test_readme_bot_pays_once(tmp_path: Path) -> None:
     """Its command pays once, then answers when the next claim is possible."""
     (bot,) = [block for block in read_blocks(README) if "import discord" in block.code]
     for folder in ("folder", "tools"):

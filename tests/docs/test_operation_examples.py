@@ -61,7 +61,7 @@ def test_each_operation_has_an_example() -> None:
     assert sorted(operation.partition(".")[2] for operation in OPERATIONS) == EXAMPLES
 
 
-def test_the_table_of_operations_is_complete() -> None:
+def test_table_of_operations_is_complete() -> None:
     """Each public method of each class is in it once."""
     listed = re.findall(r"(?m)^   ~(\w+Operations\.\w+)$", PAGE)
 

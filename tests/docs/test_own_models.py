@@ -139,7 +139,7 @@ async def test_after_upgrade_aerich_finds_nothing_to_do(host: MakeHost, empty_ur
     assert bot.run("with each new version") == NOTHING
 
 
-def test_the_hosts_own_history_goes_on(beside: Host) -> None:
+def test_migrations_of_the_host_go_on(beside: Host) -> None:
     """A new field of the host's is one migration of the host's, and no change of ours."""
     models = beside.folder / "models.py"
     models.write_text(
@@ -165,7 +165,7 @@ def test_hats_and_bytes_are_one_transaction(beside: Host) -> None:
     assert beside.call(sys.executable, "-W", "error", "bot.py") == expected[1].splitlines()
 
 
-def test_a_config_that_has_ours_first_would_write_our_tables(host: MakeHost) -> None:
+def test_init_db_with_our_config_first_would_create_our_tables(host: MakeHost) -> None:
     """Why the page begins with the host's history: `init-db` takes all tables of a connection."""
     bot = host()
     bot.write("settings.py")
@@ -237,7 +237,7 @@ async def refunded(bot: Host, url: str) -> list[str]:
     return bot.call(sys.executable, "-W", "error", "bot.py")
 
 
-async def test_a_block_is_on_the_connection_that_it_names(
+async def test_in_transaction_is_on_the_connection_that_it_names(
     host: MakeHost, empty_url: str, tmp_path: Path
 ) -> None:
     """Without a name on ours, and the operation is undone; on another, and it is not."""

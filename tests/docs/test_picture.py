@@ -33,7 +33,7 @@ def read_text(svg: str) -> list[str]:
     return re.sub(r"in\s\d+\.\d\ss", "in 4.4 s", text).splitlines()
 
 
-async def test_the_picture_of_the_demo_is_what_the_demo_prints(close_after_test: None) -> None:
+async def test_picture_of_the_demo_is_what_the_demo_prints(close_after_test: None) -> None:
     """Played again, it has the same lines in both pictures; ``make picture`` draws them again."""
     script = load_script()
     lines = await script.play()
@@ -44,7 +44,7 @@ async def test_the_picture_of_the_demo_is_what_the_demo_prints(close_after_test:
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])
-def test_the_picture_of_the_demo_fetches_nothing(name: str) -> None:
+def test_picture_of_the_demo_fetches_nothing(name: str) -> None:
     """It has a title and a description for a screen reader, and names no font of another host."""
     svg = (FOLDER / f"demo-{name}.svg").read_text(encoding="utf-8")
     root = ET.fromstring(svg)

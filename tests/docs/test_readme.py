@@ -46,7 +46,7 @@ else:
 """
 
 
-def test_the_first_lines_of_the_readme_are_complete() -> None:
+def test_readme_first_lines_are_complete() -> None:
     """A sentence, how to install it, three calls with named arguments, what goes wrong without."""
     head = "\n".join(TEXT.splitlines()[:FIRST_LINES])
 
@@ -64,7 +64,7 @@ def test_the_first_lines_of_the_readme_are_complete() -> None:
     assert re.findall(r"^# .+\nmake (\w+)$", TEXT, re.MULTILINE) == ["demo", "test"]
 
 
-def test_the_readmes_measurement_is_that_of_the_page() -> None:
+def test_readme_measurement_is_that_of_the_page() -> None:
     """Twenty of twenty clicks are sold by read, check, save, and one by `charge`."""
     page = (ROOT / "docs" / "explanation" / "read-check-save.md").read_text(encoding="utf-8")
 
@@ -72,7 +72,7 @@ def test_the_readmes_measurement_is_that_of_the_page() -> None:
     assert "CLICKS, PRICE = 20, 80" in page
 
 
-def test_the_picture_of_the_readme_is_light_and_dark() -> None:
+def test_readme_picture_is_light_and_dark() -> None:
     """A page picks one; an index that knows no picture element shows the light one."""
     files = re.findall(r'(?:src|srcset)="([^"]+)"', TEXT)
 
@@ -118,7 +118,7 @@ def discord_fake() -> ModuleType:
     reason="'BYTES_SQUADS_TEST_INSTALL' is not set; installs the package twice",
 )
 @pytest.mark.skipif(shutil.which("make") is None or os.name == "nt", reason="needs make and sh")
-async def test_a_reader_who_follows_the_readme_has_a_bot_that_pays(
+async def test_readme_followed_by_a_reader_makes_a_bot_that_pays(
     checkout: Path, environment: dict[str, str], discord_fake: ModuleType, tmp_path: Path
 ) -> None:
     """Each command and program of the page, in its order, in an environment with nothing in it."""

@@ -55,7 +55,7 @@ async def bot_url(migrated: str, postgres_server: PostgresServer) -> Iterator[st
 
 
 @pytest.mark.postgres
-async def test_a_role_with_the_pages_rights_does_all_that_a_bot_does(bot_url: str) -> None:
+async def test_role_with_the_documented_rights_does_all_that_a_bot_does(bot_url: str) -> None:
     """New members, transfers, claims, squads, settings and `verify`."""
     await bytes_squads.init(bot_url)
     ops, squads = BytesOperations(), SquadOperations()
@@ -90,7 +90,7 @@ async def test_such_a_role_cannot_migrate(bot_url: str) -> None:
 
 
 @pytest.mark.postgres
-async def test_the_query_of_connections_lists_the_bot(migrated: str) -> None:
+async def test_query_of_connections_lists_the_bot(migrated: str) -> None:
     """The query lists the bot by its application name."""
     await bytes_squads.init(migrated)
     owner = await asyncpg.connect(migrated)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for a
 
 
 @pytest.mark.parametrize("deliveries", [1, 2], ids=["once", "each click delivered twice"])
-async def test_a_reader_who_follows_the_tutorial_has_a_bot_that_pays(
+async def test_tutorial_followed_by_a_reader_makes_a_bot_that_pays(
     reader: DocRunner, deliveries: int
 ) -> None:
     """Each file, command and conversation of the page, in its order, has the result it names."""

@@ -81,7 +81,7 @@ def requests(blocks: list[Block]) -> Iterator[tuple[str, str, dict[str, str], in
 
 
 @pytest.mark.parametrize("name", ["fastapi", "litestar"])
-async def test_the_app_answers_as_its_page_says(reader: DocRunner, name: str) -> None:
+async def test_web_app_answers_as_its_page_says(reader: DocRunner, name: str) -> None:
     """Status and JSON of each request; and 503 once the database's file is gone."""
     blocks = page(name)
     async with served(reader, blocks, "") as address, aiohttp.ClientSession(address) as client:

@@ -107,7 +107,7 @@ async def is_distributed(url: str) -> bool:
 
 @on_citus
 @pytest.mark.parametrize("name", TEXTS)
-async def test_a_statement_goes_to_one_shard(name: str, db: Database) -> None:
+async def test_statement_goes_to_one_shard(name: str, db: Database) -> None:
     """Citus sends each statement as a whole to the node that has the guild."""
     connection = await asyncpg.connect(db.url)
     try:
@@ -128,7 +128,7 @@ async def test_a_statement_goes_to_one_shard(name: str, db: Database) -> None:
 
 
 @on_citus
-async def test_an_operation_is_the_work_of_one_node(db: Database, world: World) -> None:
+async def test_operation_is_executed_by_one_node(db: Database, world: World) -> None:
     """Nothing is prepared, and no rows pass through the coordinator; also with new members."""
     cases = [*CASES, *(Case(read, is_new=False) for read in READS)]
     members = {False: iter(KNOWN), True: iter(NEW)}

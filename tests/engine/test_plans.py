@@ -331,7 +331,9 @@ async def test_bulk_statements_handle_each_member_a_fixed_number_of_times(
 
 
 @pytest.mark.postgres
-async def test_a_bulk_operation_is_planned_for_a_guild_that_has_grown(migrated_url: str) -> None:
+async def test_bulk_operation_is_planned_again_for_a_guild_that_has_grown(
+    migrated_url: str,
+) -> None:
     """A connection that has executed it often in a small guild does not keep that plan."""
     for table in LARGE:
         await execute(migrated_url, f"ALTER TABLE {table} SET (autovacuum_enabled = false)")

@@ -38,7 +38,7 @@ def test_importing_the_example_needs_no_environment(monkeypatch: pytest.MonkeyPa
     assert load_example().EconomyBot().user is None
 
 
-async def test_the_bot_makes_its_tables_and_syncs_its_commands(
+async def test_bot_makes_its_tables_and_syncs_its_commands(
     empty_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On an empty database, before the first command can arrive."""
@@ -58,7 +58,7 @@ async def test_the_bot_makes_its_tables_and_syncs_its_commands(
     }
 
 
-async def test_the_script_runs_and_stops(copied_url: str) -> None:
+async def test_script_runs_and_stops(copied_url: str) -> None:
     """It needs DISCORD_TOKEN and DATABASE_URL only, and Ctrl-C ends it without output."""
     async with FakeDiscord() as fake:
         ada = fake.member("ada")
@@ -75,7 +75,7 @@ async def test_the_script_runs_and_stops(copied_url: str) -> None:
 # Bytes --------------------------------------------------------------------------------------------
 
 
-async def test_a_balance_is_shown_and_a_new_member_gets_the_starting_one(
+async def test_balance_shows_the_starting_balance_of_a_new_member(
     running_bot: RunningBot,
 ) -> None:
     """Of the member, or of another one."""
@@ -108,9 +108,7 @@ async def test_bytes_are_sent_and_the_channel_is_told(running_bot: RunningBot) -
     )
 
 
-async def test_the_daily_bytes_are_paid_with_their_streak(
-    running_bot: RunningBot, clock: Clock
-) -> None:
+async def test_daily_pays_with_the_streak(running_bot: RunningBot, clock: Clock) -> None:
     """Day after day; the multiplier is shown where there is one."""
     answers = []
     for _ in range(8):
@@ -121,7 +119,7 @@ async def test_the_daily_bytes_are_paid_with_their_streak(
     assert answers[-1] == "**20** bytes (×2) for day 8 in a row. You have 190."
 
 
-async def test_the_leaderboard_is_by_balance(running_bot: RunningBot) -> None:
+async def test_leaderboard_is_by_balance(running_bot: RunningBot) -> None:
     """An embed, by balance."""
     await running_bot.ops.grant(running_bot.fake.guild.id, running_bot.bo.id, 1_000)
     answer = await running_bot.use("/bytes leaderboard", running_bot.ada)
@@ -132,7 +130,7 @@ async def test_the_leaderboard_is_by_balance(running_bot: RunningBot) -> None:
     )
 
 
-async def test_the_history_lists_movements(running_bot: RunningBot, clock: Clock) -> None:
+async def test_history_lists_movements(running_bot: RunningBot, clock: Clock) -> None:
     """The newest first, with names and reasons in escaped markdown."""
     bo_ = running_bot.fake.member("b_o_")
     clock.advance(seconds=1)
@@ -149,7 +147,7 @@ async def test_the_history_lists_movements(running_bot: RunningBot, clock: Clock
     ]
 
 
-async def test_a_list_that_is_empty_says_so(running_bot: RunningBot) -> None:
+async def test_empty_list_says_so(running_bot: RunningBot) -> None:
     """Discord refuses an embed without text."""
     cy = running_bot.fake.member("cy")
     texts = [
@@ -164,7 +162,7 @@ async def test_a_list_that_is_empty_says_so(running_bot: RunningBot) -> None:
     ]
 
 
-async def test_the_longest_lists_fit_into_an_answer(running_bot: RunningBot, clock: Clock) -> None:
+async def test_longest_lists_fit_into_an_answer(running_bot: RunningBot, clock: Clock) -> None:
     """Ten rows of the longest names and reasons, forty squads of the longest names."""
     long = running_bot.fake.member("_" * 32)
     for _ in range(10):
@@ -210,7 +208,7 @@ async def test_roles_are_given_when_bytes_have_arrived(running_bot: RunningBot) 
     assert dee.roles == {running_bot.foxes.id}
 
 
-async def test_a_role_that_cannot_be_given_does_not_touch_the_bytes(
+async def test_role_that_cannot_be_given_does_not_change_the_bytes(
     running_bot: RunningBot,
 ) -> None:
     """Refused by Discord, or deleted: the others are given, and the answer is the same."""
@@ -325,7 +323,7 @@ async def test_settings_are_shown_and_those_given_are_changed(running_bot: Runni
     ]
 
 
-async def test_the_commands_of_moderators_are_hidden_and_checked(running_bot: RunningBot) -> None:
+async def test_moderator_commands_are_hidden_and_checked(running_bot: RunningBot) -> None:
     """Discord hides them, and the bot checks the permissions as well."""
     with pytest.raises(RefusedHere):
         await running_bot.fake.send(
@@ -375,7 +373,7 @@ async def test_weekly_counts_from_monday_in_the_guilds_time_zone(
     assert answer.embeds[0]["description"] == f"1. {ada.mention}: 7"
 
 
-async def test_a_moderator_takes_a_movement_back_once(running_bot: RunningBot) -> None:
+async def test_reverse_takes_a_movement_back_once(running_bot: RunningBot) -> None:
     """Chosen from the newest movements, with the moderator in the ledger."""
     ada, bo, mo = running_bot.ada, running_bot.bo, running_bot.mo
     await running_bot.use("/bytes send", ada, to=bo, amount=25)
@@ -392,7 +390,7 @@ async def test_a_moderator_takes_a_movement_back_once(running_bot: RunningBot) -
     assert (row.reason, row.actor_id) == ("a mistake", str(mo.id))
 
 
-async def test_a_moderator_resets_the_balances_after_a_confirmation(
+async def test_reset_asks_for_a_confirmation(
     running_bot: RunningBot,
 ) -> None:
     """To an amount, or to the starting balance."""
@@ -431,7 +429,7 @@ async def test_statistics_are_of_the_last_days(running_bot: RunningBot, clock: C
         assert answer.files["economy.png"].startswith(b"\x89PNG")
 
 
-async def test_the_currency_has_the_guilds_name_and_emoji(running_bot: RunningBot) -> None:
+async def test_currency_has_the_name_and_emoji_of_the_guild(running_bot: RunningBot) -> None:
     """In answers, in embeds and in refusals."""
     ada, bo = running_bot.ada, running_bot.bo
     await running_bot.use(
@@ -521,7 +519,7 @@ async def test_what_is_refused_is_explained_and_changes_nothing(running_bot: Run
     assert await running_bot.squads.get_guild_squads(guild_id) != []
 
 
-async def test_a_closed_database_is_a_friendly_answer(running_bot: RunningBot) -> None:
+async def test_closed_database_is_answered_in_plain_words(running_bot: RunningBot) -> None:
     """The answer says that nothing moved, and the bot goes on."""
     await bs.close()
     answer = await running_bot.use("/bytes send", running_bot.ada, to=running_bot.bo, amount=5)
@@ -579,7 +577,7 @@ def test_every_error_has_a_sentence() -> None:
     assert {type(error) for error, _ in ERRORS} == errors
 
 
-async def test_an_unexpected_error_is_logged_and_answered(
+async def test_unexpected_error_is_logged_and_answered(
     running_bot: RunningBot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The answer does not claim that nothing happened."""

@@ -37,7 +37,7 @@ async def held_at_the_role(
 # What works ---------------------------------------------------------------------------------------
 
 
-async def test_a_moderator_opens_a_squad(running_bot: RunningBot) -> None:
+async def test_squad_create_takes_the_name_of_the_role(running_bot: RunningBot) -> None:
     """It has the role's name, and is proposed to members as they type."""
     answer = await running_bot.use(
         "/economy squad", running_bot.mo, role=running_bot.owls, price=30, places=5
@@ -85,7 +85,7 @@ async def test_leaving_takes_the_role(running_bot: RunningBot) -> None:
     assert await state(running_bot, running_bot.ada) == (None, 70, set())
 
 
-async def test_the_standings_add_up_what_members_have(running_bot: RunningBot) -> None:
+async def test_standings_add_up_the_balances(running_bot: RunningBot) -> None:
     """The richest squad is on top."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=0)
     await running_bot.open_squad(running_bot.foxes)
@@ -99,7 +99,7 @@ async def test_the_standings_add_up_what_members_have(running_bot: RunningBot) -
     ]
 
 
-async def test_the_role_of_the_old_squad_may_be_gone(running_bot: RunningBot) -> None:
+async def test_switch_and_leave_work_with_a_deleted_role(running_bot: RunningBot) -> None:
     """With a deleted role, switching and leaving still work."""
     owls, foxes = (
         await running_bot.open_squad(running_bot.owls),
@@ -170,7 +170,7 @@ async def test_what_is_refused_costs_nothing_and_brings_no_role(running_bot: Run
     assert await state(running_bot, running_bot.bo) == ("Owls", 100, {"Owls"})
 
 
-async def test_an_inactive_squad_is_not_proposed(running_bot: RunningBot) -> None:
+async def test_autocomplete_leaves_out_inactive_squads(running_bot: RunningBot) -> None:
     """Members choose among those that they can join."""
     await running_bot.open_squad(running_bot.owls, is_active=False)
     await running_bot.open_squad(running_bot.foxes)
@@ -197,7 +197,7 @@ async def test_bytes_and_seat_go_back_when_discord_refuses_the_role(
     assert await running_bot.ledger() == [("squad", 30), ("reversal", 30), ("squad", 0)]
 
 
-async def test_a_free_seat_goes_back_without_a_reversal(running_bot: RunningBot) -> None:
+async def test_free_join_is_undone_without_a_reversal(running_bot: RunningBot) -> None:
     """A free join is undone by a leave only."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=0)
     running_bot.fake.refuse_role(running_bot.owls)
@@ -225,7 +225,9 @@ async def test_what_was_paid_is_given_back_whatever_the_price_is_by_then(
 
 
 @pytest.mark.parametrize("refused", ["the new role", "the old role"])
-async def test_a_refused_switch_is_undone(running_bot: RunningBot, refused: str) -> None:
+async def test_switch_is_undone_when_discord_refuses_the_role(
+    running_bot: RunningBot, refused: str
+) -> None:
     """The member is in the old squad with the old role, at no cost."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=60)
     foxes = await running_bot.open_squad(running_bot.foxes, switch_cost=30)
@@ -291,7 +293,7 @@ async def test_without_a_database_nothing_is_undone(running_bot: RunningBot) -> 
     assert await state(running_bot, running_bot.ada) == ("Owls", 70, {"Owls"})
 
 
-async def test_a_role_that_stays_keeps_the_seat(running_bot: RunningBot) -> None:
+async def test_leave_keeps_the_seat_if_discord_keeps_the_role(running_bot: RunningBot) -> None:
     """If Discord refuses to remove the role, the member stays in the squad."""
     owls = await running_bot.open_squad(running_bot.owls, switch_cost=30)
     await running_bot.use("/squad join", running_bot.ada, squad=str(owls.id))
@@ -319,7 +321,7 @@ async def test_commands_of_one_member_follow_each_other(running_bot: RunningBot)
     assert await state(running_bot, running_bot.ada) == (None, 70, set())
 
 
-async def test_a_crash_between_bytes_and_role_loses_no_bytes(copied_url: str) -> None:
+async def test_crash_between_bytes_and_role_loses_no_bytes(copied_url: str) -> None:
     """After a crash before the role, joining again assigns it for free."""
     async with FakeDiscord() as fake:
         ada, owls = fake.member("ada"), fake.role("Owls")

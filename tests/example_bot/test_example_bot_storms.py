@@ -61,7 +61,7 @@ async def transfers(url: str) -> int:
 
 
 @pytest.mark.parametrize("acknowledges", ["the first", "both"])
-async def test_an_interaction_that_comes_twice_moves_bytes_once(
+async def test_interaction_delivered_twice_moves_bytes_once(
     running_bot: RunningBot, acknowledges: str
 ) -> None:
     """It has one right answer, even if Discord accepts both acknowledgements."""
@@ -103,7 +103,7 @@ async def test_an_interaction_that_comes_twice_moves_bytes_once(
     ]
 
 
-async def test_a_leave_that_comes_twice_is_answered_once(running_bot: RunningBot) -> None:
+async def test_leave_that_comes_twice_is_answered_once(running_bot: RunningBot) -> None:
     """The second delivery does not say that the member is in no squad."""
     squad = await running_bot.open_squad(running_bot.owls)
     await running_bot.use("/squad join", running_bot.ada, squad=str(squad.id))
@@ -136,7 +136,7 @@ async def test_two_hundred_interactions_at_once_are_answered(running_bot: Runnin
 # Late ---------------------------------------------------------------------------------------------
 
 
-async def test_a_slow_database_does_not_keep_discord_waiting(
+async def test_slow_database_does_not_keep_discord_waiting(
     running_bot: RunningBot, copied_url: str
 ) -> None:
     """The command is acknowledged while the database is held, and answered afterwards."""
@@ -168,7 +168,7 @@ async def test_what_cannot_be_acknowledged_moves_nothing(running_bot: RunningBot
 # The gateway --------------------------------------------------------------------------------------
 
 
-async def test_a_dropped_connection_loses_no_interaction(running_bot: RunningBot) -> None:
+async def test_dropped_connection_loses_no_interaction(running_bot: RunningBot) -> None:
     """Interactions sent while it is down arrive once, after RESUME."""
     await running_bot.fake.drop()
     sent = [
@@ -182,7 +182,7 @@ async def test_a_dropped_connection_loses_no_interaction(running_bot: RunningBot
     assert await running_bot.ledger() == [("transfer", 1)] * 10
 
 
-async def test_an_expired_session_is_replaced(running_bot: RunningBot) -> None:
+async def test_expired_session_is_replaced(running_bot: RunningBot) -> None:
     """The bot identifies itself again and goes on."""
     await running_bot.fake.drop(forget=True)
     await running_bot.fake.until(lambda: running_bot.fake.gateway.identified == 2)
@@ -194,7 +194,7 @@ async def test_an_expired_session_is_replaced(running_bot: RunningBot) -> None:
 # The end ------------------------------------------------------------------------------------------
 
 
-async def test_a_stop_in_a_burst_finishes_what_was_begun(
+async def test_stop_in_a_burst_finishes_the_operations_in_progress(
     copied_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each acknowledged command gets an answer, which is right."""
@@ -215,7 +215,7 @@ async def test_a_stop_in_a_burst_finishes_what_was_begun(
     assert {each.answer.text[:8] for each in acknowledged} <= {"You sent", "I am abo"}
 
 
-async def test_a_stop_does_not_wait_forever(
+async def test_stop_does_not_wait_forever_for_discord(
     copied_url: str,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
@@ -261,7 +261,7 @@ async def test_commands_during_a_stop_are_refused(running_bot: RunningBot) -> No
     assert await running_bot.ledger() == [("squad", 50)]
 
 
-async def test_a_kill_in_a_burst_keeps_the_ledger_consistent(copied_url: str) -> None:
+async def test_kill_in_a_burst_keeps_the_ledger_consistent(copied_url: str) -> None:
     """Each reported transfer is in the ledger."""
     async with FakeDiscord() as fake:
         ada, bo = fake.member("ada"), fake.member("bo")

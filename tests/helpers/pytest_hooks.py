@@ -90,8 +90,8 @@ PROCESS_MODULES = {
 }
 PROCESS_FIXTURES = {"doc_runner", "pytester", "run"}
 PROCESS_TESTS = {
-    "test_a_crash_between_bytes_and_role_loses_no_bytes",
-    "test_a_kill_in_a_burst_keeps_the_ledger_consistent",
+    "test_crash_between_bytes_and_role_loses_no_bytes",
+    "test_kill_in_a_burst_keeps_the_ledger_consistent",
     "test_import_reads_a_named_pipe",
     "test_process_that_exits_leaves_each_operation_whole",
     "test_export_and_import_show_progress_in_a_terminal",
@@ -101,17 +101,17 @@ PROCESS_TESTS = {
     "test_import_interrupted_while_it_waits_for_stdin_ends",
     "test_import_command_refuses_an_input_without_end",
     "test_create_transaction_in_several_processes_applies_all",
-    "test_the_bot_of_the_readme_pays_once",
-    "test_the_script_runs_and_stops",
-    "test_a_reader_who_follows_the_readme_has_a_bot_that_pays",
+    "test_readme_bot_pays_once",
+    "test_script_runs_and_stops",
+    "test_readme_followed_by_a_reader_makes_a_bot_that_pays",
     "test_tortoise_and_aerich_show_no_piece_of_the_environments_url",
     "test_upgrades_by_several_processes_move_each_key_once",
     "test_init_in_a_new_event_loop_replaces_what_an_ended_one_left_open",
     "test_import_of_an_input_without_end_is_refused",
-    "test_the_sdist_has_the_sources_of_the_documentation",
+    "test_sdist_has_the_sources_of_the_documentation",
     "test_upgrades_of_several_processes_at_once_succeed",
     "test_charts_without_matplotlib_names_the_extra",
-    "test_the_package_does_not_import_charts",
+    "test_package_does_not_import_charts",
     "test_export_into_a_closed_pipe_has_no_traceback",
 }
 """What starts processes: all tests of a module, those with a fixture, and single tests."""

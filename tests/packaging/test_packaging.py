@@ -74,7 +74,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_has_migrations_types_and_licence(wheel: Path) -> None:
+def test_wheel_has_migrations_types_and_licence(wheel: Path) -> None:
     """It has all files that are needed at run time, and no tests or benchmarks."""
     names = set(zipfile.ZipFile(wheel).namelist())
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "bytes_squads").rglob("*.py")}
@@ -99,7 +99,7 @@ def contents(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_a_release_is_built_from_its_own_sdist(wheel: Path, tmp_path: Path) -> None:
+def test_release_is_built_from_its_own_sdist(wheel: Path, tmp_path: Path) -> None:
     """`python -m build` makes an sdist, and of it alone the same wheel as of the checkout."""
     pytest.importorskip("build")
     pytest.importorskip("hatchling")
@@ -120,7 +120,7 @@ def test_a_release_is_built_from_its_own_sdist(wheel: Path, tmp_path: Path) -> N
     assert contents(from_sdist) == contents(wheel)
 
 
-def test_the_wheel_has_the_metadata_of_the_project(wheel: Path) -> None:
+def test_wheel_has_the_metadata_of_the_project(wheel: Path) -> None:
     """Its metadata are those of pyproject.toml; it names a host only where there is one."""
     files = contents(wheel)
     info = f"bytes_squads-{VERSION}.dist-info"
@@ -135,7 +135,7 @@ def test_the_wheel_has_the_metadata_of_the_project(wheel: Path) -> None:
     assert "[pytest11]\nbytes_squads = _bytes_squads_pytest\n" in commands
 
 
-def test_a_release_links_to_its_repository() -> None:
+def test_release_links_to_its_repository() -> None:
     """Built by the workflow, its links and those of its README are those of the tag."""
     pytest.importorskip("hatchling")
     address = "https://code.example/somebody/bytes_squads"
@@ -151,7 +151,7 @@ def test_a_release_links_to_its_repository() -> None:
     assert [target for target in targets if not target.startswith(address)] == []
 
 
-def test_the_changelog_has_the_version() -> None:
+def test_changelog_has_the_version() -> None:
     """The newest section with a number is that of pyproject.toml, and has a date."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## \[(\d[^\]]*)\] - (\d{4}-\d\d-\d\d)$", text, re.MULTILINE)
@@ -170,9 +170,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-def test_the_installed_wheel_migrates_a_database_and_moves_bytes(
-    python: Path, tmp_path: Path
-) -> None:
+def test_installed_wheel_migrates_a_database_and_moves_bytes(python: Path, tmp_path: Path) -> None:
     """Its declared dependencies suffice, and a plain Tortoise.init does as well."""
     program = tmp_path / "transfer.py"
     program.write_text(TRANSFER, encoding="utf-8")
@@ -189,7 +187,7 @@ def test_the_installed_wheel_migrates_a_database_and_moves_bytes(
     assert version == f"bytes-squads, version {VERSION}\n"
 
 
-def test_the_installed_wheel_plays_the_demo(python: Path, tmp_path: Path) -> None:
+def test_installed_wheel_plays_the_demo(python: Path, tmp_path: Path) -> None:
     """The demo runs, and `verify` agrees with it."""
     command = python.parent / "bytes-squads"
     utf8 = {"PYTHONIOENCODING": "utf-8"}
@@ -225,7 +223,7 @@ def with_ours(python: Path, *command: str, cwd: Path) -> subprocess.CompletedPro
     )
 
 
-def test_the_installed_wheel_brings_its_fixtures(python: Path, tmp_path: Path) -> None:
+def test_installed_wheel_brings_its_fixtures(python: Path, tmp_path: Path) -> None:
     """Pytest loads the plugin, and skips it with ``-p no:``."""
     (tmp_path / "test_bot.py").write_text(
         "from bytes_squads import BytesBalance, __file__ as place\n"
@@ -247,7 +245,7 @@ def test_the_installed_wheel_brings_its_fixtures(python: Path, tmp_path: Path) -
     or importlib.util.find_spec("discord") is None,
     reason="discord.py is not installed",
 )
-def test_the_example_imports_with_the_installed_wheel(python: Path, tmp_path: Path) -> None:
+def test_example_imports_with_the_installed_wheel(python: Path, tmp_path: Path) -> None:
     """It uses public names only, and starts nothing at import."""
     example = (ROOT / "examples" / "discord_bot.py").read_text(encoding="utf-8")
     (tmp_path / "discord_bot.py").write_text(example, encoding="utf-8")
@@ -260,7 +258,7 @@ def test_the_example_imports_with_the_installed_wheel(python: Path, tmp_path: Pa
     assert Path(imported.stdout.strip()).is_relative_to(python.parent.parent)
 
 
-def test_the_package_imports_without_the_command_lines_libraries() -> None:
+def test_package_imports_without_the_libraries_of_the_command_line() -> None:
     """Importing the package does not import the command line's libraries."""
     program = (
         "import sys; sys.modules.update(rich=None); import bytes_squads; "

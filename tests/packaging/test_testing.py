@@ -139,7 +139,7 @@ def test_operations_left_behind_end_before_the_next_test(run: Run) -> None:
     run(code, *AUTO).assert_outcomes(passed=20)
 
 
-def test_a_database_that_a_test_opened_itself_is_closed(run: Run) -> None:
+def test_plugin_closes_a_database_that_a_test_opened(run: Run) -> None:
     """The driver's thread does not keep pytest from ending."""
     code = """
         import bytes_squads
@@ -168,14 +168,14 @@ def test_nothing_is_imported_when_pytest_starts(run: Run, pytester: pytest.Pytes
     code = """
         from bytes_squads import TORTOISE_ORM
 
-        def test_the_url_is_that_of_the_conftest(bytes_squads_db):
+        def test_url_is_that_of_the_conftest(bytes_squads_db):
             credentials = TORTOISE_ORM["connections"]["default"]["credentials"]
             assert credentials["file_path"] == "of_the_tests.db"
     """
     run(code, *STRICT).assert_outcomes(passed=1)
 
 
-def test_the_plugin_is_loaded_by_the_name_of_the_package(
+def test_plugin_is_loaded_by_the_name_of_the_package(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without autoloading, ``-p bytes_squads`` loads it, also twice."""
@@ -187,7 +187,7 @@ def test_the_plugin_is_loaded_by_the_name_of_the_package(
         pytester.runpytest_subprocess(*options, timeout=120).assert_outcomes(passed=3)
 
 
-def test_the_plugin_is_disabled_by_the_name_of_the_package(pytester: pytest.Pytester) -> None:
+def test_plugin_is_disabled_by_the_name_of_the_package(pytester: pytest.Pytester) -> None:
     """``-p no:bytes_squads`` leaves a test suite as it was without the package."""
     pytester.makepyfile(A_LOOP_FOR_EACH_TEST, claim=A_CLAIM)
     result = pytester.runpytest_subprocess("-p", "no:bytes_squads", timeout=120)
@@ -198,7 +198,7 @@ def test_the_plugin_is_disabled_by_the_name_of_the_package(pytester: pytest.Pyte
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
-async def test_the_schema_is_that_of_the_migrations(
+async def test_fixture_schema_is_that_of_the_migrations(
     migrated_url: str, bytes_squads_db: None
 ) -> None:
     """The copy has every table, check, index and trigger, and the history of the migrations."""
@@ -214,7 +214,7 @@ async def test_the_schema_is_that_of_the_migrations(
     assert [row["version"] for row in versions] == migrated["history"]
 
 
-async def test_the_databases_own_rules_are_in_force(bytes_squads_db: None) -> None:
+async def test_fixture_database_enforces_the_rules(bytes_squads_db: None) -> None:
     """Checks, the ledger's trigger and foreign keys are in force."""
     row = await BytesOperations().grant(1, 10, 5)
     with pytest.raises(IntegrityError, match="ck_bytes_balances_balance"):
@@ -238,7 +238,7 @@ async def test_every_task_and_thread_of_the_test_finds_the_database(bytes_squads
     assert (balance.balance, elsewhere.balance) == (100, 100)
 
 
-async def test_a_bot_that_upgrades_finds_nothing_to_do(bytes_squads_db: None) -> None:
+async def test_upgrade_of_the_fixture_database_has_nothing_to_do(bytes_squads_db: None) -> None:
     """The history of the migrations is copied with them."""
     assert await bytes_squads.upgrade() == []
 
@@ -300,7 +300,7 @@ async def test_operations_made_before_the_test_follow_its_clock(
     assert (await OPS.grant(1, 10, 5)).created_at == bytes_squads_clock.now
 
 
-async def test_the_clock_of_the_test_is_not_wall_time(
+async def test_updated_at_is_wall_time_not_the_test_clock(
     bytes_squads_db: None, bytes_squads_clock: Clock
 ) -> None:
     """updated_at is wall time, not the clock of the test."""
@@ -310,7 +310,7 @@ async def test_the_clock_of_the_test_is_not_wall_time(
     assert before <= member.updated_at <= datetime.now(UTC)
 
 
-def test_a_clock_shows_the_utc_date() -> None:
+def test_clock_shows_the_utc_date() -> None:
     """The date of a claim, whatever the zone of the time that was set."""
     clock = Clock(datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=2))))
     assert (clock.today, clock()) == (date(2025, 12, 31), clock.now)

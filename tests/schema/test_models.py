@@ -135,7 +135,7 @@ def named(error: Any, is_postgres: bool) -> str:
 # Creation and defaults ----------------------------------------------------------------------------
 
 
-async def test_a_balance_begins_at_zero(db: Database, ids: Ids) -> None:
+async def test_balance_begins_at_zero(db: Database, ids: Ids) -> None:
     """A new balance has zero bytes, zero totals and no streak."""
     created = await BytesBalance.create(guild_id=ids.guild, user_id=ids.alice)
     balance = await BytesBalance.get(id=created.id)
@@ -146,7 +146,7 @@ async def test_a_balance_begins_at_zero(db: Database, ids: Ids) -> None:
     assert (balance.last_transfer_at, balance.left_at) == (None, None)
 
 
-async def test_a_balance_is_stored_unchanged(db: Database, ids: Ids) -> None:
+async def test_balance_is_stored_unchanged(db: Database, ids: Ids) -> None:
     """Every field of a balance is stored unchanged."""
     created = await BytesBalance.create(
         guild_id=ids.guild,
@@ -167,7 +167,7 @@ async def test_a_balance_is_stored_unchanged(db: Database, ids: Ids) -> None:
     assert balance.left_at == datetime(2026, 3, 2, 12, 0, 0, 8, tzinfo=UTC)
 
 
-async def test_a_ledger_row_needs_parties_amount_and_kind_only(db: Database, ids: Ids) -> None:
+async def test_ledger_row_needs_parties_amount_and_kind_only(db: Database, ids: Ids) -> None:
     """A ledger row's reason, actor, key and details are null unless given; its time is now."""
     before = datetime.now(UTC)
     created = await BytesTransaction.create(
@@ -189,7 +189,7 @@ async def test_a_ledger_row_needs_parties_amount_and_kind_only(db: Database, ids
     assert before <= row.created_at <= datetime.now(UTC)
 
 
-async def test_a_config_has_the_defaults_of_the_contract(db: Database, ids: Ids) -> None:
+async def test_config_has_the_defaults_of_the_contract(db: Database, ids: Ids) -> None:
     """A new config has the documented defaults."""
     await BytesConfig.create(guild_id=ids.guild)
     config = await BytesConfig.get(guild_id=ids.guild)
@@ -216,7 +216,7 @@ async def test_configs_do_not_share_their_defaults(ids: Ids) -> None:
     assert second.role_rewards == {}
 
 
-async def test_a_squad_has_the_defaults_of_the_contract(db: Database, ids: Ids) -> None:
+async def test_squad_has_the_defaults_of_the_contract(db: Database, ids: Ids) -> None:
     """A new squad has the documented defaults."""
     created = await Squad.create(guild_id=ids.guild, role_id="9", name="Red")
     squad = await Squad.get(id=created.id)
@@ -226,7 +226,7 @@ async def test_a_squad_has_the_defaults_of_the_contract(db: Database, ids: Ids) 
     assert squad.description is None
 
 
-async def test_a_membership_ties_a_member_to_a_squad(
+async def test_membership_ties_a_member_to_a_squad(
     db: Database, ids: Ids, make_squad: MakeSquad
 ) -> None:
     """A membership has its squad, the squad its memberships, and joined_at defaults to now."""
@@ -244,7 +244,7 @@ async def test_a_membership_ties_a_member_to_a_squad(
 # Snowflakes, JSON, times and ids ------------------------------------------------------------------
 
 
-async def test_the_largest_snowflake_is_stored_unchanged(db: Database) -> None:
+async def test_largest_snowflake_is_stored_unchanged(db: Database) -> None:
     """Ids are text: 2**64 - 1 is stored unchanged."""
     largest = LARGEST_SNOWFLAKE
     await BytesConfig.create(guild_id=largest)
@@ -484,7 +484,7 @@ UNIQUE = (
 
 
 @pytest.mark.parametrize(("table", "columns", "first", "second"), UNIQUE)
-async def test_the_database_refuses_a_second_row_with_a_unique_key(
+async def test_unique_key_refuses_a_second_row(
     db: Database, table: str, columns: tuple[str, ...], first: Row, second: Row
 ) -> None:
     """The database enforces each unique key of the contract."""
@@ -510,9 +510,7 @@ async def test_the_database_refuses_a_second_row_with_a_unique_key(
         pytest.param("squads", {"role_id": "10"}, id="squad"),
     ],
 )
-async def test_the_database_refuses_a_second_row_with_a_primary_key(
-    db: Database, table: str, changes: Row
-) -> None:
+async def test_primary_key_refuses_a_second_row(db: Database, table: str, changes: Row) -> None:
     """A second row with a primary key is refused."""
     await insert(table)
     error = await refused(insert(table, **changes))
@@ -521,7 +519,7 @@ async def test_the_database_refuses_a_second_row_with_a_primary_key(
     assert await count(table) == 1
 
 
-async def test_a_unique_key_is_of_its_guild(db: Database) -> None:
+async def test_unique_key_is_of_one_guild(db: Database) -> None:
     """The same member, role and idempotency key can be in two guilds."""
     for guild, end in ((GUILD, "a"), (OTHER_GUILD, "b")):
         squad = f"01951000-0000-7000-8000-00000000000{end}"
@@ -723,7 +721,7 @@ RULES = (
 
 
 @pytest.mark.parametrize(("table", "changes", "constraint"), RULES)
-async def test_the_database_refuses_a_row_against_a_rule(
+async def test_database_refuses_a_row_against_a_rule(
     db: Database, table: str, changes: Row, constraint: str
 ) -> None:
     """The database refuses each row, with the name of the rule."""
@@ -737,7 +735,7 @@ async def test_the_database_refuses_a_row_against_a_rule(
     ("table", "changes", "constraint"),
     [param for param in RULES if param.values[0] != "bytes_transactions"],
 )
-async def test_the_database_refuses_to_change_a_row_against_a_rule(
+async def test_database_refuses_to_change_a_row_against_a_rule(
     db: Database, table: str, changes: Row, constraint: str
 ) -> None:
     """An update to an invalid row is refused."""
@@ -787,14 +785,14 @@ async def test_the_database_refuses_to_change_a_row_against_a_rule(
         ),
     ],
 )
-async def test_the_database_accepts_the_limits(db: Database, table: str, changes: Row) -> None:
+async def test_database_accepts_the_limits(db: Database, table: str, changes: Row) -> None:
     """The rules accept the limits of the contract."""
     await insert(table, **changes)
 
     assert await count(table) == 1
 
 
-async def test_a_balance_made_by_the_model_obeys_the_identity(db: Database, ids: Ids) -> None:
+async def test_balance_equals_received_less_sent(db: Database, ids: Ids) -> None:
     """The database refuses a balance that differs from its totals."""
     with pytest.raises(IntegrityError, match="ck_bytes_balances_identity"):
         await BytesBalance.create(guild_id=ids.guild, user_id=ids.alice, balance=1)
@@ -802,7 +800,7 @@ async def test_a_balance_made_by_the_model_obeys_the_identity(db: Database, ids:
     assert await BytesBalance.all().count() == 0
 
 
-async def test_a_members_squad_is_of_the_members_guild(db: Database) -> None:
+async def test_membership_is_in_a_squad_of_its_guild(db: Database) -> None:
     """The membership's foreign key includes the guild."""
     await insert("squads", guild_id=OTHER_GUILD)
     error = await refused(insert("squad_memberships", guild_id=GUILD))
@@ -814,7 +812,7 @@ async def test_a_members_squad_is_of_the_members_guild(db: Database) -> None:
     assert await count("squad_memberships") == 0
 
 
-async def test_a_membership_cannot_move_to_another_guild(db: Database) -> None:
+async def test_membership_cannot_move_to_another_guild(db: Database) -> None:
     """Changing the guild of a membership, or of a squad with members, is refused as well."""
     await insert("squads")
     await insert("squad_memberships")
@@ -831,7 +829,7 @@ async def test_a_membership_cannot_move_to_another_guild(db: Database) -> None:
     assert await Squad.all().values_list("guild_id") == [(GUILD,)]
 
 
-async def test_a_membership_needs_a_squad(db: Database) -> None:
+async def test_membership_needs_a_squad(db: Database) -> None:
     """A membership in an unknown squad is refused."""
     error = await refused(insert("squad_memberships"))
 
@@ -861,7 +859,7 @@ LENGTHS = (
 
 
 @pytest.mark.parametrize(("table", "column", "longest"), LENGTHS)
-async def test_the_database_holds_texts_to_their_length(
+async def test_database_enforces_the_length_of_texts(
     db: Database, table: str, column: str, longest: int
 ) -> None:
     """A text of the greatest length is stored, one character more is refused, on SQLite as well."""

@@ -87,7 +87,7 @@ def with_what_the_models_cannot_say(generated: Schema, *, postgres: bool) -> Sch
     return migrated
 
 
-async def test_the_migrations_make_what_the_models_say(
+async def test_migrations_make_what_the_models_say(
     empty_url: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Both schemas are equal, except for intended additions of the migrations."""
@@ -106,7 +106,7 @@ async def test_the_migrations_make_what_the_models_say(
     assert migrated == expected
 
 
-async def test_the_migrations_make_our_tables_and_aerichs(migrated_url: str) -> None:
+async def test_migrations_make_our_tables_and_aerichs(migrated_url: str) -> None:
     """There are five tables and the history, nothing else."""
     assert await table_names(migrated_url) == ["aerich", *TABLES]
 
@@ -231,9 +231,7 @@ async def test_every_key_includes_the_guild(migrated_url: str) -> None:
 
 
 @pytest.mark.postgres
-async def test_the_tables_can_be_partitioned_by_guild_as_they_are(
-    migrated_url: str, ids: Ids
-) -> None:
+async def test_tables_can_be_partitioned_by_guild_as_they_are(migrated_url: str, ids: Ids) -> None:
     """Copies of the tables, hash-partitioned by guild with every key, accept the same rows."""
     guilds = [str(100 + number) for number in range(12)]
     await bytes_squads.init(migrated_url)

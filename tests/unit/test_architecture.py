@@ -156,7 +156,7 @@ def test_every_module_is_in_a_layer() -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_imports_only_what_the_table_allows(name: str) -> None:
+def test_module_imports_only_what_the_table_allows(name: str) -> None:
     """A module imports from its own layer and from those that the table allows."""
     own, _ = imports(name)
 
@@ -193,7 +193,7 @@ def test_layers_have_at_most_eight_levels() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if layer(name) == "domain"])
-def test_the_domain_imports_the_standard_library_only(name: str) -> None:
+def test_domain_imports_the_standard_library_only(name: str) -> None:
     """Rules and errors can be read, tested and reused without a database or a model."""
     _, others = imports(name)
 
@@ -235,7 +235,7 @@ def private_attributes(path: Path) -> list[tuple[int, str]]:
     ]
 
 
-def test_the_package_init_has_no_logic() -> None:
+def test_package_init_has_no_logic() -> None:
     """`__init__` has a docstring, imports and the list of names, nothing else."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     kinds = [type(node).__name__ for node in tree.body]
@@ -245,7 +245,7 @@ def test_the_package_init_has_no_logic() -> None:
     assert (kinds[0], kinds[-1]) == ("Expr", "Assign")
 
 
-def test_the_public_names_are_the_contracts() -> None:
+def test_public_names_are_those_of_the_contract() -> None:
     """The public names are exactly those of the contract."""
     promised = set().union(*PUBLIC_NAMES.values())
 
@@ -260,7 +260,7 @@ def test_nothing_else_is_public() -> None:
     assert public - set(bytes_squads.__all__) - set(MODULES) == set()
 
 
-def test_the_public_names_are_sorted() -> None:
+def test_public_names_are_sorted() -> None:
     """As the linter sorts them: CONSTANTS, then Classes, then functions, each alphabetically."""
 
     def place(name: str) -> tuple[int, str]:
@@ -283,12 +283,12 @@ def test_every_error_is_public() -> None:
     assert defined == PUBLIC_NAMES["errors"]
 
 
-def test_the_package_is_typed() -> None:
+def test_package_is_typed() -> None:
     """The package has the marker that type checkers need."""
     assert (PACKAGE / "py.typed").is_file()
 
 
-def test_the_version_is_in_one_place() -> None:
+def test_version_is_in_one_place() -> None:
     """pyproject.toml has the version; no module repeats it."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     repeated = [

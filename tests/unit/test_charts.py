@@ -148,7 +148,7 @@ def test_charts_without_matplotlib_names_the_extra() -> None:
     )
 
 
-def test_the_package_does_not_import_charts() -> None:
+def test_package_does_not_import_charts() -> None:
     """A bot's start does not pay for matplotlib; nor do charts for pyplot, which has a state."""
     program = "import sys, bytes_squads{}; print('matplotlib{}' in sys.modules)"
 

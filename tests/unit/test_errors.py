@@ -84,7 +84,7 @@ by_error = pytest.mark.parametrize(
 )
 
 
-def test_the_table_has_every_error_of_the_package() -> None:
+def test_table_has_every_error_of_the_package() -> None:
     """No error is public without a row in the table."""
     public = {
         value
@@ -96,7 +96,7 @@ def test_the_table_has_every_error_of_the_package() -> None:
 
 
 @by_error
-def test_an_error_has_its_arguments_as_attributes(
+def test_error_has_its_arguments_as_attributes(
     error: type[BytesSquadsError], attributes: dict[str, Any], contents: list[str]
 ) -> None:
     """An error is made of its fields, by position or by name; its args are the fields in order."""
@@ -107,7 +107,7 @@ def test_an_error_has_its_arguments_as_attributes(
 
 
 @by_error
-def test_an_error_shows_its_fields_in_its_signature(
+def test_error_shows_its_fields_in_its_signature(
     error: type[BytesSquadsError], attributes: dict[str, Any], contents: list[str]
 ) -> None:
     """The signature and the match arguments have the fields."""
@@ -116,7 +116,7 @@ def test_an_error_shows_its_fields_in_its_signature(
 
 
 @by_error
-def test_an_error_takes_no_other_field(
+def test_error_takes_no_other_field(
     error: type[BytesSquadsError], attributes: dict[str, Any], contents: list[str]
 ) -> None:
     """A field too many, or a misspelt one, is a TypeError like that of any function."""
@@ -127,7 +127,7 @@ def test_an_error_takes_no_other_field(
 
 
 @by_error
-def test_an_error_message_has_its_numbers(
+def test_error_message_has_its_numbers(
     error: type[BytesSquadsError], attributes: dict[str, Any], contents: list[str]
 ) -> None:
     """The message is one line with every number."""
@@ -137,7 +137,7 @@ def test_an_error_message_has_its_numbers(
 
 
 @by_error
-def test_an_error_can_be_pickled(
+def test_error_can_be_pickled(
     error: type[BytesSquadsError], attributes: dict[str, Any], contents: list[str]
 ) -> None:
     """After pickling, class, attributes and message are equal."""
@@ -148,7 +148,7 @@ def test_an_error_can_be_pickled(
 
 
 @pytest.mark.parametrize("error", [StorageUnavailableError, OutcomeUnknownError])
-def test_a_storage_error_without_a_message_is_its_first_sentence(
+def test_storage_error_without_a_message_is_its_first_sentence(
     error: type[BytesSquadsError],
 ) -> None:
     """Without a reason, the message is the first sentence of the class, on one line."""
@@ -158,7 +158,7 @@ def test_a_storage_error_without_a_message_is_its_first_sentence(
 
 
 @by_error
-def test_an_error_is_of_one_family(
+def test_error_is_of_one_family(
     error: type[BytesSquadsError], attributes: dict[str, Any], contents: list[str]
 ) -> None:
     """A web page answers 400, 409 or 503 by the family; bad input alone is a ValueError."""
@@ -183,9 +183,7 @@ def test_an_error_is_of_one_family(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_invalid_value_is_one_problem(
-    error: InvalidInputError, location: tuple[str, ...]
-) -> None:
+def test_invalid_value_is_one_problem(error: InvalidInputError, location: tuple[str, ...]) -> None:
     """A refused argument has the form of a refused input, so that one handler shows both."""
     assert error.problems == [{"type": "value_error", "loc": location, "msg": str(error)}]
 

@@ -132,7 +132,7 @@ def test_translate_refused_change_is_a_storage_error(error: Exception) -> None:
         "internal",
     ],
 )
-def test_an_error_is_retried_where_another_attempt_may_succeed(
+def test_translate_marks_errors_that_another_attempt_may_avoid(
     error: Exception, transient: bool
 ) -> None:
     """An invalid plan and a lost node are transient; a read-only server is not."""

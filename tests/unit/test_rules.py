@@ -37,7 +37,7 @@ STREAKS = [
 
 
 @pytest.mark.parametrize(("last_claim", "streak", "today", "expected"), STREAKS)
-def test_a_streak_grows_only_on_the_very_next_day(
+def test_streak_grows_only_on_the_very_next_day(
     last_claim: date | None, streak: int, today: date, expected: int
 ) -> None:
     """A claim on the next day makes the streak one longer, any other restarts it."""
@@ -51,7 +51,7 @@ def test_a_streak_grows_only_on_the_very_next_day(
         *((-1, 1, 1), (-2, 1, 1)),  # the same date, and an earlier one
     ],
 )
-def test_a_streak_goes_on_after_the_grace_days(missed: int, grace_days: int, expected: int) -> None:
+def test_streak_goes_on_after_the_grace_days(missed: int, grace_days: int, expected: int) -> None:
     """Each missed day counts, and one too many starts at 1; the streak counts claims, not days."""
     last_claim, today = date(2026, 12, 30), date(2026, 12, 31) + timedelta(days=missed)
     assert expected == rules.next_streak(last_claim, 5, today, grace_days)
@@ -87,7 +87,7 @@ FALLING = {3: 9, 10: 2}  # the highest threshold counts, not the highest multipl
         ({}, 1000, 1),
     ],
 )
-def test_the_highest_threshold_reached_decides(
+def test_multiplier_is_that_of_the_highest_threshold_reached(
     bonuses: dict[int, int], streak: int, expected: int
 ) -> None:
     """The multiplier is that of the highest threshold ≤ the streak, 1 below the lowest."""
@@ -108,7 +108,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
         (datetime(2024, 2, 28, 12, tzinfo=UTC), 24, datetime(2024, 2, 29, 12, tzinfo=UTC)),
     ],
 )
-def test_a_cooldown_ends_its_hours_after_the_transfer(
+def test_cooldown_ends_its_hours_after_the_transfer(
     last: datetime, hours: int, expected: datetime
 ) -> None:
     """A cooldown counts hours from the last transfer, over every kind of calendar edge."""
@@ -128,7 +128,7 @@ def test_a_cooldown_ends_its_hours_after_the_transfer(
         (2**63 - 1, {"1", "2", "3", "4"}),
     ],
 )
-def test_a_role_is_earned_at_its_threshold(total: int, expected: set[str]) -> None:
+def test_role_is_earned_at_its_threshold(total: int, expected: set[str]) -> None:
     """Each role whose threshold ≤ the total is earned, and no other."""
     rewards = {"3": 1000, "4": 2**63 - 1, "1": 100, "2": 1000}
     assert expected == rules.earned_roles(total, rewards)
@@ -139,7 +139,7 @@ def test_without_rewards_no_role_is_earned() -> None:
     assert set() == rules.earned_roles(2**63 - 1, {})
 
 
-def test_the_largest_amount_is_that_of_64_bits() -> None:
+def test_largest_amount_has_64_bits() -> None:
     """Bytes are signed 64-bit integers, and SYSTEM is called SYSTEM."""
     expected = (9_223_372_036_854_775_807, "SYSTEM")
     assert expected == (rules.MAX_BYTES, rules.SYSTEM_ID)
@@ -153,7 +153,7 @@ def test_wall_time_is_aware() -> None:
     assert before <= now <= datetime.now(UTC)
 
 
-def test_the_default_clock_is_wall_time_unless_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_clock_is_wall_time_unless_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
     """An override sets the time; without one it is wall time."""
     before = datetime.now(UTC)
     assert before <= rules.utc_now() <= datetime.now(UTC)
@@ -184,7 +184,7 @@ def test_ids_go_on_when_the_wall_clock_does_not(monkeypatch: pytest.MonkeyPatch,
     assert drawn == sorted(set(drawn))
 
 
-def test_an_id_embeds_the_wall_time() -> None:
+def test_id_embeds_the_wall_time() -> None:
     """The first 48 bits are Unix milliseconds; a burst of ids may run ahead of them a little."""
     before = time.time_ns() // 1_000_000
     embedded = uuid7().int >> 80
@@ -198,7 +198,7 @@ def test_ids_of_one_tick_differ_in_their_random_part() -> None:
     assert len(drawn) == len({id_.int & (2**62 - 1) for id_ in drawn})
 
 
-def test_a_batch_of_ids_as_strings_has_the_ids_of_its_indexes() -> None:
+def test_batch_of_ids_as_strings_has_the_ids_of_its_indexes() -> None:
     """A batch gets as text what it would get one by one, and an earlier attempt's ids again."""
     ids = Uuid7Batch(10_000)  # over two milliseconds, at 4,096 ids each
     one_by_one = [str(ids[place]) for place in range(10_000)]

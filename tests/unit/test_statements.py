@@ -72,7 +72,7 @@ def find_untied(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_statement_is_of_one_guild(name: str) -> None:
+def test_statement_is_of_one_guild(name: str) -> None:
     """Each table is tied to the guild's parameter, so that one node has all of the rows.
 
     On one server it may be tied to rows that are.
@@ -98,13 +98,13 @@ def test_a_statement_is_of_one_guild(name: str) -> None:
         "INSERT INTO squads (id, name) VALUES ($1, $2)",
     ],
 )
-def test_a_statement_of_several_guilds_is_noticed(text: str) -> None:
+def test_statement_of_several_guilds_is_noticed(text: str) -> None:
     """A condition on another table, in another query or in an alternative does not count."""
     assert find_untied(text) != []
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_statement_binds_its_values(name: str) -> None:
+def test_statement_binds_its_values(name: str) -> None:
     """Parameters are numbered without a gap, and no text holds a semicolon."""
     numbers = {int(number) for number in re.findall(r"\$(\d+)", TEXTS[name])}
 
@@ -112,6 +112,6 @@ def test_a_statement_binds_its_values(name: str) -> None:
     assert ";" not in TEXTS[name]
 
 
-def test_the_statements_are_found() -> None:
+def test_statements_are_found() -> None:
     """The tests above find statements."""
     assert len(TEXTS) > 25
