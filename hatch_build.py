@@ -15,7 +15,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 VARIABLE = "BYTES_SQUADS_REPOSITORY"
 
-_LINK = re.compile(r"(?<=\]\()(?!https?:|#)(?=[^)\s]+\))")
+_LINK = re.compile(r'(?<=\]\()(?!https?:|#)(?=[^)\s]+(?: "\w+")?\))')
 _IMAGE = re.compile(r"""(?<=src=")(?!https?:)|(?<=srcset=")(?!https?:)""")
 
 

@@ -140,14 +140,12 @@ def test_readme_bot_pays_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_links_have_targets(path: Path) -> None:
-    """Files that a document links to exist, and so do the tests that it names."""
-    for text, target in re.findall(
-        r"\[([^\]]+)\]\((?!https?:|#)([^)#\s]+)", path.read_text("utf-8")
+    """Files that a document links to exist, and so do the tests that it names as titles."""
+    for target, title in re.findall(
+        r'\]\((?!https?:|#)([^)#\s]+)(?:#[^)\s]*)?(?: "(\w+)")?\)', path.read_text("utf-8")
     ):
         file = path.parent / target
         assert file.exists(), target
-        if text.startswith("`test_"):
-            test = text.strip("`")
-            assert re.search(rf"^(async )?def {test}\(", file.read_text("utf-8"), re.MULTILINE), (
-                test
-            )
+        if title:
+            test = rf"^(async )?def {title}\("
+            assert re.search(test, file.read_text("utf-8"), re.MULTILINE), title

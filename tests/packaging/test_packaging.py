@@ -141,7 +141,7 @@ def test_release_links_to_its_repository() -> None:
     address = "https://code.example/somebody/bytes_squads"
     command = (sys.executable, "-m", "hatchling", "metadata")
     metadata = json.loads(call(*command, cwd=ROOT, BYTES_SQUADS_REPOSITORY=f"{address}/"))
-    links = re.findall(r'\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"', metadata["readme"]["text"])
+    links = re.findall(r'\]\(([^)\s]+)|(?:src|srcset)="([^"]+)"', metadata["readme"]["text"])
     targets = {"".join(found) for found in links}
 
     assert set(metadata["urls"]) == {"Repository", "Documentation", "Changelog", "Issues"}
