@@ -14,11 +14,13 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from . import session
 from .session import Benchmark, Settings
 from .workloads import BATCH
 
+_TICKS = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5)
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 
 _FIGURES = re.compile("(<!-- figures: begin -->\n).*(<!-- figures: end -->)", re.DOTALL)
@@ -93,19 +95,25 @@ def _format(number: float) -> str:
 
 def _draw(benchmarks: list[Benchmark], path: Path) -> None:
     """Draw medians and ranges, on a white background: a page may be light or dark."""
-    rows = [(n, one, *row) for n, one in enumerate(benchmarks) for row in one.ratios().items()]
-    style: Any = {"svg.fonttype": "none", "svg.hashsalt": path.name, "font.size": 9}
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(8, 0.8 + 0.24 * len(rows)), layout="constrained")
+    rows: list[Any] = []
+    for one in benchmarks:
+        ratios = one.ratios()
+        alone = len(ratios) == 1
+        rows += [] if alone else [(one.title, None)]
+        rows += [(f"{one.title}: {other}" if alone else other, ratios[other]) for other in ratios]
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": path.name, "font.size": 9}):
+        figure = Figure(figsize=(6, 0.6 + 0.24 * len(rows)), layout="constrained")
         axes = figure.subplots()
-        for y, (color, _, _, (median, least, greatest)) in enumerate(rows):
-            axes.plot([least, greatest], [y, y], color=f"C{color}")
-            axes.plot(median, y, "o", color=f"C{color}")
-            axes.annotate(_format(median), (greatest, y), (6, -3), textcoords="offset points")
+        axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+        for y, (_, ratio) in enumerate(rows):
+            if ratio is None:
+                axes.get_yticklabels()[y].set_fontweight("bold")
+                continue
+            axes.plot(ratio[1:], [y, y], "C0", ratio[0], y, "C0o")
+            axes.text(1.02, y, _format(ratio[0]), va="center", transform=axes.get_yaxis_transform())
         axes.axvline(1, color="gray", linewidth=0.8)
-        axes.margins(x=0.12)
-        axes.set(xscale="log", xlabel="ours : theirs; right of 1 we are faster")
-        axes.set_yticks(range(len(rows)), [f"{one.title} : {other}" for _, one, other, _ in rows])
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.invert_yaxis()
+        axes.set(xscale="log", xlabel="ours : theirs", ylim=(len(rows) - 0.5, -0.5))
+        ticks = (0.005, 0.02, 0.1, 1) if axes.get_xlim()[0] < 0.1 else _TICKS
+        axes.xaxis.set(major_locator=FixedLocator(ticks), major_formatter="{x:g}")
+        axes.minorticks_off()
         figure.savefig(path, facecolor="white", metadata={"Date": None, "Creator": None})

@@ -18,15 +18,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from .baselines import (
-    AsyncpgBaseline,
-    SqlalchemyBaseline,
-    SqliteBaseline,
-    StatementBaseline,
-    TortoiseBaseline,
-    open_pool,
-    skip_reset,
-)
+from . import baselines
 from .stage import SQLITE, Stage
 from .worker import ROOT, Request, open_worker
 from .workloads import BATCH, WORKLOADS
@@ -117,20 +109,18 @@ class Session:
         """Compare with other implementations on PostgreSQL, in this process."""
         await self._pgbench("-iqs", str(self._settings.pgbench_scale))
         async with AsyncExitStack() as stack:
-            stage = Stage(self._create_database(), BATCH)
-            await stack.enter_async_context(stage)
-            pool = await stack.enter_async_context(open_pool(stage.url))
-            bare = await stack.enter_async_context(open_pool(stage.url, reset=skip_reset))
+            enter = stack.enter_async_context
+            stage = await enter(Stage(self._create_database(), BATCH))
+            pool = await enter(baselines.open_pool(stage.url))
+            bare = await enter(baselines.open_pool(stage.url, reset=baselines.skip_reset))
             implementations = {
                 PACKAGE: stage.package,
-                ASYNCPG: AsyncpgBaseline(pool, stage.clock),
-                ASYNCPG_NO_RESET: AsyncpgBaseline(bare, stage.clock),
-                STATEMENT: StatementBaseline(pool, stage.clock),
-                STATEMENT_NO_RESET: StatementBaseline(bare, stage.clock),
-                TORTOISE: TortoiseBaseline(stage.clock),
-                SQLALCHEMY: await stack.enter_async_context(
-                    SqlalchemyBaseline(stage.url, stage.clock)
-                ),
+                ASYNCPG: baselines.AsyncpgBaseline(pool, stage.clock),
+                ASYNCPG_NO_RESET: baselines.AsyncpgBaseline(bare, stage.clock),
+                STATEMENT: baselines.StatementBaseline(pool, stage.clock),
+                STATEMENT_NO_RESET: baselines.StatementBaseline(bare, stage.clock),
+                TORTOISE: baselines.TortoiseBaseline(stage.clock),
+                SQLALCHEMY: await enter(baselines.SqlalchemyBaseline(stage.url, stage.clock)),
             }
             everything = {n: partial(stage.request, one) for n, one in implementations.items()}
             hand = {n: everything[n] for n in (PACKAGE, ASYNCPG, ASYNCPG_NO_RESET)}
@@ -142,7 +132,9 @@ class Session:
     async def run_sqlite(self) -> None:
         """Compare with sqlite3 by hand."""
         async with Stage(f"{SQLITE}{self._folder}/bench.db", BATCH) as stage:
-            with closing(SqliteBaseline(stage.url.removeprefix(SQLITE), stage.clock)) as hand:
+            with closing(
+                baselines.SqliteBaseline(stage.url.removeprefix(SQLITE), stage.clock)
+            ) as hand:
                 both = {PACKAGE: stage.package, SQLITE3: hand}
                 runners = {n: partial(stage.request, one) for n, one in both.items()}
                 await self._compare(ON_SQLITE, ("transfer-1",), runners)
