@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ import pytest
 from helpers.doc_blocks import Block, read_blocks
 from helpers.doc_runner import DocRunner
 from helpers.paths import ROOT
+from helpers.uvicorn_process import find_free_port, run_uvicorn
 
 import bytes_squads
 from bytes_squads import BytesOperations
@@ -42,30 +42,14 @@ async def served(reader: DocRunner, blocks: list[Block], url: str) -> AsyncItera
         if block.code != START:
             reader.run_block(block)
     assert START in {block.code for block in blocks}
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", *START.split()),
-        cwd=reader.folder,
-        env={**reader.environment, "DATABASE_URL": url, "UVICORN_PORT": str(port)},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(120):
-            for _ in range(2):
-                while b"Application startup complete" not in (
-                    line := await process.stderr.readline()
-                ):
-                    assert line, "the app has ended"
+    port = find_free_port()
+    async with run_uvicorn(
+        *("-m", *START.split()),
+        folder=reader.folder,
+        environment={**reader.environment, "DATABASE_URL": url, "UVICORN_PORT": str(port)},
+        workers=2,
+    ):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        log = await process.stderr.read()
-        await process.wait()
-        assert b"Traceback" not in log, log.decode()
 
 
 def requests(blocks: list[Block]) -> Iterator[tuple[str, str, dict[str, str], int, object]]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +15,7 @@ from bytes_squads.testing import Clock
 from .backends import LONG
 from .paths import ROOT
 from .sample_data import ALICE, BOB, CAROL, GUILD, make_transfer
+from .uvicorn_process import find_free_port, run_uvicorn
 
 TOKEN = "a-token-for-the-tests-of-the-dashboard"
 HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
@@ -73,36 +71,20 @@ async def serve_dashboard(
         *arguments: Those of Python, without a port.
         workers: How many workers are to start.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = find_free_port()
     path = (str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", ""))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *arguments, "--port", str(port)),
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "DATABASE_URL": url,
-            "DASHBOARD_TOKEN": TOKEN,
-            "PYTHONPATH": os.pathsep.join(path),
-        },
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(240):
-            for _ in range(workers):
-                while b"Application startup complete" not in (
-                    line := await process.stderr.readline()
-                ):
-                    assert line, "the dashboard has ended"
-        yield f"http://127.0.0.1:{port}", process.pid
-    finally:
-        process.terminate()
-        log = await process.stderr.read()
-        await process.wait()
-        assert b"Traceback" not in log, log.decode()
+    variables = {
+        "DATABASE_URL": url,
+        "DASHBOARD_TOKEN": TOKEN,
+        "PYTHONPATH": os.pathsep.join(path),
+    }
+    async with run_uvicorn(
+        *(*arguments, "--port", str(port)),
+        folder=ROOT,
+        environment={**os.environ, **variables},
+        workers=workers,
+    ) as process_id:
+        yield f"http://127.0.0.1:{port}", process_id
 
 
 def create_app_that_keeps_nothing() -> Any:
