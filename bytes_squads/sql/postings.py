@@ -1,6 +1,6 @@
 """Post one ledger entry: check the rules, update the balances, insert the entry.
 
-The first parameters of a posting are `ENTRY_PARAMETER_COUNT`; a statement may have more.
+A posting's first parameters are those of its entry, see `ENTRY_PARAMETER_COUNT`; it may have more.
 
 Rows are locked in the order of user ids, so that two transfers between the same members wait for
 each other instead of deadlocking. New values are computed from the locked rows: after a lock wait,

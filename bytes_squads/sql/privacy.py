@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .postings import ENTRY_COLUMNS
 from .statement import Fetch, Rows, Statement
 
 # Export -------------------------------------------------------------------------------------------
@@ -131,11 +132,6 @@ A digest is of all members and amounts: from it and the others, the member's id 
 trying. The entries of a bulk request have the same time and kind.
 """
 
-ERASED_ENTRY_COLUMNS = (
-    "id, guild_id, giver_id, giver_username, receiver_id, receiver_username, amount, reason,"
-    " created_at, kind, actor_id, idempotency_key, details, reverses_id"
-)
-
 # A party only where $5: that the member is known, and the row locked.
 _IS_GIVER = "($5::boolean AND giver_id = $2::text)"
 _IS_RECEIVER = "($5::boolean AND receiver_id = $2::text)"
@@ -146,12 +142,12 @@ _ERASED = f"""
     CASE WHEN {_IS_GIVER} THEN '' ELSE giver_username END AS giver_username,
     CASE WHEN {_IS_RECEIVER} THEN $3::text ELSE receiver_id END AS receiver_id,
     CASE WHEN {_IS_RECEIVER} THEN '' ELSE receiver_username END AS receiver_username,
-    amount,
-    CASE WHEN {_IS_GIVER} OR {_IS_RECEIVER} THEN NULL
-        ELSE replace(reason, $4::text, $3::text) END AS reason,
     created_at, kind,
     CASE WHEN actor_id = $2::text THEN $3::text ELSE actor_id END AS actor_id,
     replace(idempotency_key, $4::text, $3::text) AS idempotency_key,
+    amount,
+    CASE WHEN {_IS_GIVER} OR {_IS_RECEIVER} THEN NULL
+        ELSE replace(reason, $4::text, $3::text) END AS reason,
     replace(details::text, $4::text, $3::text)::jsonb AS details,
     reverses_id"""
 
@@ -170,19 +166,19 @@ _ROWS_AT_ONCE = 500
 
 
 def _insert_entries(count: int) -> str:
-    """Return the INSERT of some entries; the values are those of `ERASED_ENTRY_COLUMNS`."""
-    columns = ERASED_ENTRY_COLUMNS.count(",") + 1
+    """Return the INSERT of some entries; the values are those of `ENTRY_COLUMNS`."""
+    columns = ENTRY_COLUMNS.count(",") + 1
     rows = (
         ", ".join(f"${row * columns + column}" for column in range(1, columns + 1))
         for row in range(count)
     )
     values = ", ".join(f"({row})" for row in rows)
-    return f"INSERT INTO bytes_transactions ({ERASED_ENTRY_COLUMNS}) VALUES {values}"
+    return f"INSERT INTO bytes_transactions ({ENTRY_COLUMNS}) VALUES {values}"
 
 
 async def _erase_entries_split(fetch: Fetch, *parameters: Any) -> Rows:
     """Erase entries on a distributed database: it sends VALUES to one node, but not other rows."""
-    columns = ERASED_ENTRY_COLUMNS.split(", ")
+    columns = ENTRY_COLUMNS.split(", ")
     erased = await fetch(_DELETE_ENTRIES, *parameters)
     for start in range(0, len(erased), _ROWS_AT_ONCE):
         some = erased[start : start + _ROWS_AT_ONCE]
@@ -193,11 +189,11 @@ async def _erase_entries_split(fetch: Fetch, *parameters: Any) -> Rows:
 ERASE_ENTRIES = Statement(
     f"""
     WITH erased AS (DELETE FROM bytes_transactions WHERE {_CONTAINS_ID} RETURNING *)
-    INSERT INTO bytes_transactions ({ERASED_ENTRY_COLUMNS}) SELECT {_ERASED} FROM erased
+    INSERT INTO bytes_transactions ({ENTRY_COLUMNS}) SELECT {_ERASED} FROM erased
     """,
     sqlite=(
         f"""
-    INSERT OR REPLACE INTO bytes_transactions ({ERASED_ENTRY_COLUMNS})
+    INSERT OR REPLACE INTO bytes_transactions ({ENTRY_COLUMNS})
     SELECT {_ERASED} FROM bytes_transactions WHERE {_CONTAINS_ID}""",
     ),
     distributed=_erase_entries_split,

@@ -1,4 +1,4 @@
-"""Short timeouts of the engine: the only place in these tests with their private names."""
+"""Set the engine's timeouts for a test."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from bytes_squads.domain import ids as domain_ids
 from bytes_squads.domain import validation
 from bytes_squads.engine._tortoise import column_names
 from bytes_squads.operations import guilds
-from bytes_squads.sql import privacy
+from bytes_squads.sql import postings, privacy
 
 MODERATOR = "300000000000000009"
 
@@ -336,7 +336,7 @@ async def test_erase_member_draws_an_unused_pseudonym(
 
 def test_erase_member_copies_every_column_of_the_ledger() -> None:
     """A column that is added to the ledger is added to the statement that rewrites it."""
-    columns = {name.strip() for name in privacy.ERASED_ENTRY_COLUMNS.split(",")}
+    columns = {name.strip() for name in postings.ENTRY_COLUMNS.split(",")}
     assert columns == set(column_names(BytesTransaction))
 
 
