@@ -10,7 +10,7 @@ import asyncio
 import re
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,6 +32,7 @@ from ..sql.distribution import (
 )
 from ._tortoise import parent_of
 from .connections import acquire_connection, dedicated_connection, is_sqlite
+from .driver_errors import DRIVER_ERRORS
 from .execution import execute
 from .tasks import run_to_completion
 from .urls import describe_database
@@ -199,7 +200,7 @@ async def distribute_tables(
             connection.add_log_listener(progress.on_message)
         for attempt in range(1, _LOCK_ATTEMPTS + 1):
             try:
-                changed = await _distribute(connection, shards, progress)
+                changed = await distribute_missing(connection, shards, progress)
             except asyncpg.DeadlockDetectedError:  # with a caller's block
                 if attempt == _LOCK_ATTEMPTS:
                     raise
@@ -226,7 +227,17 @@ async def _require_coordinator(connection: Any) -> None:
         raise StorageUnavailableError("it is a worker of Citus: use the URL of the coordinator")
 
 
-async def _distribute(connection: Any, shards: int | None, progress: Progress) -> bool:
+async def distribute_missing(connection: Any, shards: int | None, progress: Progress) -> bool:
+    """Distribute the tables that are not distributed, in one transaction.
+
+    Args:
+        connection: A driver's connection to the coordinator.
+        shards: Number of parts of each table; None for the server's default.
+        progress: Notes each table that is distributed.
+
+    Returns:
+        Whether there was one.
+    """
     try:
         for statement in BEGIN_DISTRIBUTION:
             await connection.execute(statement, timeout=DRIVER_TIMEOUT)
@@ -240,7 +251,8 @@ async def _distribute(connection: Any, shards: int | None, progress: Progress) -
         for table in missing:
             await connection.execute(DELETE_LOCAL_COPY, table, timeout=DRIVER_TIMEOUT)
     except BaseException:
-        await run_to_completion(connection.execute("ROLLBACK"))
+        with suppress(*DRIVER_ERRORS):  # without its connection it is rolled back
+            await run_to_completion(connection.execute("ROLLBACK"))
         raise
     await run_to_completion(connection.execute("COMMIT", timeout=DRIVER_TIMEOUT))
     return bool(missing)
